@@ -1,0 +1,1 @@
+"""What a picture is: reading and writing, colour, resizing. NumPy only."""

@@ -1,0 +1,28 @@
+"""BT.601 colour in studio range, as MATLAB's `rgb2ycbcr` and `ycbcr2rgb` have it, for float images in [0, 1].
+
+Luminance Y runs from 16/255 (black) to 235/255 (white), Cb and Cr from 16/255 to 240/255 around 128/255.
+"""
+
+import numpy as np
+
+# ITU-R BT.601, scaled by 255: RGB in [0, 1] to YCbCr in [0, 255].
+_TO_YCBCR = np.array([[65.481, 128.553, 24.966], [-37.797, -74.203, 112.0], [112.0, -93.786, -18.214]]) / 255
+_OFFSET = np.array([16.0, 128.0, 128.0]) / 255
+_TO_RGB = np.linalg.inv(_TO_YCBCR)
+
+
+def rgb_to_ycbcr(rgb: np.ndarray) -> np.ndarray:
+    """[..., 3] RGB in [0, 1] to [..., 3] YCbCr, float64."""
+    return rgb @ _TO_YCBCR.T + _OFFSET
+
+
+def ycbcr_to_rgb(ycbcr: np.ndarray) -> np.ndarray:
+    """[..., 3] YCbCr to [..., 3] RGB, float64; not clipped, since YCbCr holds colours that RGB has not."""
+    return (ycbcr - _OFFSET) @ _TO_RGB.T
+
+
+def luminance(image: np.ndarray) -> np.ndarray:
+    """[H, W, 3] RGB in [0, 1] to its Y [H, W], float64; a gray image [H, W] is its own luminance, as it stands."""
+    if image.ndim == 2:
+        return np.asarray(image, np.float64)
+    return image @ _TO_YCBCR[0] + _OFFSET[0]

@@ -1,0 +1,87 @@
+"""Reading and writing 8-bit pictures with Pillow: gray as [H, W], colour as [H, W, 3]."""
+
+import os
+import pathlib
+
+import numpy as np
+import PIL.Image
+import PIL.ImageOps
+
+from lapsrn_jax.errors import UserError
+
+# An allowlist: Pillow's rarer decoders (EPS, PSD, ...) are not for strangers' files.
+FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF",
+           ".bmp": "BMP"}  # fmt: skip
+_GRAY_MODES = {"1", "L", "LA"}
+
+
+def read_image(path: str | os.PathLike[str]) -> np.ndarray:
+    """Decodes a picture, turned upright by its EXIF orientation.
+
+    Returns:
+      uint8, [H, W] if the file is gray and [H, W, 3] RGB otherwise.
+
+    Raises:
+      UserError: no such file, not a picture, a truncated or damaged picture, or more pixels than Pillow allows.
+    """
+    try:
+        with PIL.Image.open(path, formats=sorted(set(FORMATS.values()))) as file:
+            image = PIL.ImageOps.exif_transpose(file)
+            if image.mode.startswith("I;16"):  # Pillow's own conversion to 8 bits would clip instead of scale
+                return np.rint(np.asarray(image) / 257).astype(np.uint8)
+            return np.asarray(image.convert("L" if image.mode in _GRAY_MODES else "RGB"))
+    except FileNotFoundError:
+        raise UserError(f"no such image: {path}") from None
+    except PIL.UnidentifiedImageError:
+        raise UserError(f"{path} is not a picture that can be read ({', '.join(sorted(FORMATS))})") from None
+    except (OSError, SyntaxError, ValueError, EOFError, PIL.Image.DecompressionBombError) as error:
+        raise UserError(f"{path} is damaged or unreadable: {error}") from None
+
+
+def write_image(path: str | os.PathLike[str], image: np.ndarray) -> None:
+    """Writes a uint8 [H, W] or [H, W, 3] picture: whole or not at all, in the format that the suffix names.
+
+    Raises:
+      UserError: a suffix that is none of `FORMATS`, or a place that cannot be written.
+    """
+    path = pathlib.Path(path)
+    check_writable_format(path)
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        PIL.Image.fromarray(image).save(partial, format=FORMATS[path.suffix.lower()])
+        os.replace(partial, path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise UserError(f"cannot write {path}: {error.strerror or error}") from None
+
+
+def check_writable_format(path: str | os.PathLike[str]) -> None:
+    """Raises `UserError` unless the suffix of `path` names a format that `write_image` knows."""
+    suffix = pathlib.Path(path).suffix.lower()
+    if suffix not in FORMATS:
+        raise UserError(f"cannot write {path}: its suffix must be one of {', '.join(sorted(FORMATS))}")
+
+
+def find_images(folder: str | os.PathLike[str]) -> list[pathlib.Path]:
+    """All pictures below `folder`, sorted by path.
+
+    Raises:
+      UserError: no such folder, or not one picture in it.
+    """
+    folder = pathlib.Path(folder)
+    if not folder.is_dir():
+        raise UserError(f"no such image folder: {folder}")
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in FORMATS and path.is_file())
+    if not paths:
+        raise UserError(f"no images in {folder} (looked for {', '.join(sorted(FORMATS))})")
+    return paths
+
+
+def to_float(image: np.ndarray) -> np.ndarray:
+    """uint8 in [0, 255] to float64 in [0, 1], MATLAB's `im2double`."""
+    return image.astype(np.float64) / 255
+
+
+def to_uint8(image: np.ndarray) -> np.ndarray:
+    """Float in [0, 1] to uint8, clipped and rounded half up, as MATLAB's `im2uint8`."""
+    return np.floor(np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8)

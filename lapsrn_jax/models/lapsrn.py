@@ -1,0 +1,59 @@
+"""LapSRN (Lai et al., CVPR 2017): the Laplacian pyramid before recursion, every level with filters of its own."""
+
+import flax.linen as nn
+import jax
+
+from lapsrn_jax.errors import UserError
+from lapsrn_jax.models import layers
+from lapsrn_jax.models.layers import HE_STDDEV, Filter, bilinear_init, block_init, conv, filter_init, leaky_relu
+
+
+class LapSRN(nn.Module):
+    """The first Laplacian pyramid: convolution, then leaky ReLU; no recursion, no skips, nothing shared.
+
+    Parameters: `conv_in`, and for each level, `level_1` (which doubles the input) first, `block`, `upsample`,
+    `residual` and `image_upsample` as in `Pyramid`.
+
+    Attributes:
+      levels: how many levels have parameters: the largest scale is 2 ** levels.
+      features: the channels of the feature maps.
+      depth: convolutions a level; the authors' x8 model has 5.
+      use_bias: the authors' released weights need True.
+    """
+
+    levels: int = 2
+    features: int = 64
+    depth: int = 10
+    use_bias: bool = False
+
+    def _level_init(self, key: jax.Array) -> dict[str, Filter | dict[str, Filter]]:
+        c, bias = self.features, self.use_bias
+        keys = jax.random.split(key, 4)
+        return {
+            "block": block_init(self.depth, c, bias)(keys[0]),
+            "upsample": filter_init((3, 3, c, c), HE_STDDEV, bias)(keys[1]),
+            "residual": filter_init((3, 3, c, 1), HE_STDDEV, bias)(keys[2]),
+            "image_upsample": bilinear_init(keys[3]),
+        }
+
+    @nn.compact
+    def __call__(self, image: jax.Array, levels: int) -> list[jax.Array]:
+        """As `Pyramid.__call__`, for at most `self.levels` levels.
+
+        Raises:
+          UserError: more levels than there are parameters for.
+        """
+        if levels > self.levels:
+            raise UserError(f"this LapSRN enlarges by at most x{2**self.levels}, not by x{2**levels}")
+        conv_in = self.param("conv_in", filter_init((3, 3, 1, self.features), 1e-3, self.use_bias))
+        pyramid = [self.param(f"level_{i}", self._level_init) for i in range(1, self.levels + 1)]
+
+        features = leaky_relu(conv(image, **conv_in))
+        images = []
+        for level in pyramid[:levels]:
+            for i in range(1, self.depth + 1):
+                features = leaky_relu(conv(features, **level["block"][f"conv_{i}"]))
+            features = leaky_relu(layers.upsample(features, **level["upsample"]))
+            image = layers.upsample(image, **level["image_upsample"]) + conv(features, **level["residual"])
+            images.append(image)
+        return images

@@ -1,0 +1,85 @@
+"""The linear maps that the models are made of, and how their filters start.
+
+Images and features are NHWC; kernels are HWIO, as `lax` convolves with them (unflipped). A `Filter` is one node of the
+parameter tree, `{"kernel": [h, w, I, O]}` and, where the model has biases, `"bias": [O]`; call `conv(x, **filter)`.
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+Filter = dict[str, jax.Array]
+
+_DIMENSIONS = ("NHWC", "HWIO", "NHWC")
+HE_STDDEV = (2 / (9 * 64)) ** 0.5  # He et al. (2015) for 3x3 filters with 64 inputs; the authors use it for all of them
+# Bilinear interpolation by 2 as a 4x4 transposed convolution, where every image upsampler starts.
+BILINEAR = np.outer([0.25, 0.75, 0.75, 0.25], [0.25, 0.75, 0.75, 0.25])[:, :, None, None]
+
+
+def filter_init(shape: tuple[int, int, int, int], stddev: float, use_bias: bool) -> Callable[[jax.Array], Filter]:
+    """An initialiser of one `Filter`: kernel [h, w, I, O] from N(0, stddev^2), bias zero."""
+
+    def init(key: jax.Array) -> Filter:
+        kernel = {"kernel": stddev * jax.random.normal(key, shape)}
+        return kernel | {"bias": jnp.zeros(shape[-1])} if use_bias else kernel
+
+    return init
+
+
+def block_init(depth: int, features: int, use_bias: bool) -> Callable[[jax.Array], dict[str, Filter]]:
+    """An initialiser of `depth` 3x3 filters, features -> features, named conv_1, conv_2, ..."""
+    init = filter_init((3, 3, features, features), HE_STDDEV, use_bias)
+    return lambda key: {f"conv_{i}": init(jax.random.fold_in(key, i)) for i in range(1, depth + 1)}
+
+
+def bilinear_init(_: jax.Array) -> Filter:
+    """The initialiser of an image upsampler: kernel [4, 4, 1, 1], no bias."""
+    return {"kernel": jnp.asarray(BILINEAR, jnp.float32)}
+
+
+def conv(x: jax.Array, kernel: jax.Array, bias: jax.Array | None = None) -> jax.Array:
+    """Convolution, stride 1, zero padding that keeps the size: [N, H, W, I] to [N, H, W, O]."""
+    y = lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=_DIMENSIONS)
+    return y if bias is None else y + bias
+
+
+def conv_transpose(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """Transposed convolution, stride 2, `SAME`: [N, H, W, I] to [N, 2H, 2W, O]. The definition of upsampling here.
+
+    A 3x3 kernel drops the last row and column of the full result; a 4x4 kernel drops one on each side.
+    """
+    return lax.conv_transpose(x, kernel, (2, 2), "SAME", dimension_numbers=_DIMENSIONS)
+
+
+def conv_transpose_phases(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """`conv_transpose` as four small convolutions, one for each parity of the output's row and column.
+
+    Output rows 2m + p see only the kernel rows p, p + 2, ...; the others meet the zeros between the input's rows.
+    XLA's CPU backend computes with those zeros, and slowest of all in the gradient: see benchmarks/upsampling.py.
+    """
+    n, height, width, _ = x.shape
+
+    def padding(phase: int, taps: int) -> tuple[int, int]:
+        return (1 - phase, taps - 2 + phase)
+
+    def parity(p: int, q: int) -> jax.Array:
+        taps = kernel[p::2, q::2]
+        pads = (padding(p, taps.shape[0]), padding(q, taps.shape[1]))
+        return lax.conv_general_dilated(x, taps, (1, 1), pads, dimension_numbers=_DIMENSIONS)
+
+    rows = [jnp.stack([parity(p, 0), parity(p, 1)], axis=3) for p in (0, 1)]  # two of [N, H, W, 2, O]
+    return jnp.stack(rows, axis=2).reshape(n, 2 * height, 2 * width, -1)  # from [N, H, 2, W, 2, O]
+
+
+def upsample(x: jax.Array, kernel: jax.Array, bias: jax.Array | None = None) -> jax.Array:
+    """`conv_transpose`, in the form that is faster on the platform it is compiled for: [N, 2H, 2W, O]."""
+    y = lax.platform_dependent(x, kernel, cpu=conv_transpose_phases, default=conv_transpose)
+    return y if bias is None else y + bias
+
+
+def leaky_relu(x: jax.Array) -> jax.Array:
+    """x, and x / 5 where negative: the papers' slope of 0.2."""
+    return jnp.maximum(x, 0.2 * x)

@@ -1,0 +1,91 @@
+"""MS-LapSRN (Lai et al., TPAMI 2018) and CMS-LapSRN: one recursive block for every recursion, level and scale."""
+
+from typing import Any, Literal, get_args
+
+import flax.linen as nn
+import jax
+
+from lapsrn_jax.models import layers
+from lapsrn_jax.models.layers import HE_STDDEV, bilinear_init, block_init, conv, filter_init, leaky_relu
+from lapsrn_jax.models.tying import Tying
+
+Skip = Literal["source", "block", "none"]
+
+
+class Pyramid(nn.Module):
+    """The recursive Laplacian pyramid. `tying=None` is MS-LapSRN, a `Tying` makes it CMS-LapSRN.
+
+    The parameters serve any number of recursions and levels: both belong to the computation, not to the tree
+
+        conv_in         3x3, 1 -> C
+        block           conv_1 ... conv_d, 3x3, C -> C
+        residual        3x3, C -> 1
+        image_upsample  4x4 transposed, 1 -> 1, no bias
+        upsample        3x3 transposed, C -> C; its kernel is missing where it is tied to the block's
+
+    Attributes:
+      features: C, the channels of the feature maps.
+      depth: d, the convolutions of the block.
+      recursions: r, how often a level applies the block.
+      skip: what is added after each recursion: the level's "source" features, the "block" input, or "none".
+      use_bias: the paper's parameter counts need False, the authors' released weights True.
+      tying: where the upsampler's kernel comes from.
+    """
+
+    features: int = 64
+    depth: int = 5
+    recursions: int = 8
+    skip: Skip = "source"
+    use_bias: bool = False
+    tying: Tying | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.skip not in get_args(Skip):
+            raise ValueError(f"skip must be one of {', '.join(get_args(Skip))}; got {self.skip!r}")
+        if self.tying and self.tying.layer > self.depth:
+            raise ValueError(f"tying.layer is {self.tying.layer}, but the block has {self.depth} convolutions")
+
+    def _declare(self) -> dict[str, Any]:
+        """Declares the parameters to Flax; returns their tree, as in the class's description."""
+        c, tying = self.features, self.tying
+        params = {
+            "conv_in": self.param("conv_in", filter_init((3, 3, 1, c), 1e-3, self.use_bias)),
+            "block": self.param("block", block_init(self.depth, c, self.use_bias)),
+            "residual": self.param("residual", filter_init((3, 3, c, 1), HE_STDDEV, self.use_bias)),
+            "image_upsample": self.param("image_upsample", bilinear_init),
+            "upsample": {},
+        }
+        # Last, so that the tying does not change how the others start.
+        free = filter_init((3, 3, c, c), HE_STDDEV, self.use_bias)
+        if tying is None:
+            params["upsample"] = self.param("upsample", free)
+        elif tying.owns(self.use_bias):
+            params["upsample"] = self.param("upsample", lambda key: tying.start(free(key), params["block"]))
+        return params
+
+    @nn.compact
+    def __call__(self, image: jax.Array, levels: int) -> list[jax.Array]:
+        """Luminance [N, H, W, 1] in [0, 1] to the images of all levels: [N, 2H, 2W, 1], [N, 4H, 4W, 1], ...
+
+        The images are not clipped.
+        """
+        params = self._declare()
+        block, upsample = params["block"], params["upsample"]
+        if self.tying is not None:
+            block, upsample = self.tying.share(block, upsample)
+
+        features = conv(image, **params["conv_in"])
+        images = []
+        for _ in range(levels):
+            source = features
+            for _ in range(self.recursions):
+                block_input = features
+                for i in range(1, self.depth + 1):
+                    features = conv(leaky_relu(features), **block[f"conv_{i}"])
+                if self.skip != "none":
+                    features = features + (source if self.skip == "source" else block_input)
+            features = layers.upsample(leaky_relu(features), **upsample)
+            image = layers.upsample(image, **params["image_upsample"]) + conv(features, **params["residual"])
+            images.append(image)
+        return images

@@ -1,0 +1,1 @@
+"""From a network on luminance to larger colour pictures."""

@@ -1,0 +1,44 @@
+"""A network on luminance becomes a way to enlarge pictures in colour."""
+
+import math
+from typing import Any
+
+import flax.linen as nn
+import jax
+import numpy as np
+
+from lapsrn_jax.images.color import rgb_to_ycbcr, ycbcr_to_rgb
+from lapsrn_jax.images.resize import imresize
+
+
+class Upscaler:
+    """A model with its parameters, as a function of pictures.
+
+    The network enlarges the luminance, bicubic interpolation the two colour differences, as the papers do. A scale
+    that is no power of 2 takes the next pyramid level and shrinks its image.
+    """
+
+    def __init__(self, model: nn.Module, params: Any) -> None:
+        self._params = jax.device_put(params)
+        self._apply = jax.jit(lambda params, y, levels: model.apply({"params": params}, y, levels)[-1], static_argnums=2)
+
+    def __call__(self, image: np.ndarray, scale: float) -> np.ndarray:
+        """Float picture in [0, 1], [H, W] or [H, W, 3], to float64 `scale` times as large; neither rounded nor clipped.
+
+        Raises:
+          ValueError: a scale of 1 or less, or more than the model can give.
+        """
+        if not scale > 1:
+            raise ValueError(f"scale must be above 1, got {scale}")
+        size = (math.ceil(image.shape[0] * scale), math.ceil(image.shape[1] * scale))
+        if image.ndim == 2:
+            return self._enlarge(image, scale, size)
+        ycbcr = rgb_to_ycbcr(image)
+        enlarged = imresize(ycbcr, size=size)
+        enlarged[:, :, 0] = self._enlarge(ycbcr[:, :, 0], scale, size)
+        return ycbcr_to_rgb(enlarged)
+
+    def _enlarge(self, y: np.ndarray, scale: float, size: tuple[int, int]) -> np.ndarray:
+        levels = math.ceil(math.log2(scale))
+        larger = np.asarray(self._apply(self._params, y[None, :, :, None].astype(np.float32), levels), np.float64)[0, :, :, 0]
+        return larger if larger.shape == size else imresize(larger, size=size)

@@ -1,0 +1,81 @@
+"""Trained networks on disk: safetensors, which runs no code when it is read, with the model's settings inside."""
+
+import json
+import os
+import pathlib
+from typing import Any
+
+import flax.linen as nn
+import jax
+import numpy as np
+import safetensors
+from flax.traverse_util import flatten_dict, unflatten_dict
+from safetensors.numpy import save_file
+
+from lapsrn_jax import models
+from lapsrn_jax.errors import UserError
+from lapsrn_jax.interop.matconvnet import read_mat
+
+FILE_NAME = "weights.safetensors"
+
+
+def save_weights(path: str | os.PathLike[str], model: nn.Module, params: Any, info: dict[str, Any]) -> None:
+    """Writes parameters (float32), the settings of their model, and `info` (JSON-ready: where they come from).
+
+    The file appears whole or not at all.
+    """
+    path = pathlib.Path(path)
+    flat = {name: np.ascontiguousarray(array, np.float32) for name, array in flatten_dict(params, sep="/").items()}
+    metadata = {"model": json.dumps(models.settings(model)), "info": json.dumps(info)}
+    partial = path.with_name(f".{path.name}.partial")
+    save_file(flat, partial, metadata)
+    os.replace(partial, path)
+
+
+def load_weights(path: str | os.PathLike[str]) -> tuple[nn.Module, dict[str, Any], dict[str, Any]]:
+    """The model, its parameters and the info of a run folder, a safetensors file of ours, or an authors' `.mat`.
+
+    Raises:
+      UserError: no such file, no weights file, arrays that do not fit the model, or values that are not finite.
+    """
+    path = pathlib.Path(path)
+    if path.is_dir():
+        if not (path / FILE_NAME).exists():
+            raise UserError(f"no {FILE_NAME} in {path}: training writes it with its first checkpoint")
+        path = path / FILE_NAME
+    if not path.exists():
+        raise UserError(f"no such weights file or run folder: {path}")
+    if path.suffix == ".mat":
+        model, params = read_mat(path)
+        info = {"source": path.name}
+    else:
+        model, params, info = _read_safetensors(path)
+    _check(path, model, params)
+    return model, params, info
+
+
+def _read_safetensors(path: pathlib.Path) -> tuple[nn.Module, dict[str, Any], dict[str, Any]]:
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            flat = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is not iterable)
+    except (safetensors.SafetensorError, OSError) as error:
+        raise UserError(f"{path} is not a weights file: {error}") from None
+    try:
+        settings, info = json.loads(metadata["model"]), json.loads(metadata["info"])
+    except (KeyError, json.JSONDecodeError):
+        raise UserError(f"{path} does not say which model its weights are for: it was not written here") from None
+    return models.from_settings(settings), unflatten_dict(flat, sep="/"), info
+
+
+def _check(path: pathlib.Path, model: nn.Module, params: Any) -> None:
+    """Raises `UserError` unless `params` are the finite parameters of `model`."""
+    image = jax.ShapeDtypeStruct((1, 8, 8, 1), np.float32)
+    expected = jax.eval_shape(lambda key, image: model.init(key, image, 1)["params"], jax.random.key(0), image)
+    wanted, found = flatten_dict(expected, sep="/"), flatten_dict(params, sep="/")
+    for name in sorted(wanted.keys() | found.keys()):
+        if name not in found or name not in wanted or found[name].shape != wanted[name].shape:
+            shape, other = (tree[name].shape if name in tree else "nothing" for tree in (wanted, found))
+            raise UserError(f"{path} holds weights of another model: {name} should be {shape}, but is {other}")
+        if not np.isfinite(found[name]).all():
+            raise UserError(f"{path} holds values that are not finite, in {name}")

@@ -1,4 +1,4 @@
-"""Scores of several ways to upscale over folders of pictures, beside each other."""
+"""Scores of several ways to upscale over sets of pictures, beside each other."""
 
 import os
 import pathlib
@@ -9,8 +9,9 @@ import numpy as np
 import tqdm
 
 from lapsrn_jax.errors import UserError
+from lapsrn_jax.evaluation.figures import comparison, telling_crop
 from lapsrn_jax.evaluation.protocol import Protocol, Upscale
-from lapsrn_jax.images.io import find_images, read_image, to_uint8, write_image
+from lapsrn_jax.images.io import read_image, to_uint8, write_image
 
 
 class Record(TypedDict):
@@ -27,38 +28,40 @@ class Record(TypedDict):
 
 def evaluate(
     models: Mapping[str, Upscale],
-    folders: Sequence[str | os.PathLike[str]],
+    sets: Mapping[str, Sequence[pathlib.Path]],
     scales: Sequence[int],
     protocol: Protocol,
     save_images: str | os.PathLike[str] | None = None,
 ) -> list[Record]:
-    """Mean PSNR and SSIM of each model on each folder of pictures at each scale.
+    """Mean PSNR and SSIM of each model on each set of pictures at each scale.
 
     Args:
       models: the ways to upscale, by the name they have in the records.
-      folders: each is one set, named as the folder is.
+      sets: the pictures of each set, by its name.
       scales: whole numbers, 2 or more.
       protocol: how scores are taken.
-      save_images: where to write the results, as SET/x2/NAME_MODEL.png; nowhere if None.
+      save_images: where to write the results, as SET/x2/NAME_MODEL.png, and beside them NAME_comparison.png, a
+        figure of the crop in which the last model gains most over the first; nowhere if None.
 
     Raises:
-      UserError: a folder without pictures, one that is damaged, or one too small to be scored.
+      UserError: a picture that is damaged, or too small to be scored.
     """
-    sets = {pathlib.Path(folder).resolve().name: find_images(folder) for folder in folders}
     records: list[Record] = []
-    with tqdm.tqdm(total=len(scales) * sum(map(len, sets.values())), desc="evaluating", unit="image") as progress:
+    total = len(scales) * sum(map(len, sets.values()))
+    with tqdm.tqdm(total=total, desc="evaluating", unit="image", leave=False) as progress:
         for set_name, paths in sets.items():
             for scale in scales:
                 scores: dict[str, list[tuple[float, float]]] = {model: [] for model in models}
                 for path in paths:
                     hr, lr = protocol.degrade(_read_checked(path, scale), scale)
+                    results = {}
                     for model, upscale in models.items():
                         sr = upscale(lr, scale)
                         scores[model].append(protocol.score(sr, hr, scale))
-                        if save_images is not None:
-                            folder = pathlib.Path(save_images) / set_name / f"x{scale}"
-                            folder.mkdir(parents=True, exist_ok=True)
-                            write_image(folder / f"{path.stem}_{model}.png", to_uint8(sr))
+                        results[model] = to_uint8(sr)
+                    if save_images is not None:
+                        last = {model: pairs[-1] for model, pairs in scores.items()}
+                        _save(pathlib.Path(save_images) / set_name / f"x{scale}", path.stem, hr, results, last)
                     progress.update()
                 for model, pairs in scores.items():
                     mean_psnr, mean_ssim = np.mean(pairs, axis=0)
@@ -75,3 +78,22 @@ def _read_checked(path: pathlib.Path, scale: int) -> np.ndarray:
         height, width = image.shape[:2]
         raise UserError(f"{path} is {width} x {height} pixels: too small to be scored at x{scale}")
     return image
+
+
+def _save(
+    folder: pathlib.Path,
+    name: str,
+    hr: np.ndarray,
+    results: Mapping[str, np.ndarray],
+    scores: Mapping[str, tuple[float, float]],
+) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot write to {folder}: {error.strerror}") from None
+    for model, image in results.items():
+        write_image(folder / f"{name}_{model}.png", image)
+    captions = {model: f"{psnr:.2f} dB / {ssim:.4f}" for model, (psnr, ssim) in scores.items()}
+    images = list(results.values())
+    figure = comparison(hr, results, captions, telling_crop(images[0], images[-1], hr))
+    write_image(folder / f"{name}_comparison.png", figure)

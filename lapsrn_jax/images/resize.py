@@ -22,7 +22,7 @@ def _keys_cubic(x: np.ndarray) -> np.ndarray:
     return np.where(x <= 1, near, np.where(x <= 2, far, 0.0))
 
 
-@functools.lru_cache(maxsize=128)
+@functools.lru_cache(maxsize=512)
 def resize_matrix(in_size: int, out_size: int, scale: float) -> scipy.sparse.csr_array:
     """The linear map of one axis: a sparse float64 matrix [out_size, in_size] whose rows sum to 1."""
     shrink = min(scale, 1.0)  # below 1 the kernel widens: antialiasing
@@ -50,7 +50,7 @@ def imresize(image: np.ndarray, scale: float | None = None, *, size: tuple[int, 
 
     Args:
       image: [H, W] or [H, W, C], any real dtype, any range.
-      scale: output over input size, > 0; the output has `ceil(scale * H)` rows and `ceil(scale * W)` columns.
+      scale: output over input size, > 0; the output is `scaled_size(H, scale)` by `scaled_size(W, scale)`.
       size: output (rows, columns), instead of `scale`.
 
     Returns:
@@ -61,23 +61,27 @@ def imresize(image: np.ndarray, scale: float | None = None, *, size: tuple[int, 
     """
     if (scale is None) == (size is None):
         raise ValueError("imresize takes either scale or size")
-    height, width = image.shape[:2]
-    if scale is not None:
-        if not scale > 0:
-            raise ValueError(f"imresize: scale must be positive, got {scale}")
-        size = (_scaled(height, scale), _scaled(width, scale))
-        scales = (float(scale), float(scale))
-    else:
-        assert size is not None
-        if min(size) < 1:
-            raise ValueError(f"imresize: size must be positive, got {size}")
-        scales = (size[0] / height, size[1] / width)
+    if not (min(size) >= 1 if size else scale > 0):
+        raise ValueError(f"imresize: scale and size must be positive, got {size or scale}")
+    lengths = image.shape[:2]
+    out = size or tuple(scaled_size(length, scale) for length in lengths)
+    scales = [scale or out[axis] / lengths[axis] for axis in (0, 1)]
     image = np.asarray(image, np.float64)
     for axis in sorted((0, 1), key=lambda axis: scales[axis]):  # MATLAB's order: the axis that shrinks most first
-        image = _apply(resize_matrix(image.shape[axis], size[axis], scales[axis]), image, axis)
+        image = _apply(resize_matrix(lengths[axis], out[axis], scales[axis]), image, axis)
     return np.ascontiguousarray(image)
 
 
-def _scaled(length: int, scale: float) -> int:
-    """`ceil(scale * length)`, forgiving the rounding of a scale such as 1/3 (3 * (1/3) is 1, not a hair above)."""
+def imresize_window(image: np.ndarray, scale: float, rows: slice, columns: slice) -> np.ndarray:
+    """`imresize(image, scale)[rows, columns]`, at the cost of the window alone: [H, W] or [H, W, C] to float64."""
+    for axis, window in enumerate((rows, columns)):
+        length = image.shape[axis]
+        matrix = resize_matrix(length, scaled_size(length, scale), scale)[window]
+        seen = slice(matrix.indices.min(), matrix.indices.max() + 1)
+        image = _apply(matrix[:, seen], image[seen] if axis == 0 else image[:, seen], axis)
+    return np.ascontiguousarray(image)
+
+
+def scaled_size(length: int, scale: float) -> int:
+    """The output length of `imresize`: `ceil(scale * length)`, forgiving the rounding of a scale such as 1/3 (3 * (1/3) is 1, not a hair above)."""
     return max(1, math.ceil(round(length * scale, 9)))

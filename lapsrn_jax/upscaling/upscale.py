@@ -1,5 +1,6 @@
 """A network on luminance becomes a way to enlarge pictures in colour."""
 
+import functools
 import math
 from typing import Any
 
@@ -19,8 +20,7 @@ class Upscaler:
     """
 
     def __init__(self, model: nn.Module, params: Any) -> None:
-        self._params = jax.device_put(params)
-        self._apply = jax.jit(lambda params, y, levels: model.apply({"params": params}, y, levels)[-1], static_argnums=2)
+        self._model, self._params = model, jax.device_put(params)
 
     def __call__(self, image: np.ndarray, scale: float) -> np.ndarray:
         """Float picture in [0, 1], [H, W] or [H, W, 3], to float64 `scale` times as large; neither rounded nor clipped.
@@ -40,5 +40,11 @@ class Upscaler:
 
     def _enlarge(self, y: np.ndarray, scale: float, size: tuple[int, int]) -> np.ndarray:
         levels = math.ceil(math.log2(scale))
-        larger = np.asarray(self._apply(self._params, y[None, :, :, None].astype(np.float32), levels), np.float64)[0, :, :, 0]
+        batch = _last_image(self._model, self._params, y[None, :, :, None].astype(np.float32), levels)
+        larger = np.asarray(batch, np.float64)[0, :, :, 0]
         return larger if larger.shape == size else imresize(larger, size=size)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 3))
+def _last_image(model: nn.Module, params: Any, y: jax.Array, levels: int) -> jax.Array:
+    return model.apply({"params": params}, y, levels)[-1]

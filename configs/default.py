@@ -1,0 +1,55 @@
+"""All settings of a run, with the CMS-LapSRN paper's values wherever it gives one (sections 3 and 4).
+
+Every other config changes some of these. On the command line: --config.training.steps=1000
+"""
+
+import ml_collections
+
+
+def get_config() -> ml_collections.ConfigDict:
+    config = ml_collections.ConfigDict()
+    config.seed = 0  # of the first parameters, the order of the photographs, the patches
+
+    config.model = ml_collections.ConfigDict()
+    config.model.name = "pyramid"
+    config.model.features = 64
+    config.model.depth = 5
+    config.model.recursions = 8
+    config.model.skip = "source"
+    config.model.use_bias = False  # the paper's parameter counts have none
+    config.model.tying = tying()
+
+    config.data = ml_collections.ConfigDict()
+    config.data.train = "data/DIV2K/DIV2K_train_HR"  # folders, separated by commas; or "bundled"
+    config.data.validation = "bundled"  # the same; "" for no validation
+    config.data.scales = (4,)  # with several, the batch is split among them
+    config.data.patch_size = 512  # HR pixels
+    config.data.batch_size = 16  # in all, over all devices
+
+    config.optimizer = ml_collections.ConfigDict()  # AdamW; the paper gives its weight decay alone
+    config.optimizer.learning_rate = 3e-4
+    config.optimizer.final_learning_rate = 1e-6
+    config.optimizer.warmup_steps = 1000
+    config.optimizer.weight_decay = 1e-4
+    config.optimizer.clip_norm = 1.0  # of the whole gradient; 0 for none
+    config.optimizer.ema_decay = 0.999  # of the averaged weights that are handed out; 0 for none
+
+    config.training = ml_collections.ConfigDict()
+    config.training.steps = 300_000
+    config.training.log_every = 100
+    config.training.checkpoint_every = 1000  # validation and weights.safetensors come with it
+    config.training.keep = 3  # checkpoints
+    return config
+
+
+def tying() -> ml_collections.ConfigDict:
+    """CMS-LapSRN (3rd ConV), in the adjoint orientation: see lapsrn_jax/models/tying.py."""
+    tying = ml_collections.ConfigDict()
+    tying.layer = 3
+    tying.swap_channels = True
+    tying.flip_taps = True
+    tying.gradient = "both"
+    tying.strength = "hard"
+    tying.penalty = 0.0
+    tying.bias = "own"
+    return tying

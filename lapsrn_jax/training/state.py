@@ -1,0 +1,65 @@
+"""What a training run carries from step to step, and the optimiser that moves it."""
+
+from typing import Any
+
+import flax.linen as nn
+import flax.struct
+import jax
+import jax.numpy as jnp
+import ml_collections
+import optax
+
+from lapsrn_jax.errors import UserError
+
+
+@flax.struct.dataclass
+class TrainState:
+    """All that a step reads and writes. The data need no place here: they are a function of seed and step.
+
+    Attributes:
+      step: how many steps have been taken, int32.
+      params: the parameters being trained, float32.
+      ema: their exponential moving average, or None where the config asks for none.
+      opt_state: the optimiser's moments and its own count.
+    """
+
+    step: jax.Array
+    params: Any
+    ema: Any
+    opt_state: Any
+
+    @property
+    def weights(self) -> Any:
+        """The parameters to evaluate and to hand out: the average where there is one."""
+        return self.params if self.ema is None else self.ema
+
+
+def learning_rate_fn(config: ml_collections.ConfigDict) -> optax.Schedule:
+    """Linear warm-up from 0 to `optimizer.learning_rate`, then a cosine to `optimizer.final_learning_rate`.
+
+    Raises:
+      UserError: the warm-up leaves no step for the cosine.
+    """
+    optimizer, steps = config.optimizer, config.training.steps
+    if steps <= optimizer.warmup_steps:
+        raise UserError(
+            f"training.steps ({steps}) must exceed optimizer.warmup_steps ({optimizer.warmup_steps}): "
+            "lower --config.optimizer.warmup_steps"
+        )
+    return optax.warmup_cosine_decay_schedule(
+        0.0, optimizer.learning_rate, optimizer.warmup_steps, steps, optimizer.final_learning_rate
+    )
+
+
+def make_optimizer(config: ml_collections.ConfigDict) -> optax.GradientTransformation:
+    """AdamW with decoupled weight decay, after clipping the gradient to a global norm (0: no clipping)."""
+    adamw = optax.adamw(learning_rate_fn(config), weight_decay=config.optimizer.weight_decay)
+    clip = config.optimizer.clip_norm
+    return optax.chain(optax.clip_by_global_norm(clip), adamw) if clip else adamw
+
+
+def create_state(model: nn.Module, tx: optax.GradientTransformation, seed: int, ema: bool) -> TrainState:
+    """The state before the first step, the parameters drawn from `seed`."""
+    params = model.init(jax.random.key(seed), jnp.zeros((1, 8, 8, 1)), 1)["params"]
+    copy = jax.tree.map(jnp.copy, params) if ema else None
+    return TrainState(step=jnp.zeros((), jnp.int32), params=params, ema=copy, opt_state=tx.init(params))

@@ -18,6 +18,7 @@ _JSON = flags.DEFINE_string("json", None, "File for the scores, as a list of rec
 
 
 def main() -> None:
+    """Reads the flags, scores, prints the table."""
     from lapsrn_jax.data.sources import BUNDLED, image_paths  # JAX starts after the flags are read
     from lapsrn_jax.evaluation.benchmark import evaluate
     from lapsrn_jax.evaluation.protocol import Protocol, bicubic

@@ -12,6 +12,7 @@ _WORKDIR = flags.DEFINE_string("workdir", None, "The run's folder; runs/NAME for
 
 
 def main() -> None:
+    """Reads the flags and trains."""
     from lapsrn_jax.training.loop import train_and_evaluate  # JAX starts after the flags are read
 
     name = pathlib.Path(config_flags.get_config_filename(flags.FLAGS["config"])).stem

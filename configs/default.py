@@ -29,7 +29,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.optimizer = ml_collections.ConfigDict()  # AdamW; the paper gives its weight decay alone
     config.optimizer.learning_rate = 3e-4
     config.optimizer.final_learning_rate = 1e-6
-    config.optimizer.warmup_steps = 1000
+    config.optimizer.warmup = 0.02  # of all steps
     config.optimizer.weight_decay = 1e-4
     config.optimizer.clip_norm = 1.0  # of the whole gradient; 0 for none
     config.optimizer.ema_decay = 0.999  # of the averaged weights that are handed out; 0 for none

@@ -1,7 +1,7 @@
 """A small CMS-LapSRN x2 on the photographs that scikit-image ships: nothing to download, minutes on a laptop.
 
-    python train.py --config configs/quickstart.py
-    python evaluate.py --ckpt runs/quickstart --data bundled --scales 2 --save_images runs/quickstart/images
+python train.py --config configs/quickstart.py
+python evaluate.py --ckpt runs/quickstart --data bundled --scales 2 --save_images runs/quickstart/images
 """
 
 import ml_collections
@@ -16,9 +16,9 @@ def get_config() -> ml_collections.ConfigDict:
     config.data.scales = (2,)
     config.data.patch_size = 64
     config.optimizer.learning_rate = 1e-3
-    config.optimizer.warmup_steps = 50
+    config.optimizer.warmup = 0.1
     config.optimizer.ema_decay = 0.99
-    config.training.steps = 400
+    config.training.steps = 600
     config.training.log_every = 10
     config.training.checkpoint_every = 100
     return config

@@ -30,8 +30,9 @@ def run_with_flags(main: Callable[[], None], required: list[str]) -> None:
     def parse(argv: list[str]) -> Any:
         try:
             rest = flags.FLAGS(argv)
-        except (AttributeError, KeyError) as error:  # ml_collections, on an override of a key that is not there
-            raise UserError(f"the config has no such key: {error}") from None
+        except (AttributeError, KeyError, ValueError) as error:  # ml_collections, on a key that is not there
+            reason = " ".join(str(error.args[0]).splitlines())
+            raise UserError(f"the config does not take this override: {reason}") from None
         except OSError as error:
             path = next((a.split("=", 1)[-1] for a in argv if a.startswith("--config=")), None)
             path = path or argv[argv.index("--config") + 1]

@@ -65,7 +65,9 @@ def training_batches(
         groups: dict[int, list[Pyramid]] = {scale: [] for scale in batch_sizes}
         for scale, pyramid in zip(scale_of, samples, strict=True):
             groups[scale].append(pyramid)
-        return {scale: tuple(np.stack(images) for images in zip(*group, strict=True)) for scale, group in groups.items()}
+        return {
+            scale: tuple(np.stack(images) for images in zip(*group, strict=True)) for scale, group in groups.items()
+        }
 
     return (
         grain.MapDataset.source(photographs)

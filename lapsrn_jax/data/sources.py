@@ -29,7 +29,8 @@ def image_paths(sources: str, held_out: bool = False) -> list[pathlib.Path]:
     """
     if sources == BUNDLED:
         spec = importlib.util.find_spec("skimage")  # found, not imported: that would take a second
-        assert spec and spec.origin, "scikit-image is a dependency of this package"
+        assert spec is not None, "scikit-image is a dependency of this package"
+        assert spec.origin is not None
         folder = pathlib.Path(spec.origin).parent / "data"
         return [folder / name for name in (_BUNDLED_HELD_OUT if held_out else _BUNDLED_TRAIN)]
     return [path for folder in sources.split(",") for path in find_images(folder.strip())]

@@ -33,7 +33,9 @@ def telling_crop(baseline: np.ndarray, sr: np.ndarray, hr: np.ndarray, side: int
     return int(left), int(top), side
 
 
-def comparison(hr: np.ndarray, results: Mapping[str, np.ndarray], captions: Mapping[str, str], crop: Crop) -> np.ndarray:
+def comparison(
+    hr: np.ndarray, results: Mapping[str, np.ndarray], captions: Mapping[str, str], crop: Crop
+) -> np.ndarray:
     """A figure, uint8 [height, width, 3]: the original with the crop marked, the crop of each result and the original.
 
     Args:

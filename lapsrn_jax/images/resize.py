@@ -83,5 +83,5 @@ def imresize_window(image: np.ndarray, scale: float, rows: slice, columns: slice
 
 
 def scaled_size(length: int, scale: float) -> int:
-    """The output length of `imresize`: `ceil(scale * length)`, forgiving the rounding of a scale such as 1/3 (3 * (1/3) is 1, not a hair above)."""
+    """The output length of `imresize`: `ceil(scale * length)`, if 49 * (1 / 49) counts as 1 and not a hair below."""
     return max(1, math.ceil(round(length * scale, 9)))

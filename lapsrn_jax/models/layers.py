@@ -37,7 +37,7 @@ def block_init(depth: int, features: int, use_bias: bool) -> Callable[[jax.Array
 
 def bilinear_init(_: jax.Array) -> Filter:
     """The initialiser of an image upsampler: kernel [4, 4, 1, 1], no bias."""
-    return {"kernel": jnp.asarray(BILINEAR, jnp.float32)}
+    return {"kernel": jnp.asarray(BILINEAR)}
 
 
 def conv(x: jax.Array, kernel: jax.Array, bias: jax.Array | None = None) -> jax.Array:

@@ -134,11 +134,15 @@ def _differences(a: Any, b: Any, name: str = "") -> list[str]:
     return [] if a == b else [name]
 
 
-def _save_weights(workdir: pathlib.Path, model: nn.Module, state: TrainState, config: ml_collections.ConfigDict) -> None:
+def _save_weights(
+    workdir: pathlib.Path, model: nn.Module, state: TrainState, config: ml_collections.ConfigDict
+) -> None:
     info = {"step": int(state.step), "steps": config.training.steps, "revision": revision(), "jax": jax.__version__}
     save_weights(workdir / FILE_NAME, model, as_numpy(state.weights), info)
 
 
-def _validate(model: nn.Module, state: TrainState, paths: list[pathlib.Path], scales: tuple[int, ...]) -> dict[str, float]:
+def _validate(
+    model: nn.Module, state: TrainState, paths: list[pathlib.Path], scales: tuple[int, ...]
+) -> dict[str, float]:
     records = evaluate({"model": Upscaler(model, state.weights)}, {"validation": paths}, scales, Protocol())
     return {f"psnr_x{record['scale']}": record["psnr"] for record in records}

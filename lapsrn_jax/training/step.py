@@ -4,7 +4,7 @@ Every device holds the whole state and a share of the batch. It computes the gra
 devices is the gradient of the batch, and all take the same step.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -24,9 +24,10 @@ AXIS = "data"
 TrainStep = Callable[[TrainState, Any], tuple[TrainState, dict[str, jax.Array]]]
 
 
-def make_mesh() -> Mesh:
-    """All devices along one axis, over which batches are split."""
-    return jax.make_mesh((jax.device_count(),), (AXIS,), axis_types=(AxisType.Auto,))
+def make_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
+    """The devices (all, if None) along one axis, over which batches are split."""
+    devices = jax.devices() if devices is None else devices
+    return jax.make_mesh((len(devices),), (AXIS,), axis_types=(AxisType.Auto,), devices=devices)
 
 
 def replicate(tree: Any, mesh: Mesh) -> Any:

@@ -1,0 +1,52 @@
+# make quickstart   sets up (.venv), trains a small network, scores it, leaves before/after pictures
+# make test         sets up, runs all tests
+# make lint         ruff and mypy
+# make test-oldest  the tests on Python 3.11 with the oldest allowed dependencies
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+RUN := runs/quickstart
+
+# The newest Python that works (a pyenv shim can be there without its version): newer ones have a faster jax.
+PYTHON ?= $(shell for v in 3.13 3.12 3.11; do \
+	for p in python$$v "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/$$v.*/bin/python; do \
+	"$$p" -c 'import ensurepip, sys; print(sys.executable)' 2>/dev/null && exit; done; done; true)
+OLDEST_PYTHON ?= $(shell for p in python3.11 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.11.*/bin/python; do \
+	"$$p" -c 'import ensurepip, sys; print(sys.executable)' 2>/dev/null && exit; done; true)
+# The CUDA wheels are 2 GB: only where there is a driver for them.
+EXTRAS := dev$(shell nvidia-smi -L >/dev/null 2>&1 && echo ,cuda12)
+
+.PHONY: quickstart test test-oldest lint clean
+
+quickstart: .venv/ready
+	.venv/bin/python train.py --config configs/quickstart.py --workdir $(RUN)
+	.venv/bin/python evaluate.py --ckpt $(RUN) --data bundled --scales 2 --save_images $(RUN)/images
+	@echo "before and after: $(RUN)/images/bundled/x2/*_comparison.png"
+
+test: .venv/ready
+	.venv/bin/python -m pytest $(ARGS)
+
+lint: .venv/ready
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+test-oldest: .venv-oldest/ready
+	.venv-oldest/bin/python -m pytest $(ARGS)
+
+.venv/ready: pyproject.toml
+	@test -n "$(PYTHON)" || { echo "error: no Python from 3.11 to 3.13 found; set PYTHON=/path/to/python" >&2; exit 2; }
+	@echo "setting up .venv with $(PYTHON), extras $(EXTRAS)"
+	$(PYTHON) -m venv --clear .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -e .[$(EXTRAS)]
+	touch $@
+
+.venv-oldest/ready: pyproject.toml
+	@test -n "$(OLDEST_PYTHON)" || { echo "error: no Python 3.11 found; set OLDEST_PYTHON=/path/to/python" >&2; exit 2; }
+	$(OLDEST_PYTHON) -m venv --clear .venv-oldest
+	$(OLDEST_PYTHON) tests/oldest.py > .venv-oldest/constraints.txt
+	.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check -e .[dev] -c .venv-oldest/constraints.txt
+	touch $@
+
+clean:
+	rm -rf .venv .venv-oldest runs

@@ -1,0 +1,21 @@
+"""MS-LapSRN for x2, x4 and x8 at once: a third of each batch goes through each pyramid.
+
+    python train.py --config configs/ms.py
+
+Time: 300,000 steps of 11.2 TFLOP, 4.7 hours at a sustained 200 TFLOP/s (arithmetic, not a measurement).
+Score in the paper, PSNR on Set5 / Set14 / BSD100:
+x2 36.76 / 32.57 / 31.38,
+x4 31.48 / 28.19 / 27.30,
+x8 26.39 / 24.66 / 24.61.
+"""
+
+import ml_collections
+
+from configs import default
+
+
+def get_config() -> ml_collections.ConfigDict:
+    config = default.get_config()
+    config.model.tying = None
+    config.data.scales = (2, 4, 8)
+    return config

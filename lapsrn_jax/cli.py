@@ -1,0 +1,45 @@
+"""The `lapsrn` command."""
+
+import argparse
+import pathlib
+
+from lapsrn_jax.errors import UserError, reported
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Parses the command line (the process's own if `arguments` is None) and runs what it asks for."""
+    parser = argparse.ArgumentParser(prog="lapsrn", description="Laplacian-pyramid super-resolution.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    upscale = commands.add_parser("upscale", help="enlarge a picture")
+    upscale.add_argument("input", help="the picture: PNG, JPEG, WebP, TIFF or BMP")
+    upscale.add_argument("-o", "--output", required=True, help="the larger picture; its suffix says the format")
+    upscale.add_argument("--scale", type=float, default=4, help="how many times as wide and high (default: 4)")
+    upscale.add_argument("--weights", required=True, help="a run folder, a .safetensors or an authors' .mat file")
+    upscale.set_defaults(run=_upscale)
+
+    options = parser.parse_args(arguments)
+    with reported():
+        options.run(options)
+
+
+def _upscale(options: argparse.Namespace) -> None:
+    from lapsrn_jax.images.io import check_writable_format, read_image, to_float, to_uint8, write_image
+    from lapsrn_jax.upscaling.upscale import Upscaler
+    from lapsrn_jax.weights.files import load_weights
+
+    output = pathlib.Path(options.output)
+    check_writable_format(output)
+    if output.exists() and output.samefile(options.input):
+        raise UserError(f"{output} is the input itself: give another --output")
+    if not 1 < options.scale <= 16:
+        raise UserError(f"--scale must be above 1 and at most 16, got {options.scale:g}")
+    image = read_image(options.input)
+    model, params, _ = load_weights(options.weights)
+    enlarged = to_uint8(Upscaler(model, params)(to_float(image), options.scale))
+    write_image(output, enlarged)
+    print(f"{output}: {enlarged.shape[1]} x {enlarged.shape[0]} pixels")
+
+
+if __name__ == "__main__":
+    main()

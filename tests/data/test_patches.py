@@ -1,0 +1,106 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from lapsrn_jax.data.patches import augmented, cut_patch, split_batch, training_batches
+from lapsrn_jax.errors import UserError
+from lapsrn_jax.images.resize import imresize
+
+
+@pytest.fixture
+def photographs(rng):
+    return [rng.random(shape).astype(np.float32) for shape in ((50, 70), (64, 48), (90, 41))]
+
+
+def test_batches_have_a_pyramid_for_each_scale(photographs):
+    batch = training_batches(photographs, {2: 3, 4: 2, 8: 1}, patch_size=32, seed=0)[0]
+    shapes = {scale: [image.shape for image in images] for scale, images in batch.items()}
+    assert shapes == {
+        2: [(3, 16, 16, 1), (3, 32, 32, 1)],
+        4: [(2, 8, 8, 1), (2, 16, 16, 1), (2, 32, 32, 1)],
+        8: [(1, 4, 4, 1), (1, 8, 8, 1), (1, 16, 16, 1), (1, 32, 32, 1)],
+    }
+    assert {image.dtype for images in batch.values() for image in images} == {np.dtype(np.float32)}
+
+
+def test_a_batch_is_a_function_of_seed_and_index_alone(photographs):
+    first, again, other = (training_batches(photographs, {2: 4}, 32, seed) for seed in (5, 5, 6))
+    backwards = {n: again[n] for n in (7, 3, 0)}
+    for n, batch in backwards.items():
+        np.testing.assert_array_equal(first[n][2][1], batch[2][1])
+        assert not np.array_equal(first[n][2][1], other[n][2][1])
+    assert not np.array_equal(first[0][2][1], first[3][2][1])
+
+
+def test_each_photograph_is_used_once_an_epoch():
+    flat = [np.full((40, 40), value, np.float32) for value in (0.1, 0.2, 0.3, 0.4)]
+    batches = training_batches(flat, {2: 4}, 32, seed=0)
+    orders = [batches[n][2][1].mean(axis=(1, 2, 3)).round(3).tolist() for n in range(6)]
+    assert all(sorted(order) == pytest.approx([0.1, 0.2, 0.3, 0.4]) for order in orders)
+    assert len({tuple(order) for order in orders}) > 1
+
+
+@pytest.mark.parametrize("scale", [2, 4, 8])
+def test_patches_equal_the_protocols_images(rng, scale):
+    """A patch is found, exactly, in the pyramid that the protocol would make of the whole shrunk photograph."""
+    whole = rng.random((83, 117)).astype(np.float32)
+    for seed in range(6):
+        pyramid = cut_patch(whole, scale, 32, np.random.default_rng(seed))
+        matches = 0
+        for rescale in (0.5, 0.6, 0.7, 0.8, 0.9, 1.0):
+            shrunk = imresize(whole, rescale)
+            shrunk = shrunk[: shrunk.shape[0] // scale * scale, : shrunk.shape[1] // scale * scale]
+            levels = [imresize(shrunk, 1 / (scale >> i)) for i in range(len(pyramid))]
+            rows, columns = ((side - 32) // scale + 1 for side in shrunk.shape)
+            for top in range(rows):
+                for left in range(columns):
+                    windows = [
+                        level[(top * scale) // k : (top * scale + 32) // k, (left * scale) // k : (left * scale + 32) // k]
+                        for level, k in zip(levels, (scale >> i for i in range(len(pyramid))), strict=True)
+                    ]
+                    matches += all(
+                        np.abs(window - image[:, :, 0]).max() < 1e-6
+                        for window, image in zip(windows, pyramid, strict=True)
+                    )
+        assert matches == 1
+
+
+def test_augmentation_turns_all_images_alike(rng):
+    whole = rng.random((64, 64)).astype(np.float32)
+    seen = set()
+    for seed in range(60):
+        generator = np.random.default_rng(seed)
+        lr, hr = augmented((imresize(whole, 0.5)[..., None], whole[..., None]), generator)
+        np.testing.assert_allclose(imresize(hr[:, :, 0], 0.5), lr[:, :, 0], atol=1e-6)
+        seen.add(hr.tobytes())
+    assert len(seen) == 8
+
+
+def test_a_photograph_of_exactly_one_patch_serves(rng):
+    lr, hr = cut_patch(rng.random((32, 32)).astype(np.float32), 2, 32, rng)
+    assert (lr.shape, hr.shape) == ((16, 16, 1), (32, 32, 1))
+
+
+def test_a_batch_splits_evenly_or_says_what_would():
+    assert split_batch(16, (2, 4, 8), 1) == {2: 6, 4: 5, 8: 5}
+    assert split_batch(24, (2, 4, 8), 4) == {2: 8, 4: 8, 8: 8}
+    with pytest.raises(UserError, match="use a multiple of 6, such as 18"):
+        split_batch(16, (2, 4, 8), 2)
+    with pytest.raises(UserError, match="batch_size 2 does not divide"):
+        split_batch(2, (2, 4, 8), 1)
+
+
+def test_the_patch_size_must_be_a_multiple_of_each_scale(photographs):
+    with pytest.raises(UserError, match="patch_size 36 is not a multiple of the scale 8"):
+        training_batches(photographs, {2: 1, 8: 1}, 36, 0)
+
+
+def test_data_code_does_not_load_jax_itself():
+    """Worker processes import it: JAX there would take GPU memory. (grain imports JAX where it is; that is not ours.)"""
+    code = (
+        "import sys; sys.modules['grain'] = type(sys)('grain'); sys.modules['grain'].MapDataset = dict;"
+        "import lapsrn_jax.data.patches, lapsrn_jax.data.sources; sys.exit('jax' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,63 @@
+import numpy as np
+import PIL.Image
+import pytest
+
+from lapsrn_jax.errors import UserError
+from lapsrn_jax.images.io import find_images, read_image, write_image
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".bmp"])
+@pytest.mark.parametrize("shape", [(5, 7), (5, 7, 3), (1, 1)])
+def test_lossless_formats_return_the_same_pixels(tmp_path, rng, suffix, shape):
+    image = rng.integers(0, 256, shape, dtype=np.uint8)
+    write_image(tmp_path / f"a{suffix}", image)
+    np.testing.assert_array_equal(read_image(tmp_path / f"a{suffix}"), image)
+
+
+def test_orientation_is_applied(tmp_path, rng):
+    image = rng.integers(0, 256, (4, 6, 3), dtype=np.uint8)
+    exif = PIL.Image.Exif()
+    exif[0x0112] = 6  # the camera was turned: show it rotated by 90 degrees clockwise
+    PIL.Image.fromarray(image).save(tmp_path / "a.png", exif=exif)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), np.rot90(image, -1))
+
+
+def test_sixteen_bit_gray_is_scaled_not_clipped(tmp_path):
+    PIL.Image.fromarray(np.array([[0, 257 * 100, 65535]], np.uint16)).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), [[0, 100, 255]])
+
+
+def test_a_truncated_picture_is_named(tmp_path, rng):
+    path = tmp_path / "cut.png"
+    write_image(path, rng.integers(0, 256, (64, 64, 3), dtype=np.uint8))
+    path.write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(UserError, match=r"cut\.png is damaged"):
+        read_image(path)
+
+
+def test_text_is_no_picture(tmp_path):
+    (tmp_path / "a.png").write_text("not a picture")
+    with pytest.raises(UserError, match=r"a\.png is not a picture"):
+        read_image(tmp_path / "a.png")
+
+
+def test_a_failed_write_leaves_nothing(tmp_path):
+    with pytest.raises(UserError, match=r"suffix"):
+        write_image(tmp_path / "a.xyz", np.zeros((2, 2), np.uint8))
+    with pytest.raises(UserError, match=r"cannot write"):
+        write_image(tmp_path / "missing" / "a.png", np.zeros((2, 2), np.uint8))
+    assert not list(tmp_path.iterdir())
+
+
+def test_folders_are_searched_to_any_depth(tmp_path):
+    (tmp_path / "b").mkdir()
+    for name in ("z.png", "b/a.JPG", "notes.txt"):
+        (tmp_path / name).write_bytes(b"")
+    assert [path.name for path in find_images(tmp_path)] == ["a.JPG", "z.png"]
+
+
+def test_missing_and_empty_folders_are_named(tmp_path):
+    with pytest.raises(UserError, match="no such image folder: .*nowhere"):
+        find_images(tmp_path / "nowhere")
+    with pytest.raises(UserError, match="no images in"):
+        find_images(tmp_path)

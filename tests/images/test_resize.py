@@ -1,0 +1,92 @@
+import math
+
+import numpy as np
+import pytest
+
+from lapsrn_jax.images.resize import imresize, imresize_window, resize_matrix
+
+
+def keys(x: float) -> float:
+    """Keys' cubic convolution kernel, from its two defining polynomials."""
+    x = abs(x)
+    if x <= 1:
+        return 1.5 * x**3 - 2.5 * x**2 + 1
+    if x <= 2:
+        return -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2
+    return 0.0
+
+
+def resize_row(row: np.ndarray, out_size: int, scale: float) -> np.ndarray:
+    """One row by the definition, pixel by pixel: MATLAB counts from 1 and mirrors with the edge repeated."""
+    n, shrink, result = len(row), min(scale, 1.0), []
+    for i in range(1, out_size + 1):
+        u = i / scale + 0.5 * (1 - 1 / scale)
+        total = weights = 0.0
+        for j in range(math.floor(u - 2 / shrink) - 1, math.ceil(u + 2 / shrink) + 2):
+            weight = shrink * keys(shrink * (u - j))
+            k = (j - 1) % (2 * n)
+            total += weight * row[k if k < n else 2 * n - 1 - k]
+            weights += weight
+        result.append(total / weights)
+    return np.array(result)
+
+
+@pytest.mark.parametrize("scale", [2, 4, 8, 3, 1.5, 1 / 2, 1 / 3, 1 / 4, 1 / 8, 0.7, 1])
+@pytest.mark.parametrize("length", [1, 2, 7, 24, 33])
+def test_rows_equal_the_definition(rng, scale, length):
+    row = rng.random(length)
+    resized = imresize(row[None], scale)[0]
+    assert len(resized) == math.ceil(round(length * scale, 9))
+    np.testing.assert_allclose(resized, resize_row(row, len(resized), scale), atol=1e-13)
+
+
+def test_axes_are_independent_and_colour_goes_by_channel(rng):
+    image = rng.random((13, 17, 3))
+    resized = imresize(image, 0.6)
+    assert resized.dtype == np.float64
+    assert resized.shape == (8, 11, 3)
+    by_rows = np.apply_along_axis(lambda row: resize_row(row, 11, 0.6), 1, image)
+    by_both = np.apply_along_axis(lambda column: resize_row(column, 8, 0.6), 0, by_rows)
+    np.testing.assert_allclose(resized, by_both, atol=1e-13)
+    np.testing.assert_array_equal(imresize(image[:, :, 1], 0.6), resized[:, :, 1])
+
+
+def test_scale_one_changes_nothing(rng):
+    image = rng.random((9, 12))
+    np.testing.assert_allclose(imresize(image, 1), image, atol=1e-15)
+
+
+def test_constants_stay_and_ramps_stay_ramps_inside():
+    np.testing.assert_allclose(imresize(np.full((11, 14), 0.3), 1.7), 0.3, atol=1e-14)
+    ramp = imresize(np.arange(20.0)[None], 2)[0]
+    np.testing.assert_allclose(np.diff(ramp[6:-6]), 0.5, atol=1e-12)
+
+
+def test_size_may_differ_by_axis(rng):
+    image = rng.random((10, 10))
+    assert imresize(image, size=(20, 5)).shape == (20, 5)
+    np.testing.assert_array_equal(imresize(image, size=(20, 20)), imresize(image, 2))
+
+
+@pytest.mark.parametrize("scale", [0.5, 0.7, 1 / 3, 1.5])
+def test_window_is_that_part_of_the_whole(rng, scale):
+    image = rng.random((40, 50, 3))
+    rows, columns = slice(3, 17), slice(0, 9)
+    window = imresize_window(image, scale, rows, columns)
+    np.testing.assert_allclose(window, imresize(image, scale)[rows, columns], atol=1e-14)
+
+
+def test_shrinking_then_mirroring_commute(rng):
+    """The filter is symmetric: flipped input, flipped output. Augmentation relies on it."""
+    image = rng.random((24, 32))
+    np.testing.assert_allclose(imresize(image[::-1], 1 / 4), imresize(image, 1 / 4)[::-1], atol=1e-13)
+
+
+def test_matrix_rows_sum_to_one():
+    np.testing.assert_allclose(resize_matrix(31, 8, 0.25).sum(axis=1), 1, atol=1e-14)
+
+
+@pytest.mark.parametrize("arguments", [{}, {"scale": 2, "size": (4, 4)}, {"scale": 0}, {"scale": -1}, {"size": (0, 3)}])
+def test_bad_arguments_are_refused(arguments):
+    with pytest.raises(ValueError, match="imresize"):
+        imresize(np.zeros((4, 4)), **arguments)

@@ -7,9 +7,15 @@ from absl import flags
 
 from lapsrn_jax.errors import UserError, run_with_flags
 
-_CKPT = flags.DEFINE_string("ckpt", None, "A run folder, a .safetensors file of weights, or an authors' .mat file.")
-_DATA = flags.DEFINE_list("data", None, "Folders of photographs, each one set (--data A,B or --data A --data B); or "
-                          "bundled: three photographs that training never sees.")  # fmt: skip
+_CKPT = flags.DEFINE_string(
+    "ckpt", None, "A run folder, a .safetensors file of weights, or an authors' .mat file.", required=True
+)
+_DATA = flags.DEFINE_list(
+    "data",
+    None,
+    "Folders of photographs, each one set, separated by commas; or bundled, three photographs kept from training.",
+    required=True,
+)
 _SCALES = flags.DEFINE_list("scales", ["2", "4", "8"], "Scales to score, separated by commas.")
 _PROTOCOL = flags.DEFINE_enum("protocol", "A", ["A", "B"], "B rounds the low-resolution image to 8 bits; A does not.")
 _GRAY_AS_RGB = flags.DEFINE_bool("gray_as_rgb", False, "Score gray photographs on the luminance of their RGB.")
@@ -21,7 +27,7 @@ def main() -> None:
     """Reads the flags, scores, prints the table."""
     from lapsrn_jax.data.sources import BUNDLED, image_paths  # JAX starts after the flags are read
     from lapsrn_jax.evaluation.benchmark import evaluate
-    from lapsrn_jax.evaluation.protocol import Protocol, bicubic
+    from lapsrn_jax.evaluation.protocol import Protocol, Upscale, bicubic
     from lapsrn_jax.evaluation.tables import text_table
     from lapsrn_jax.upscaling.upscale import Upscaler
     from lapsrn_jax.weights.files import load_weights
@@ -34,7 +40,7 @@ def main() -> None:
         BUNDLED if source == BUNDLED else pathlib.Path(source).resolve().name: image_paths(source, held_out=True)
         for source in _DATA.value
     }
-    networks = {"bicubic": bicubic, name: Upscaler(model, params)}
+    networks: dict[str, Upscale] = {"bicubic": bicubic, name: Upscaler(model, params)}
     scales = [int(scale) for scale in _SCALES.value]
     protocol = Protocol(_PROTOCOL.value, _GRAY_AS_RGB.value)
     records = evaluate(networks, sets, scales, protocol, _SAVE_IMAGES.value)
@@ -44,4 +50,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_with_flags(main, required=["ckpt", "data"])
+    run_with_flags(main)

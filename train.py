@@ -8,6 +8,7 @@ from ml_collections import config_flags
 from lapsrn_jax.errors import run_with_flags
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "The run's config, such as configs/cms_x4.py.")
+flags.mark_flag_as_required("config")
 _WORKDIR = flags.DEFINE_string("workdir", None, "The run's folder; runs/NAME for configs/NAME.py if not given.")
 
 
@@ -20,4 +21,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_with_flags(main, required=["config"])
+    run_with_flags(main)

@@ -1,5 +1,7 @@
 """The one exception that means "the user can mend this", and how commands report it."""
 
+import itertools
+import pathlib
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,29 +25,32 @@ def reported() -> Iterator[None]:
         sys.exit(130)
 
 
-def run_with_flags(main: Callable[[], None], required: list[str]) -> None:
+def run_with_flags(main: Callable[[], None]) -> None:
     """Runs the `main` of a script whose absl flags are defined, after parsing them; bad flags are `UserError`s too."""
     from absl import app, flags, logging
 
     def parse(argv: list[str]) -> Any:
+        for flag, after in itertools.pairwise([*argv, ""]):  # ml_collections would notice a missing file much later
+            path = after if flag == "--config" else flag.removeprefix("--config=")
+            if flag != path and not pathlib.Path(path).is_file():
+                raise UserError(f"no such config: {path}")
         try:
             rest = flags.FLAGS(argv)
-        except (AttributeError, KeyError, ValueError) as error:  # ml_collections, on a key that is not there
-            reason = " ".join(str(error.args[0]).splitlines())
-            raise UserError(f"the config does not take this override: {reason}") from None
-        except OSError as error:
-            path = next((a.split("=", 1)[-1] for a in argv if a.startswith("--config=")), None)
-            path = path or argv[argv.index("--config") + 1]
-            raise UserError(f"cannot read the config {path}: {error.strerror or 'no such file'}") from None
         except flags.Error as error:
-            raise UserError(f"{error} (--help lists the flags)".replace("\n", " ")) from None
+            raise UserError(f"{_one_line(error)} (--help lists the flags)") from None
+        except (AttributeError, KeyError, ValueError) as error:  # ml_collections, on a config or an override
+            raise UserError(f"the config, or an override of it, is not right: {_one_line(error)}") from None
         if len(rest) > 1:
             raise UserError(f"what is {rest[1]!r}? Flags begin with -- (--help lists them)")
         if not flags.FLAGS["verbosity"].present:
             logging.set_verbosity(logging.WARNING)  # orbax and JAX tell much at the level of INFO
         return rest
 
-    for name in required:
-        flags.mark_flag_as_required(name)
     with reported():
         app.run(lambda _: main(), flags_parser=parse)
+
+
+def _one_line(error: Exception) -> str:
+    text = str(error.args[0] if error.args else error).replace("\\n", " ").replace("\\", "")
+    text = " ".join(text.split())
+    return text[1:-1] if text[:1] == text[-1:] == "'" else text

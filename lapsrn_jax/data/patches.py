@@ -87,15 +87,15 @@ def cut_patch(photograph: np.ndarray, scale: int, patch_size: int, rng: np.rando
     from the patch with a margin as wide as the bicubic kernel reaches.
     """
     sides = photograph.shape
-    rescale = rng.choice([r for r in RESCALES if min(scaled_size(side, r) for side in sides) >= patch_size])
+    rescale = float(rng.choice([r for r in RESCALES if min(scaled_size(side, r) for side in sides) >= patch_size]))
     margin = 2 * scale
     windows, inner = [], []
     for side in sides:
         last = scaled_size(side, rescale) // scale * scale  # as the protocol, which cuts to a multiple of the scale
-        start = scale * rng.integers((last - patch_size) // scale + 1)
-        window = slice(max(start - margin, 0), min(start + patch_size + margin, last))
-        windows.append(window)
-        inner.append(start - window.start)
+        start = scale * int(rng.integers((last - patch_size) // scale + 1))
+        begin = max(start - margin, 0)
+        windows.append(slice(begin, min(start + patch_size + margin, last)))
+        inner.append(start - begin)
     if rescale == 1:
         hr = photograph[windows[0], windows[1]]
     else:

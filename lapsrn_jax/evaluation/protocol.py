@@ -5,7 +5,6 @@ Protocol A is the LapSRN authors', protocol B that of most later papers; they di
 
 import dataclasses
 from collections.abc import Callable
-from typing import Literal
 
 import numpy as np
 
@@ -33,8 +32,12 @@ class Protocol:
         [16, 235] / 255, instead of on its gray values as they are. It matters for Set14's "bridge".
     """
 
-    name: Literal["A", "B"] = "A"
+    name: str = "A"
     gray_as_rgb: bool = False
+
+    def __post_init__(self) -> None:
+        if self.name not in ("A", "B"):
+            raise ValueError(f"protocol must be A or B, got {self.name!r}")
 
     def __str__(self) -> str:
         low = "not rounded" if self.name == "A" else "rounded to 8 bits"

@@ -59,16 +59,18 @@ def imresize(image: np.ndarray, scale: float | None = None, *, size: tuple[int, 
     Raises:
       ValueError: neither or both of `scale` and `size`, or one that is not positive.
     """
-    if (scale is None) == (size is None):
+    height, width = image.shape[:2]
+    if scale is not None and size is None:
+        out, scales = (scaled_size(height, scale), scaled_size(width, scale)), (float(scale), float(scale))
+    elif size is not None and scale is None:
+        out, scales = size, (size[0] / height, size[1] / width)
+    else:
         raise ValueError("imresize takes either scale or size")
-    if not (min(size) >= 1 if size else scale > 0):
-        raise ValueError(f"imresize: scale and size must be positive, got {size or scale}")
-    lengths = image.shape[:2]
-    out = size or tuple(scaled_size(length, scale) for length in lengths)
-    scales = [scale or out[axis] / lengths[axis] for axis in (0, 1)]
+    if min(scales) <= 0:
+        raise ValueError(f"imresize: scale and size must be positive, got {scale if size is None else size}")
     image = np.asarray(image, np.float64)
     for axis in sorted((0, 1), key=lambda axis: scales[axis]):  # MATLAB's order: the axis that shrinks most first
-        image = _apply(resize_matrix(lengths[axis], out[axis], scales[axis]), image, axis)
+        image = _apply(resize_matrix(image.shape[axis], out[axis], scales[axis]), image, axis)
     return np.ascontiguousarray(image)
 
 

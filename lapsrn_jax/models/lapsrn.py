@@ -1,11 +1,13 @@
 """LapSRN (Lai et al., CVPR 2017): the Laplacian pyramid before recursion, every level with filters of its own."""
 
+from typing import Any
+
 import flax.linen as nn
 import jax
 
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.models import layers
-from lapsrn_jax.models.layers import HE_STDDEV, Filter, bilinear_init, block_init, conv, filter_init, leaky_relu
+from lapsrn_jax.models.layers import HE_STDDEV, bilinear_init, block_init, conv, filter_init, leaky_relu
 
 
 class LapSRN(nn.Module):
@@ -26,7 +28,7 @@ class LapSRN(nn.Module):
     depth: int = 10
     use_bias: bool = False
 
-    def _level_init(self, key: jax.Array) -> dict[str, Filter | dict[str, Filter]]:
+    def _level_init(self, key: jax.Array) -> dict[str, Any]:
         c, bias = self.features, self.use_bias
         keys = jax.random.split(key, 4)
         return {

@@ -49,7 +49,7 @@ class Pyramid(nn.Module):
     def _declare(self) -> dict[str, Any]:
         """Declares the parameters to Flax; returns their tree, as in the class's description."""
         c, tying = self.features, self.tying
-        params = {
+        params: dict[str, Any] = {
             "conv_in": self.param("conv_in", filter_init((3, 3, 1, c), 1e-3, self.use_bias)),
             "block": self.param("block", block_init(self.depth, c, self.use_bias)),
             "residual": self.param("residual", filter_init((3, 3, c, 1), HE_STDDEV, self.use_bias)),

@@ -63,7 +63,7 @@ def make_train_step(model: nn.Module, tx: optax.GradientTransformation, mesh: Me
             # The average forgets faster at first: the start, far from any solution, should not linger in it.
             decay = jnp.minimum(ema_decay, (1 + state.step) / (10 + state.step))
             ema = optax.incremental_update(params, ema, 1 - decay)
-        metrics = {"loss": loss, "gradient_norm": optax.global_norm(grads)}
+        metrics = {"loss": loss, "gradient_norm": optax.tree.norm(grads)}
         return TrainState(step=state.step + 1, params=params, ema=ema, opt_state=opt_state), metrics
 
     sharded = jax.shard_map(step, mesh=mesh, in_specs=(P(), P(AXIS)), out_specs=(P(), P()))

@@ -47,4 +47,6 @@ class Upscaler:
 
 @functools.partial(jax.jit, static_argnums=(0, 3))
 def _last_image(model: nn.Module, params: Any, y: jax.Array, levels: int) -> jax.Array:
-    return model.apply({"params": params}, y, levels)[-1]
+    images: Any = model.apply({"params": params}, y, levels)
+    last: jax.Array = images[-1]
+    return last

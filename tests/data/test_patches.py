@@ -57,7 +57,9 @@ def test_patches_equal_the_protocols_images(rng, scale):
             for top in range(rows):
                 for left in range(columns):
                     windows = [
-                        level[(top * scale) // k : (top * scale + 32) // k, (left * scale) // k : (left * scale + 32) // k]
+                        level[
+                            (top * scale) // k : (top * scale + 32) // k, (left * scale) // k : (left * scale + 32) // k
+                        ]
                         for level, k in zip(levels, (scale >> i for i in range(len(pyramid))), strict=True)
                     ]
                     matches += all(
@@ -98,7 +100,7 @@ def test_the_patch_size_must_be_a_multiple_of_each_scale(photographs):
 
 
 def test_data_code_does_not_load_jax_itself():
-    """Worker processes import it: JAX there would take GPU memory. (grain imports JAX where it is; that is not ours.)"""
+    """Worker processes import it, and JAX would take GPU memory there (grain imports JAX too: that is not ours)."""
     code = (
         "import sys; sys.modules['grain'] = type(sys)('grain'); sys.modules['grain'].MapDataset = dict;"
         "import lapsrn_jax.data.patches, lapsrn_jax.data.sources; sys.exit('jax' in sys.modules)"

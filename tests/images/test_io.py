@@ -57,7 +57,7 @@ def test_folders_are_searched_to_any_depth(tmp_path):
 
 
 def test_missing_and_empty_folders_are_named(tmp_path):
-    with pytest.raises(UserError, match="no such image folder: .*nowhere"):
+    with pytest.raises(UserError, match=r"no such image folder: .*nowhere"):
         find_images(tmp_path / "nowhere")
     with pytest.raises(UserError, match="no images in"):
         find_images(tmp_path)

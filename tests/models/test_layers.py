@@ -53,7 +53,5 @@ def test_leaky_relu_has_slope_one_fifth():
 def test_convolution_keeps_the_size_and_is_unflipped(rng):
     x, kernel = rng.standard_normal((1, 4, 5, 2)), rng.standard_normal((3, 3, 2, 3))
     padded = np.pad(x[0], ((1, 1), (1, 1), (0, 0)))
-    expected = sum(
-        np.tensordot(padded[i : i + 4, j : j + 5], kernel[i, j], 1) for i in range(3) for j in range(3)
-    )
+    expected = sum(np.tensordot(padded[i : i + 4, j : j + 5], kernel[i, j], 1) for i in range(3) for j in range(3))
     np.testing.assert_allclose(layers.conv(x, kernel)[0], expected, atol=1e-5)

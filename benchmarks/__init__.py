@@ -1,0 +1,1 @@
+"""Speed, side by side, measured in turns: `python -m benchmarks.NAME`."""

@@ -1,0 +1,42 @@
+import numpy as np
+
+from lapsrn_jax.evaluation.benchmark import evaluate
+from lapsrn_jax.evaluation.figures import PANEL, comparison, telling_crop
+from lapsrn_jax.evaluation.protocol import Protocol, bicubic
+from lapsrn_jax.evaluation.tables import text_table
+from lapsrn_jax.images.io import read_image, write_image
+
+
+def test_the_telling_crop_is_where_the_model_wins(rng):
+    hr = rng.integers(0, 256, (120, 200, 3), dtype=np.uint8)
+    baseline = hr.copy()
+    baseline[40:60, 130:150] //= 2  # the baseline fails here alone
+    left, top, side = telling_crop(baseline, hr, hr, side=40)
+    assert side == 40
+    assert left <= 130 <= 150 <= left + side
+    assert top <= 40 <= 60 <= top + side
+    assert telling_crop(baseline[:30], hr[:30], hr[:30], side=90)[2] == 30
+
+
+def test_panels_show_the_pixels_of_the_crop(rng):
+    hr, sr = rng.integers(0, 256, (2, 60, 80, 3), dtype=np.uint8)
+    figure = comparison(hr, {"a": sr}, {"a": "30 dB"}, (10, 20, 36))
+    repeated = sr[20:56, 10:46].repeat(PANEL // 36, axis=0).repeat(PANEL // 36, axis=1)
+    x = 10 + round(PANEL * 80 / 60) + 10
+    np.testing.assert_array_equal(figure[10 : 10 + PANEL, x : x + PANEL], repeated)
+
+
+def test_evaluation_writes_pictures_and_a_table(tmp_path, rng):
+    write_image(tmp_path / "a.png", rng.integers(0, 256, (40, 40, 3), dtype=np.uint8))
+    models = {"bicubic": bicubic, "nearest": lambda lr, s: lr.repeat(s, 0).repeat(s, 1)}
+    records = evaluate(models, {"noise": [tmp_path / "a.png"]}, [2, 4], Protocol(), tmp_path / "out")
+    assert [(r["model"], r["scale"], r["images"]) for r in records] == [
+        ("bicubic", 2, 1), ("nearest", 2, 1), ("bicubic", 4, 1), ("nearest", 4, 1)
+    ]  # fmt: skip
+    assert {path.name for path in (tmp_path / "out" / "noise" / "x4").iterdir()} == {
+        "a_bicubic.png", "a_nearest.png", "a_comparison.png"
+    }  # fmt: skip
+    assert read_image(tmp_path / "out" / "noise" / "x2" / "a_nearest.png").shape == (40, 40, 3)
+    header, rule, *rows = text_table(records).splitlines()
+    assert len({len(line) for line in (header, rule, *rows[:2])}) == 1
+    assert "protocol A" in rows[-1]

@@ -1,0 +1,185 @@
+"""The commands as a person runs them: what they say, what they leave, how they end."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from lapsrn_jax.images.io import read_image, write_image
+from lapsrn_jax.models import Pyramid, Tying
+from lapsrn_jax.training.loop import train_and_evaluate
+from tests import tiny
+from tests.conftest import ROOT
+
+
+def run(*command: object, cwd=ROOT) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [sys.executable, *map(str, command)], cwd=cwd, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def complaint(result: subprocess.CompletedProcess[str]) -> str:
+    """The one line that a failed command says; fails unless that is all it says."""
+    assert result.returncode not in (0, 1), result.stderr  # 1 is Python's own, for an uncaught exception
+    assert "Traceback" not in result.stderr
+    lines = [line for line in result.stderr.splitlines() if "error: " in line]
+    assert len(lines) == 1, result.stderr
+    return lines[0]
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory):
+    return tiny.write_photographs(tmp_path_factory.mktemp("photographs"))
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, photographs):
+    workdir = tmp_path_factory.mktemp("runs") / "tiny"
+    train_and_evaluate(tiny.config(photographs, training__steps=2), workdir)
+    return workdir
+
+
+@pytest.mark.slow
+def test_train_evaluate_upscale(tmp_path, photographs):
+    workdir = tmp_path / "run"
+    result = run("train.py", *tiny.flags(photographs), f"--workdir={workdir}")
+    assert result.returncode == 0, result.stderr
+    assert "step/s" in result.stderr
+
+    scores = tmp_path / "scores.json"
+    result = run("evaluate.py", "--ckpt", workdir, "--data", photographs, "--scales", "2,4", "--json", scores,
+                 "--save_images", tmp_path / "images")  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert "protocol A" in result.stdout
+    records = json.loads(scores.read_text())
+    assert [(r["model"], r["scale"]) for r in records] == [("bicubic", 2), ("run", 2), ("bicubic", 4), ("run", 4)]
+    assert set(records[0]) == {"model", "set", "scale", "psnr", "ssim", "images", "protocol"}
+    assert (tmp_path / "images" / photographs.name / "x2" / "0_comparison.png").exists()
+
+    result = run("-m", "lapsrn_jax.cli", "upscale", photographs / "0.png", "-o", tmp_path / "large.png",
+                 "--scale", "3", "--weights", workdir / "weights.safetensors")  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert read_image(tmp_path / "large.png").shape == (144, 144, 3)
+
+
+CONFIG = "--config=configs/cms_x2.py"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        ([], "--config"),
+        (["--config=configs/nope.py"], "no such config: configs/nope.py"),
+        (["--config", "nope.py"], "no such config: nope.py"),
+        (["--config=README.md"], "no attribute 'get_config'"),
+        ([CONFIG, "--config.training.stepz=1"], "stepz"),
+        ([CONFIG, "--config.training.steps=many"], "many"),
+        ([CONFIG, "--stepz=1"], "stepz"),
+        ([CONFIG, "extra"], "extra"),
+        (["--config=configs/ms_x2.py", "--config.model.tying.layer=1"], "model.tying.layer"),
+        ([CONFIG, "--config.model.tying.layer=9"], "tying.layer is 9"),
+        ([CONFIG, "--config.data.train=/nowhere"], "no such image folder: /nowhere"),
+        ([CONFIG, "--config.data.train={empty}"], "no images in"),
+        ([CONFIG, "--config.data.train={broken}"], "broken.png is damaged"),
+        ([CONFIG, "--config.data.train={photographs}"], "smaller than a patch of 512 pixels"),
+        ([CONFIG, "--workdir=/proc/none", "--config.data.train=bundled", "--config.data.patch_size=64"], "/proc/none"),
+    ],
+)
+def test_bad_training_input_gets_one_line(tmp_path, photographs, flags, words):
+    places = {"empty": tmp_path / "empty", "broken": tmp_path / "broken", "photographs": photographs}
+    places["empty"].mkdir()
+    tiny.write_photographs(places["broken"], count=1)
+    (places["broken"] / "broken.png").write_bytes((photographs / "0.png").read_bytes()[:500])
+    flags = [flag.format(**places) for flag in flags]
+    workdir = [] if any("workdir" in flag for flag in flags) else [f"--workdir={tmp_path / 'run'}"]
+    assert words in complaint(run("train.py", *workdir, *flags))
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_bad_evaluation_input_gets_one_line(tmp_path, photographs, trained):
+    (tmp_path / "text.safetensors").write_text("not weights")
+    (tmp_path / "text.mat").write_text("not weights")
+    for ckpt, words in (
+        (tmp_path / "nowhere", "no such weights file or run folder"),
+        (tmp_path, "no weights.safetensors in"),
+        (tmp_path / "text.safetensors", "text.safetensors is not a weights file"),
+        (tmp_path / "text.mat", "text.mat is not a LapSRN or MS-LapSRN .mat file"),
+    ):
+        assert words in complaint(run("evaluate.py", "--ckpt", ckpt, "--data", photographs))
+    for flags, words in (
+        (["--scales=2,x"], "--scales takes whole numbers"),
+        (["--scales=32"], "too small to be scored at x32"),
+        (["--data=/nowhere"], "no such image folder: /nowhere"),
+        (["--protocol=C"], "protocol"),
+    ):
+        data = [] if "--data=/nowhere" in flags else [f"--data={photographs}"]
+        assert words in complaint(run("evaluate.py", "--ckpt", trained, *data, *flags))
+
+
+@pytest.mark.slow
+def test_bad_upscaling_input_gets_one_line(tmp_path, photographs, trained):
+    picture = tmp_path / "picture.png"
+    picture.write_bytes((photographs / "0.png").read_bytes())
+    before = picture.read_bytes()
+    for arguments, words in (
+        ([picture, "-o", tmp_path / "out.xyz"], "suffix"),
+        ([picture, "-o", picture], "is the input itself"),
+        ([tmp_path / "none.png", "-o", tmp_path / "out.png"], "no such image"),
+        ([picture, "-o", tmp_path / "out.png", "--scale", "0.5"], "--scale must be above 1"),
+        ([picture, "-o", tmp_path / "none" / "out.png"], "cannot write"),
+        ([picture], "-o"),
+    ):
+        assert words in complaint(run("-m", "lapsrn_jax.cli", "upscale", *arguments, "--weights", trained))
+    assert picture.read_bytes() == before
+    assert {path.name for path in tmp_path.iterdir()} == {"picture.png"}
+
+
+def test_weights_that_do_not_fit_are_refused(tmp_path, trained):
+    from lapsrn_jax.errors import UserError
+    from lapsrn_jax.weights.files import load_weights, save_weights
+
+    arrays = load_file(trained / "weights.safetensors")
+    save_file(arrays, tmp_path / "anonymous.safetensors")
+    with pytest.raises(UserError, match="does not say which model"):
+        load_weights(tmp_path / "anonymous.safetensors")
+
+    _, params, info = load_weights(trained)
+    wider = Pyramid(**tiny.MODEL | {"features": 16}, tying=Tying())
+    save_weights(tmp_path / "other.safetensors", wider, params, info)
+    with pytest.raises(UserError, match="holds weights of another model: block/conv_1/kernel should be"):
+        load_weights(tmp_path / "other.safetensors")
+
+    untied = Pyramid(**tiny.MODEL)
+    save_weights(tmp_path / "missing.safetensors", untied, params, info)
+    with pytest.raises(UserError, match=r"upsample/kernel should be .*, but is nothing"):
+        load_weights(tmp_path / "missing.safetensors")
+
+    params["residual"]["kernel"] = np.full_like(params["residual"]["kernel"], np.nan)
+    save_weights(tmp_path / "nan.safetensors", Pyramid(**tiny.MODEL, tying=Tying()), params, info)
+    with pytest.raises(UserError, match="not finite, in residual/kernel"):
+        load_weights(tmp_path / "nan.safetensors")
+
+
+def test_weights_come_back_as_they_were(tmp_path, rng, trained):
+    from lapsrn_jax.weights.files import load_weights, save_weights
+
+    model, params, info = load_weights(trained)
+    save_weights(tmp_path / "copy.safetensors", model, params, info)
+    again, params_again, info_again = load_weights(tmp_path / "copy.safetensors")
+    assert (again, info_again) == (model, info)
+    np.testing.assert_array_equal(params_again["conv_in"]["kernel"], params["conv_in"]["kernel"])
+
+
+def test_a_gray_picture_stays_gray(tmp_path, rng, trained):
+    from lapsrn_jax.cli import main
+
+    write_image(tmp_path / "gray.png", rng.integers(0, 256, (9, 11), dtype=np.uint8))
+    main(["upscale", f"{tmp_path}/gray.png", "-o", f"{tmp_path}/large.png", "--scale", "2", "--weights", str(trained)])
+    assert read_image(tmp_path / "large.png").shape == (18, 22)

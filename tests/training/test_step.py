@@ -1,0 +1,102 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from lapsrn_jax import models
+from lapsrn_jax.data.patches import training_batches
+from lapsrn_jax.errors import UserError
+from lapsrn_jax.models import layers
+from lapsrn_jax.training.losses import batch_loss, charbonnier
+from lapsrn_jax.training.state import create_state, learning_rate_fn, make_optimizer
+from lapsrn_jax.training.step import make_mesh, make_train_step, replicate, shard_batch
+from tests import tiny
+
+
+def setup(tmp_path, devices=1, **overrides):
+    config = tiny.config(tmp_path, **overrides)
+    model, tx = models.from_settings(config.model), make_optimizer(config)
+    mesh = make_mesh(jax.devices()[:devices])
+    state = replicate(create_state(model, tx, config.seed, ema=True), mesh)
+    return model, mesh, state, make_train_step(model, tx, mesh, config.optimizer.ema_decay)
+
+
+def some_batch(rng, n=4):
+    photographs = [np.float32(tiny.photograph(rng)[:, :, 0] / 255) for _ in range(4)]
+    return training_batches(photographs, {2: n, 4: n}, 32, seed=0)[0]
+
+
+def test_charbonnier_is_smooth_l1(rng):
+    d = rng.standard_normal((3, 4))
+    np.testing.assert_allclose(charbonnier(d, 0 * d), np.sqrt(d**2 + 1e-6).mean(), rtol=1e-6)
+    assert jax.grad(lambda x: charbonnier(x, x * 0 + 1.0))(jnp.ones(3)).tolist() == [0, 0, 0]
+
+
+def test_every_sample_counts_alike_whatever_its_scale(rng, tmp_path):
+    """The loss of a mixed batch is the mean of the losses of its samples, each alone."""
+    model, _, state, _ = setup(tmp_path)
+    batch = some_batch(rng)
+    batch[4] = tuple(images[:2] for images in batch[4])  # 4 samples at x2, 2 at x4
+    alone = [
+        batch_loss(model, state.params, {scale: tuple(image[i : i + 1] for image in images)})
+        for scale, images in batch.items()
+        for i in range(len(images[0]))
+    ]
+    assert len(alone) == 6
+    np.testing.assert_allclose(batch_loss(model, state.params, batch), np.mean(alone), rtol=1e-5)
+
+
+def test_two_devices_take_the_step_of_one(rng, tmp_path):
+    batch = some_batch(rng)
+    results = []
+    for devices in (1, 2):
+        _, mesh, state, train_step = setup(tmp_path, devices)
+        for _ in range(3):
+            state, metrics = train_step(state, shard_batch(batch, mesh))
+        results.append(
+            (jax.tree.map(np.asarray, state.params), float(metrics["loss"]), float(metrics["gradient_norm"]))
+        )
+    (params, loss, norm), (params2, loss2, norm2) = results
+    assert loss2 == pytest.approx(loss, rel=1e-5)
+    assert norm2 == pytest.approx(norm, rel=1e-4)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), params, params2)
+
+
+def test_the_loss_falls_and_the_average_follows(rng, tmp_path):
+    batch = some_batch(rng)
+    _, mesh, state, train_step = setup(tmp_path, training__steps=200, optimizer__learning_rate=3e-3)
+    start = jax.tree.map(np.asarray, state.params)
+    losses = []
+    for _ in range(60):
+        state, metrics = train_step(state, shard_batch(batch, mesh))
+        losses.append(float(metrics["loss"]))
+    assert losses[-1] < 0.8 * losses[0]
+    assert int(state.step) == 60
+
+    def distance(a, b):
+        return sum(float(((x - y) ** 2).sum()) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True))
+
+    assert 0 < distance(state.ema, state.params) < distance(start, state.params)
+    assert state.weights is state.ema
+
+
+def test_step_is_the_same_with_laxs_transposed_convolution(rng, tmp_path, monkeypatch):
+    """The CPU's phase form changes the speed and nothing else: loss and gradients agree to 1e-5."""
+    batch = some_batch(rng)
+    model, _, state, _ = setup(tmp_path)
+    params = jax.tree.map(lambda x: jnp.asarray(rng.standard_normal(x.shape) / 6, jnp.float32), state.params)
+    phases = jax.value_and_grad(lambda p: batch_loss(model, p, batch))(params)
+    monkeypatch.setattr(layers, "conv_transpose_phases", layers.conv_transpose)
+    reference = jax.value_and_grad(lambda p: batch_loss(model, p, batch))(params)
+    assert float(phases[0]) == pytest.approx(float(reference[0]), rel=1e-5)
+    for mine, theirs in zip(jax.tree.leaves(phases[1]), jax.tree.leaves(reference[1]), strict=True):
+        assert np.linalg.norm(mine - theirs) < 1e-5 * np.linalg.norm(theirs)
+
+
+def test_learning_rate_warms_up_and_falls_to_the_end(tmp_path):
+    config = tiny.config(tmp_path, training__steps=1000, optimizer__warmup=0.1)
+    rate = learning_rate_fn(config)
+    assert [float(rate(step)) for step in (0, 50, 100, 1000)] == pytest.approx([0, 5e-4, 1e-3, 1e-6])
+    for bad in ({"optimizer__warmup": 1.0}, {"training__steps": 0}):
+        with pytest.raises(UserError):
+            learning_rate_fn(tiny.config(tmp_path, **bad))

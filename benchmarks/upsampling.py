@@ -29,7 +29,7 @@ def main() -> None:
     steps, states = {}, {}
     for name, form in (("phases", phases), ("lax.conv_transpose", layers.conv_transpose)):
         layers.conv_transpose_phases = form
-        steps[name] = make_train_step(model, tx, mesh, config.optimizer.ema_decay)
+        steps[name] = make_train_step(model, tx, mesh, ema_decay=config.optimizer.ema_decay)
         state = replicate(create_state(model, tx, config.seed, ema=True), mesh)
         states[name], _ = steps[name](state, shard_batch(batch, mesh))  # compiles
     layers.conv_transpose_phases = phases

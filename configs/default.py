@@ -20,11 +20,15 @@ def get_config() -> ml_collections.ConfigDict:
     config.model.tying = tying()
 
     config.data = ml_collections.ConfigDict()
-    config.data.train = "data/DIV2K/DIV2K_train_HR"  # folders, separated by commas; or "bundled"
+    config.data.train = "data/DIV2K/DIV2K_train_HR"  # folders or "bundled", by commas; "3*FOLDER" counts three times
     config.data.validation = "bundled"  # the same; "" for no validation
     config.data.scales = (4,)  # with several, the batch is split among them
     config.data.patch_size = 512  # HR pixels
     config.data.batch_size = 16  # in all, over all devices
+    config.data.workers = 0  # processes that make batches; 0 for threads of this one
+
+    config.loss = ml_collections.ConfigDict()  # Charbonnier, and
+    config.loss.fourier = 0.0  # this much of the distance between the spectra
 
     config.optimizer = ml_collections.ConfigDict()  # AdamW; the paper gives its weight decay alone
     config.optimizer.learning_rate = 3e-4
@@ -39,6 +43,10 @@ def get_config() -> ml_collections.ConfigDict:
     config.training.log_every = 100
     config.training.checkpoint_every = 1000  # validation and weights.safetensors come with it
     config.training.keep = 3  # checkpoints
+    config.training.max_skipped = 10  # steps in a row whose loss is not finite, before the run stops
+    config.training.dtype = "float32"  # of the features; "bfloat16" is for GPUs
+    config.training.remat = False  # True: less memory, a third more work (docs/memory.md)
+    config.training.accumulate = 1  # parts of a batch whose gradients are added up: less memory, the same result
     return config
 
 

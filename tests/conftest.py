@@ -36,3 +36,11 @@ def _needed(folder: pathlib.Path) -> pathlib.Path:
     if not folder.is_dir():
         pytest.skip(f"needs {folder.relative_to(ROOT.parent)} beside the project, which cannot be redistributed")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory):
+    """Decoded photographs go to a folder of the test session."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield

@@ -8,12 +8,15 @@ float32 [n, h, w, 1], luminance in [0, 1]:
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import grain
 import numpy as np
 
 from lapsrn_jax.errors import UserError
-from lapsrn_jax.images.resize import imresize, imresize_window, scaled_size
+from lapsrn_jax.images.color import luminance
+from lapsrn_jax.images.io import to_float
+from lapsrn_jax.images.resize import imresize, resize_window, scaled_size
 
 Pyramid = tuple[np.ndarray, ...]
 Batch = dict[int, Pyramid]
@@ -21,33 +24,48 @@ Batch = dict[int, Pyramid]
 RESCALES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)  # the LapSRN authors' augmentation
 
 
-def split_batch(batch_size: int, scales: Sequence[int], shards: int) -> dict[int, int]:
-    """How many samples of a batch go to each scale: equal parts, the smaller scales taking what is left over.
+def split_batch(batch_size: int, scales: Sequence[int], parts: int) -> dict[int, int]:
+    """How many samples of a batch go to each scale: equal shares, the smaller scales taking what is left over.
+
+    Args:
+      batch_size: samples in a batch.
+      scales: the scales trained together.
+      parts: into how many pieces each share is going to be divided (devices, accumulated gradients).
 
     Raises:
-      UserError: `shards` (devices) does not divide a part.
+      UserError: a share does not divide.
     """
-    parts = {scale: (batch_size + len(scales) - 1 - i) // len(scales) for i, scale in enumerate(scales)}
-    unit = shards * len(scales)
-    if any(part % shards or not part for part in parts.values()):
+    shares = {scale: (batch_size + len(scales) - 1 - i) // len(scales) for i, scale in enumerate(scales)}
+    unit = parts * len(scales)
+    nearest = max(1, round(batch_size / unit)) * unit
+    if any(share % parts or not share for share in shares.values()):
         raise UserError(
-            f"data.batch_size {batch_size} does not divide into {len(scales)} scale(s) on {shards} device(s): "
-            f"use a multiple of {unit}, such as {max(1, round(batch_size / unit)) * unit}"
+            f"data.batch_size {batch_size} does not divide into {len(scales)} scale(s), each into {parts} part(s) "
+            f"(devices x training.accumulate): use a multiple of {unit}, such as {nearest}"
         )
-    return parts
+    return shares
 
 
 def training_batches(
-    photographs: Sequence[np.ndarray], batch_sizes: Mapping[int, int], patch_size: int, seed: int
+    photographs: Any,
+    batch_sizes: Mapping[int, int],
+    patch_size: int,
+    seed: int,
+    batches: slice,
+    process: int = 0,
+    processes: int = 1,
 ) -> grain.MapDataset[Batch]:
-    """An endless dataset of batches; element n is the same whenever and wherever it is asked for.
+    """Batches of one process; element i is batch `batches.start + i`, the same whenever and wherever it is asked for.
 
     Args:
-      photographs: luminance, [H, W] in [0, 1], no side below `patch_size`; each is used once an epoch, in an order
-        shuffled anew.
-      batch_sizes: samples for each scale.
+      photographs: `Photographs`, or any sequence of uint8 [H, W, 3], no side below `patch_size`; each is used once an
+        epoch, in an order shuffled anew.
+      batch_sizes: samples for each scale, in all processes together.
       patch_size: side of the HR patch in pixels.
       seed: of everything random.
+      batches: which batches, by their number since the start of training.
+      process: whose share of each batch; together the shares are the batch of a single process.
+      processes: how many share.
 
     Raises:
       UserError: `patch_size` is not a multiple of a scale.
@@ -55,29 +73,39 @@ def training_batches(
     for scale in batch_sizes:
         if patch_size % scale:
             raise UserError(f"data.patch_size {patch_size} is not a multiple of the scale {scale}")
+    total = sum(batch_sizes.values())
     scale_of = [scale for scale, size in batch_sizes.items() for _ in range(size)]  # by the position in a batch
 
     def sample(scale_and_photograph: tuple[int, np.ndarray], rng: np.random.Generator) -> Pyramid:
         scale, photograph = scale_and_photograph
         return augmented(cut_patch(photograph, scale, patch_size, rng), rng)
 
-    def stack(samples: Sequence[Pyramid]) -> Batch:
-        groups: dict[int, list[Pyramid]] = {scale: [] for scale in batch_sizes}
-        for scale, pyramid in zip(scale_of, samples, strict=True):
-            groups[scale].append(pyramid)
-        return {
-            scale: tuple(np.stack(images) for images in zip(*group, strict=True)) for scale, group in groups.items()
-        }
-
-    return (
+    samples = (
         grain.MapDataset.source(photographs)
         .seed(seed)
         .shuffle()
         .repeat()
-        .map_with_index(lambda n, photograph: (scale_of[n % len(scale_of)], photograph))
+        .map_with_index(lambda n, photograph: (scale_of[n % total], photograph))
         .random_map(sample)
-        .batch(len(scale_of), batch_fn=stack)
     )
+
+    def batch(number: int) -> Batch:
+        result, first = {}, number * total
+        for scale, size in batch_sizes.items():
+            ours = range(first + size * process // processes, first + size * (process + 1) // processes)
+            result[scale] = tuple(np.stack(images) for images in zip(*(samples[n] for n in ours), strict=True))
+            first += size
+        return result
+
+    return grain.MapDataset.range(batches.start, batches.stop).map(batch)
+
+
+def prefetched(batches: grain.MapDataset[Batch], workers: int) -> grain.IterDataset[Batch]:
+    """The batches in order, made ahead: by four threads, or by `workers` processes, if there are to be any."""
+    if workers:
+        iterable = batches.to_iter_dataset(grain.ReadOptions(num_threads=1, prefetch_buffer_size=2))
+        return iterable.mp_prefetch(grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=2))
+    return batches.to_iter_dataset(grain.ReadOptions(num_threads=4, prefetch_buffer_size=8))
 
 
 def cut_patch(photograph: np.ndarray, scale: int, patch_size: int, rng: np.random.Generator) -> Pyramid:
@@ -86,20 +114,18 @@ def cut_patch(photograph: np.ndarray, scale: int, patch_size: int, rng: np.rando
     Each image equals that part of what the evaluation protocol would make of the whole shrunk photograph: it is made
     from the patch with a margin as wide as the bicubic kernel reaches.
     """
-    sides = photograph.shape
+    sides = photograph.shape[:2]
     rescale = float(rng.choice([r for r in RESCALES if min(scaled_size(side, r) for side in sides) >= patch_size]))
     margin = 2 * scale
-    windows, inner = [], []
+    parts, inner = [], []
     for side in sides:
         last = scaled_size(side, rescale) // scale * scale  # as the protocol, which cuts to a multiple of the scale
         start = scale * int(rng.integers((last - patch_size) // scale + 1))
         begin = max(start - margin, 0)
-        windows.append(slice(begin, min(start + patch_size + margin, last)))
+        parts.append(resize_window(side, rescale, slice(begin, min(start + patch_size + margin, last))))
         inner.append(start - begin)
-    if rescale == 1:
-        hr = photograph[windows[0], windows[1]]
-    else:
-        hr = imresize_window(photograph, rescale, windows[0], windows[1])
+    (rows, seen_rows), (columns, seen_columns) = parts
+    hr = rows @ luminance(to_float(photograph[seen_rows, seen_columns])) @ columns.T
 
     def level(shrink: int) -> np.ndarray:
         image = imresize(hr, 1 / shrink) if shrink > 1 else hr

@@ -74,14 +74,21 @@ def imresize(image: np.ndarray, scale: float | None = None, *, size: tuple[int, 
     return np.ascontiguousarray(image)
 
 
-def imresize_window(image: np.ndarray, scale: float, rows: slice, columns: slice) -> np.ndarray:
-    """`imresize(image, scale)[rows, columns]`, at the cost of the window alone: [H, W] or [H, W, C] to float64."""
-    for axis, window in enumerate((rows, columns)):
-        length = image.shape[axis]
-        matrix = resize_matrix(length, scaled_size(length, scale), scale)[window]
-        seen = slice(matrix.indices.min(), matrix.indices.max() + 1)
-        image = _apply(matrix[:, seen], image[seen] if axis == 0 else image[:, seen], axis)
-    return np.ascontiguousarray(image)
+def resize_window(length: int, scale: float, window: slice) -> tuple[scipy.sparse.csr_array, slice]:
+    """A part of one axis of `imresize`, at the cost of that part alone.
+
+    Args:
+      length: of the whole input axis.
+      scale: as `imresize` has it.
+      window: which output pixels are wanted; they must exist.
+
+    Returns:
+      (matrix, seen): `matrix @ image[seen]` equals `imresize(image, scale)[window]`, were there only this axis.
+    """
+    matrix = resize_matrix(length, scaled_size(length, scale), scale)[window]
+    seen = slice(int(matrix.indices.min()), int(matrix.indices.max()) + 1)
+    shape = (matrix.shape[0], seen.stop - seen.start)
+    return scipy.sparse.csr_array((matrix.data, matrix.indices - seen.start, matrix.indptr), shape=shape), seen
 
 
 def scaled_size(length: int, scale: float) -> int:

@@ -16,6 +16,9 @@ __all__ = ["LapSRN", "Pyramid", "Tying", "from_settings", "settings"]
 _MODELS: dict[str, type[nn.Module]] = {"pyramid": Pyramid, "lapsrn": LapSRN}
 
 
+_COMPUTATION = ("dtype", "remat")  # attributes that say how to compute, not what
+
+
 def from_settings(settings: Mapping[str, Any]) -> nn.Module:
     """The model that plain settings describe: `name` and the model's attributes, `tying` as a mapping or None.
 
@@ -37,7 +40,7 @@ def from_settings(settings: Mapping[str, Any]) -> nn.Module:
 def settings(model: nn.Module) -> dict[str, Any]:
     """The inverse of `from_settings`: JSON-ready, complete, kept beside weights so that they can be used again."""
     name = next(name for name, kind in _MODELS.items() if type(model) is kind)
-    fields = [field.name for field in dataclasses.fields(model) if field.name not in ("parent", "name")]
+    fields = [field.name for field in dataclasses.fields(model) if field.name not in ("parent", "name", *_COMPUTATION)]
     values = {field: getattr(model, field) for field in fields}
     if values.get("tying") is not None:
         values["tying"] = dataclasses.asdict(values["tying"])

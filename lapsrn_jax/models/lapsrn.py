@@ -7,7 +7,7 @@ import jax
 
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.models import layers
-from lapsrn_jax.models.layers import HE_STDDEV, bilinear_init, block_init, conv, filter_init, leaky_relu
+from lapsrn_jax.models.layers import HE_STDDEV, Filter, bilinear_init, block_init, conv, filter_init, leaky_relu
 
 
 class LapSRN(nn.Module):
@@ -21,12 +21,16 @@ class LapSRN(nn.Module):
       features: the channels of the feature maps.
       depth: convolutions a level; the authors' x8 model has 5.
       use_bias: the authors' released weights need True.
+      dtype: of the features, as in `Pyramid`.
+      remat: whether the backward pass computes the features of each level's convolutions anew.
     """
 
     levels: int = 2
     features: int = 64
     depth: int = 10
     use_bias: bool = False
+    dtype: str | None = None
+    remat: bool = False
 
     def _level_init(self, key: jax.Array) -> dict[str, Any]:
         c, bias = self.features, self.use_bias
@@ -50,11 +54,18 @@ class LapSRN(nn.Module):
         conv_in = self.param("conv_in", filter_init((3, 3, 1, self.features), 1e-3, self.use_bias))
         pyramid = [self.param(f"level_{i}", self._level_init) for i in range(1, self.levels + 1)]
 
-        features = leaky_relu(conv(image, **conv_in))
+        def trunk(features: jax.Array, block: dict[str, Filter]) -> jax.Array:
+            for i in range(1, self.depth + 1):
+                features = leaky_relu(conv(features, **block[f"conv_{i}"]))
+            return features
+
+        if self.remat:
+            trunk = jax.checkpoint(trunk)
+
+        features = leaky_relu(conv(image if self.dtype is None else image.astype(self.dtype), **conv_in))
         images = []
         for level in pyramid[:levels]:
-            for i in range(1, self.depth + 1):
-                features = leaky_relu(conv(features, **level["block"][f"conv_{i}"]))
+            features = trunk(features, level["block"])
             features = leaky_relu(layers.upsample(features, **level["upsample"]))
             image = layers.upsample(image, **level["image_upsample"]) + conv(features, **level["residual"])
             images.append(image)

@@ -41,9 +41,9 @@ def bilinear_init(_: jax.Array) -> Filter:
 
 
 def conv(x: jax.Array, kernel: jax.Array, bias: jax.Array | None = None) -> jax.Array:
-    """Convolution, stride 1, zero padding that keeps the size: [N, H, W, I] to [N, H, W, O]."""
-    y = lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=_DIMENSIONS)
-    return y if bias is None else y + bias
+    """Convolution, stride 1, zero padding that keeps the size: [N, H, W, I] to [N, H, W, O], in the dtype of `x`."""
+    y = lax.conv_general_dilated(x, kernel.astype(x.dtype), (1, 1), "SAME", dimension_numbers=_DIMENSIONS)
+    return y if bias is None else y + bias.astype(x.dtype)
 
 
 def conv_transpose(x: jax.Array, kernel: jax.Array) -> jax.Array:
@@ -75,9 +75,9 @@ def conv_transpose_phases(x: jax.Array, kernel: jax.Array) -> jax.Array:
 
 
 def upsample(x: jax.Array, kernel: jax.Array, bias: jax.Array | None = None) -> jax.Array:
-    """`conv_transpose`, in the form that is faster on the platform it is compiled for: [N, 2H, 2W, O]."""
-    y = lax.platform_dependent(x, kernel, cpu=conv_transpose_phases, default=conv_transpose)
-    return y if bias is None else y + bias
+    """`conv_transpose` in the dtype of `x`, in the form that is faster on the platform it is compiled for."""
+    y = lax.platform_dependent(x, kernel.astype(x.dtype), cpu=conv_transpose_phases, default=conv_transpose)
+    return y if bias is None else y + bias.astype(x.dtype)
 
 
 def leaky_relu(x: jax.Array) -> jax.Array:

@@ -6,7 +6,7 @@ import flax.linen as nn
 import jax
 
 from lapsrn_jax.models import layers
-from lapsrn_jax.models.layers import HE_STDDEV, bilinear_init, block_init, conv, filter_init, leaky_relu
+from lapsrn_jax.models.layers import HE_STDDEV, Filter, bilinear_init, block_init, conv, filter_init, leaky_relu
 from lapsrn_jax.models.tying import Tying
 
 Skip = Literal["source", "block", "none"]
@@ -30,6 +30,9 @@ class Pyramid(nn.Module):
       skip: what is added after each recursion: the level's "source" features, the "block" input, or "none".
       use_bias: the paper's parameter counts need False, the authors' released weights True.
       tying: where the upsampler's kernel comes from.
+      dtype: of the features, such as "bfloat16"; None for that of the images. Parameters and images keep theirs.
+      remat: whether the backward pass computes each recursion's features anew instead of keeping them: a tenth of the
+        memory for a third more work (docs/memory.md).
     """
 
     features: int = 64
@@ -38,6 +41,8 @@ class Pyramid(nn.Module):
     skip: Skip = "source"
     use_bias: bool = False
     tying: Tying | None = None
+    dtype: str | None = None
+    remat: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -75,16 +80,21 @@ class Pyramid(nn.Module):
         if self.tying is not None:
             block, upsample = self.tying.share(block, upsample)
 
-        features = conv(image, **params["conv_in"])
+        def recursion(features: jax.Array, source: jax.Array, block: dict[str, Filter]) -> jax.Array:
+            h = features
+            for i in range(1, self.depth + 1):
+                h = conv(leaky_relu(h), **block[f"conv_{i}"])
+            return h if self.skip == "none" else h + (source if self.skip == "source" else features)
+
+        if self.remat:
+            recursion = jax.checkpoint(recursion)
+
+        features = conv(image if self.dtype is None else image.astype(self.dtype), **params["conv_in"])
         images = []
         for _ in range(levels):
             source = features
             for _ in range(self.recursions):
-                block_input = features
-                for i in range(1, self.depth + 1):
-                    features = conv(leaky_relu(features), **block[f"conv_{i}"])
-                if self.skip != "none":
-                    features = features + (source if self.skip == "source" else block_input)
+                features = recursion(features, source, block)
             features = layers.upsample(leaky_relu(features), **upsample)
             image = layers.upsample(image, **params["image_upsample"]) + conv(features, **params["residual"])
             images.append(image)

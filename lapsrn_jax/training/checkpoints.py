@@ -1,41 +1,96 @@
 """Saving and restoring the training state with orbax. The only file that imports it."""
 
 import pathlib
+import shutil
 import types
+from collections.abc import Callable
 
 import jax
 import orbax.checkpoint as ocp
 
 from lapsrn_jax.errors import UserError
+from lapsrn_jax.training.distributed import barrier, is_primary
+from lapsrn_jax.training.manifests import damage, write_manifest
 from lapsrn_jax.training.state import TrainState
 
 
 class Checkpoints:
-    """The checkpoints of one run, in a folder; a context manager, since saving goes on in the background.
+    """The checkpoints of one run, in `checkpoints/STEP` of its folder, each with a manifest in `manifests/`.
+
+    They are written by all processes, and waited for: a state has 3 MB. What a kill left half-written is removed, what
+    has been damaged since is moved to `damaged/`, and the newest of the others is the one to go on from.
 
     Args:
-      folder: created if missing.
+      workdir: the run folder; created if missing.
       keep: how many of the newest checkpoints stay.
+      say: is told, in a line, of each damaged checkpoint.
+
+    Raises:
+      UserError: there are checkpoints, but all are damaged.
     """
 
-    def __init__(self, folder: pathlib.Path, keep: int) -> None:
-        options = ocp.CheckpointManagerOptions(max_to_keep=keep)
-        self._manager = ocp.CheckpointManager(folder.resolve(), options=options)
+    def __init__(self, workdir: pathlib.Path, keep: int, say: Callable[[str], None]) -> None:
+        self._folder, self._manifests = workdir / "checkpoints", workdir / "manifests"
+        if is_primary():
+            self._sort_out(workdir / "damaged", say)
+        barrier("checkpoints sorted out")
+        options = ocp.CheckpointManagerOptions(max_to_keep=keep, enable_async_checkpointing=False)
+        self._manager = ocp.CheckpointManager(self._folder, options=options)
+
+    def _sort_out(self, damaged: pathlib.Path, say: Callable[[str], None]) -> None:
+        steps = sorted((int(path.name) for path in self._folder.glob("*") if path.name.isdigit()), reverse=True)
+        found_damage = False
+        for step in steps:
+            folder, manifest = self._folder / str(step), self._manifest(step)
+            if not manifest.exists():
+                shutil.rmtree(folder)
+                continue
+            problem = damage(folder, manifest)
+            if problem is None:
+                return
+            say(f"checkpoint {step} is damaged ({problem}): moved to {damaged / str(step)}, trying the one before")
+            found_damage = True
+            shutil.rmtree(damaged / str(step), ignore_errors=True)
+            damaged.mkdir(exist_ok=True)
+            folder.rename(damaged / str(step))
+        if found_damage:
+            raise UserError(f"every checkpoint in {self._folder} is damaged: delete {damaged} to begin anew")
+
+    def _manifest(self, step: int) -> pathlib.Path:
+        return self._manifests / f"{step}.json"
 
     def __enter__(self) -> "Checkpoints":
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: types.TracebackType | None) -> None:
-        self._manager.close()  # waits for the last save
+        self._manager.close()
 
     @property
     def latest_step(self) -> int | None:
-        """The step of the newest complete checkpoint."""
+        """The step of the newest checkpoint."""
         return self._manager.latest_step()
 
     def save(self, state: TrainState) -> None:
-        """Begins to save; the state may be used at once, and changed."""
-        self._manager.save(int(state.step), args=ocp.args.StandardSave(state))
+        """Saves the state, unless its step is saved already; the older checkpoints go only afterwards.
+
+        Raises:
+          UserError: it cannot be written. The older checkpoints are as they were.
+        """
+        step = int(state.step)
+        if step == self.latest_step:
+            return
+        try:
+            self._manager.save(step, args=ocp.args.StandardSave(state), force=True)
+            self._manager.wait_until_finished()
+            if is_primary():
+                write_manifest(self._folder / str(step), self._manifest(step))
+                for manifest in self._manifests.glob("*.json"):
+                    if not (self._folder / manifest.stem).exists():
+                        manifest.unlink()
+        except (OSError, ValueError, RuntimeError) as error:  # tensorstore wraps a full disk in a ValueError
+            reason = str(error).strip().splitlines()[0]
+            raise UserError(f"cannot save checkpoint {step} in {self._folder}, the older ones stay: {reason}") from None
+        barrier(f"checkpoint {step} saved")
 
     def restore(self, like: TrainState) -> TrainState:
         """The newest checkpoint, with the shapes and the placement of `like`.
@@ -47,7 +102,7 @@ class Checkpoints:
         try:
             return self._manager.restore(self.latest_step, args=ocp.args.StandardRestore(abstract))
         except (ValueError, KeyError, TypeError) as error:
+            reason = str(error).strip().splitlines()[0]
             raise UserError(
-                f"the checkpoint {self._manager.directory / str(self.latest_step)} is of another model: "
-                f"{str(error).splitlines()[0]}"
+                f"checkpoint {self._folder / str(self.latest_step)} is of another model: {reason}"
             ) from None

@@ -11,9 +11,14 @@ import types
 from typing import Any
 
 import jax
+import numpy as np
 import tensorboardX
 import tqdm
 
+from lapsrn_jax.training.distributed import is_primary
+
+# What the progress bar shows of the numbers, and how.
+_SHOWN = {"loss": ("loss", "{:.4f}"), "images_per_second": ("images/s", "{:.1f}"), "waiting": ("waiting", "{:.0%}")}
 _PACKAGES = ("jax", "flax", "optax", "orbax-checkpoint", "grain", "numpy")
 
 
@@ -27,19 +32,28 @@ class Log:
     """
 
     def __init__(self, folder: pathlib.Path, steps: int, first_step: int) -> None:
-        self._file = (folder / "log.jsonl").open("a", encoding="utf-8")
-        self._curves = tensorboardX.SummaryWriter(str(folder / "tensorboard"))
-        self._bar = tqdm.tqdm(total=steps, initial=first_step, unit="step", desc="training", dynamic_ncols=True,
-                              mininterval=0.5 if sys.stderr.isatty() else 30)  # fmt: skip
+        self._bar = tqdm.tqdm(
+            total=steps, initial=first_step, unit="step", desc="training", dynamic_ncols=True,
+            mininterval=0.5 if sys.stderr.isatty() else 30, disable=not is_primary(),
+        )  # fmt: skip
         self._shown: dict[str, str] = {}
+        self._file = self._board = None
+        if is_primary():
+            self._file = (folder / "log.jsonl").open(
+                "ab", buffering=0
+            )  # nothing may wait in a buffer when we are killed
+            self._board = tensorboardX.SummaryWriter(str(folder / "tensorboard"))
+            self._line(_beginning(first_step))
+            self.say(f"{folder}: " + (f"going on from step {first_step}" if first_step else "a new run"))
 
     def __enter__(self) -> "Log":
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: types.TracebackType | None) -> None:
         self._bar.close()
-        self._curves.close()
-        self._file.close()
+        if self._file and self._board:
+            self._board.close()
+            self._file.close()
 
     def advance(self) -> None:
         """Moves the progress bar by one step."""
@@ -47,28 +61,40 @@ class Log:
 
     def write(self, step: int, values: dict[str, float]) -> None:
         """Records numbers of a step, everywhere."""
+        if not self._board:
+            return
         self._line({"step": step, **values})
         for name, value in values.items():
-            self._curves.add_scalar(name, value, step)
-        self._shown |= {name: f"{value:.4g}" for name, value in values.items() if name in ("loss", "images_per_second")}
-        self._shown |= {name: f"{value:.2f} dB" for name, value in values.items() if name.startswith("psnr")}
+            self._board.add_scalar(name, value, step)
+            if name in _SHOWN:
+                label, form = _SHOWN[name]
+                self._shown[label] = form.format(value)
+            elif name.startswith("psnr"):
+                self._shown[name.replace("psnr_", "")] = f"{value:.2f} dB"
         self._bar.set_postfix(self._shown)
 
-    def start(self, step: int) -> None:
-        """Records where and with what the run starts or goes on: code revision, versions, devices."""
-        versions = {package: importlib.metadata.version(package) for package in _PACKAGES}
-        self._line(
-            {"step": step, "revision": revision(), "python": platform.python_version(), **versions,
-             "devices": [device.device_kind for device in jax.devices()], "time": time.time()}
-        )  # fmt: skip
+    def show(self, step: int, pictures: dict[str, np.ndarray]) -> None:
+        """Puts pictures, uint8 [H, W, 3] by their names, on the TensorBoard."""
+        if self._board:
+            for name, picture in pictures.items():
+                self._board.add_image(name, picture, step, dataformats="HWC")
 
     def say(self, text: str) -> None:
         """A line for the person at the terminal, above the progress bar."""
-        self._bar.write(text, file=sys.stderr)
+        if self._board:
+            self._bar.write(text, file=sys.stderr)
 
     def _line(self, record: dict[str, Any]) -> None:
-        self._file.write(json.dumps(record) + "\n")
-        self._file.flush()
+        assert self._file is not None
+        self._file.write(json.dumps(record).encode() + b"\n")
+
+
+def _beginning(step: int) -> dict[str, Any]:
+    """Where and with what a run starts or goes on: code revision, versions, devices."""
+    versions = {package: importlib.metadata.version(package) for package in _PACKAGES}
+    devices = [device.device_kind for device in jax.devices()]
+    return {"step": step, "revision": revision(), "python": platform.python_version(), **versions,
+            "processes": jax.process_count(), "devices": devices, "time": time.time()}  # fmt: skip
 
 
 def revision() -> str:

@@ -17,16 +17,18 @@ class TrainState:
     """All that a step reads and writes. The data need no place here: they are a function of seed and step.
 
     Attributes:
-      step: how many steps have been taken, int32.
+      step: how many batches have been seen, int32.
       params: the parameters being trained, float32.
       ema: their exponential moving average, or None where the config asks for none.
       opt_state: the optimiser's moments and its own count.
+      skipped: how many of the last steps, in a row, were not taken because their loss or gradient was not finite.
     """
 
     step: jax.Array
     params: Any
     ema: Any
     opt_state: Any
+    skipped: jax.Array
 
     @property
     def weights(self) -> Any:
@@ -61,4 +63,5 @@ def create_state(model: nn.Module, tx: optax.GradientTransformation, seed: int, 
     """The state before the first step, the parameters drawn from `seed`."""
     params = model.init(jax.random.key(seed), jnp.zeros((1, 8, 8, 1)), 1)["params"]
     copy = jax.tree.map(jnp.copy, params) if ema else None
-    return TrainState(step=jnp.zeros((), jnp.int32), params=params, ema=copy, opt_state=tx.init(params))
+    zero = jnp.zeros((), jnp.int32)
+    return TrainState(step=zero, params=params, ema=copy, opt_state=tx.init(params), skipped=zero + 0)

@@ -16,12 +16,12 @@ from jax import lax
 from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from lapsrn_jax.training.losses import batch_loss
+from lapsrn_jax.training.losses import Batch, batch_loss
 from lapsrn_jax.training.state import TrainState
 
 AXIS = "data"
 
-TrainStep = Callable[[TrainState, Any], tuple[TrainState, dict[str, jax.Array]]]
+TrainStep = Callable[[TrainState, Batch], tuple[TrainState, dict[str, jax.Array]]]
 
 
 def make_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
@@ -41,21 +41,47 @@ def shard_batch(batch: Any, mesh: Mesh) -> Any:
     return jax.tree.map(lambda x: jax.make_array_from_process_local_data(sharding, x), batch)
 
 
-def make_train_step(model: nn.Module, tx: optax.GradientTransformation, mesh: Mesh, ema_decay: float) -> TrainStep:
+def make_train_step(
+    model: nn.Module,
+    tx: optax.GradientTransformation,
+    mesh: Mesh,
+    *,
+    ema_decay: float,
+    fourier: float = 0.0,
+    accumulate: int = 1,
+) -> TrainStep:
     """The jitted step: (state, batch) to (next state, metrics). It consumes the state.
+
+    A batch whose loss or gradient is not finite leaves parameters, averages and moments as they were, and is counted.
 
     Args:
       model: any of `lapsrn_jax.models`.
       tx: the optimiser.
-      mesh: from `make_mesh`; the first axis of every array in a batch must divide by its size.
+      mesh: from `make_mesh`; the first axis of every array in a batch must divide by its size times `accumulate`.
       ema_decay: of the parameters' moving average, in [0, 1).
+      fourier: weight of the Fourier loss.
+      accumulate: in how many parts, one after the other, a device computes the gradient of its share.
     """
 
-    def step(state: TrainState, batch: Any) -> tuple[TrainState, dict[str, jax.Array]]:
+    def gradients(params: Any, batch: Batch) -> tuple[jax.Array, Any]:
+        value_and_grad = jax.value_and_grad(lambda params, part: batch_loss(model, params, part, fourier))
+        if accumulate == 1:
+            return value_and_grad(params, batch)
+        parts = jax.tree.map(lambda x: x.reshape(accumulate, -1, *x.shape[1:]), batch)
+        shapes = jax.eval_shape(value_and_grad, params, jax.tree.map(lambda x: x[0], parts))
+        total, _ = lax.scan(
+            lambda sums, part: (jax.tree.map(jnp.add, sums, value_and_grad(params, part)), None),
+            jax.tree.map(jnp.zeros_like, shapes),
+            parts,
+        )
+        return jax.tree.map(lambda x: x / accumulate, total)
+
+    def step(state: TrainState, batch: Batch) -> tuple[TrainState, dict[str, jax.Array]]:
         # Marked as differing between devices, so that one sum crosses them in the end and not one for each use.
-        params = lax.pcast(state.params, AXIS, to="varying")
-        loss, grads = jax.value_and_grad(lambda params: batch_loss(model, params, batch))(params)
+        loss, grads = gradients(lax.pcast(state.params, AXIS, to="varying"), batch)
         loss, grads = lax.pmean((loss, grads), AXIS)
+        norm = optax.tree.norm(grads)
+
         updates, opt_state = tx.update(grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         ema = state.ema
@@ -63,8 +89,13 @@ def make_train_step(model: nn.Module, tx: optax.GradientTransformation, mesh: Me
             # The average forgets faster at first: the start, far from any solution, should not linger in it.
             decay = jnp.minimum(ema_decay, (1 + state.step) / (10 + state.step))
             ema = optax.incremental_update(params, ema, 1 - decay)
-        metrics = {"loss": loss, "gradient_norm": optax.tree.norm(grads)}
-        return TrainState(step=state.step + 1, params=params, ema=ema, opt_state=opt_state), metrics
+
+        good = jnp.isfinite(loss) & jnp.isfinite(norm)
+        new, old = (params, ema, opt_state), (state.params, state.ema, state.opt_state)
+        params, ema, opt_state = jax.tree.map(lambda a, b: jnp.where(good, a, b), new, old)
+        skipped = jnp.where(good, 0, state.skipped + 1)
+        metrics = {"loss": loss, "gradient_norm": norm, "skipped": skipped}
+        return TrainState(state.step + 1, params, ema, opt_state, skipped), metrics
 
     sharded = jax.shard_map(step, mesh=mesh, in_specs=(P(), P(AXIS)), out_specs=(P(), P()))
     return jax.jit(sharded, donate_argnums=0)

@@ -28,8 +28,13 @@ def save_weights(path: str | os.PathLike[str], model: nn.Module, params: Any, in
     flat = {name: np.ascontiguousarray(array, np.float32) for name, array in flatten_dict(params, sep="/").items()}
     metadata = {"model": json.dumps(models.settings(model)), "info": json.dumps(info)}
     partial = path.with_name(f".{path.name}.partial")
-    save_file(flat, partial, metadata)
-    os.replace(partial, path)
+    try:
+        save_file(flat, partial, metadata)
+        partial.replace(path)
+    except safetensors.SafetensorError as error:  # what its Rust code makes of a full disk
+        raise OSError(str(error)) from None
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def load_weights(path: str | os.PathLike[str]) -> tuple[nn.Module, dict[str, Any], dict[str, Any]]:
@@ -52,6 +57,11 @@ def load_weights(path: str | os.PathLike[str]) -> tuple[nn.Module, dict[str, Any
         model, params, info = _read_safetensors(path)
     _check(path, model, params)
     return model, params, info
+
+
+def read_info(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The info that `save_weights` was given, read from a safetensors file of ours; errors as in `load_weights`."""
+    return _read_safetensors(pathlib.Path(path))[2]
 
 
 def _read_safetensors(path: pathlib.Path) -> tuple[nn.Module, dict[str, Any], dict[str, Any]]:

@@ -4,18 +4,22 @@ import sys
 import numpy as np
 import pytest
 
-from lapsrn_jax.data.patches import augmented, cut_patch, split_batch, training_batches
+from lapsrn_jax.data.patches import augmented, cut_patch, prefetched, split_batch, training_batches
+from lapsrn_jax.data.photographs import read_photographs
 from lapsrn_jax.errors import UserError
+from lapsrn_jax.images.color import luminance
+from lapsrn_jax.images.io import find_images, to_float
 from lapsrn_jax.images.resize import imresize
+from tests import tiny
 
 
 @pytest.fixture
 def photographs(rng):
-    return [rng.random(shape).astype(np.float32) for shape in ((50, 70), (64, 48), (90, 41))]
+    return [rng.integers(0, 256, (*shape, 3), dtype=np.uint8) for shape in ((50, 70), (64, 48), (90, 41))]
 
 
 def test_batches_have_a_pyramid_for_each_scale(photographs):
-    batch = training_batches(photographs, {2: 3, 4: 2, 8: 1}, patch_size=32, seed=0)[0]
+    batch = training_batches(photographs, {2: 3, 4: 2, 8: 1}, 32, 0, slice(0, 1))[0]
     shapes = {scale: [image.shape for image in images] for scale, images in batch.items()}
     assert shapes == {
         2: [(3, 16, 16, 1), (3, 32, 32, 1)],
@@ -26,7 +30,7 @@ def test_batches_have_a_pyramid_for_each_scale(photographs):
 
 
 def test_a_batch_is_a_function_of_seed_and_index_alone(photographs):
-    first, again, other = (training_batches(photographs, {2: 4}, 32, seed) for seed in (5, 5, 6))
+    first, again, other = (training_batches(photographs, {2: 4}, 32, seed, slice(0, 9)) for seed in (5, 5, 6))
     backwards = {n: again[n] for n in (7, 3, 0)}
     for n, batch in backwards.items():
         np.testing.assert_array_equal(first[n][2][1], batch[2][1])
@@ -34,20 +38,54 @@ def test_a_batch_is_a_function_of_seed_and_index_alone(photographs):
     assert not np.array_equal(first[0][2][1], first[3][2][1])
 
 
+def test_a_later_start_continues_the_same_sequence(photographs):
+    whole = training_batches(photographs, {2: 2, 4: 2}, 32, 5, slice(0, 9))
+    rest = training_batches(photographs, {2: 2, 4: 2}, 32, 5, slice(6, 9))
+    for n in range(3):
+        np.testing.assert_array_equal(whole[6 + n][4][2], rest[n][4][2])
+
+
+def test_the_shares_of_the_processes_are_the_batch(photographs):
+    whole = training_batches(photographs, {2: 4, 4: 8}, 32, 5, slice(0, 3))[2]
+    for processes in (2, 4):
+        shares = [
+            training_batches(photographs, {2: 4, 4: 8}, 32, 5, slice(2, 3), p, processes)[0] for p in range(processes)
+        ]
+        for scale, images in whole.items():
+            for i, image in enumerate(images):
+                np.testing.assert_array_equal(np.concatenate([share[scale][i] for share in shares]), image)
+
+
+@pytest.mark.slow
+def test_workers_do_not_change_the_batches(tmp_path):
+    """Whatever makes them, threads or two processes: the same batches in the same order."""
+    photographs = read_photographs(find_images(tiny.write_photographs(tmp_path)), 32)
+    batches = training_batches(photographs, {2: 2}, 32, 5, slice(3, 8))
+    for workers in (0, 2):
+        iterator = iter(prefetched(batches, workers))
+        made = list(iterator)
+        iterator.close()
+        assert len(made) == 5
+        for n, batch in enumerate(made):
+            np.testing.assert_array_equal(batch[2][1], batches[n][2][1])
+
+
 def test_each_photograph_is_used_once_an_epoch():
-    flat = [np.full((40, 40), value, np.float32) for value in (0.1, 0.2, 0.3, 0.4)]
-    batches = training_batches(flat, {2: 4}, 32, seed=0)
-    orders = [batches[n][2][1].mean(axis=(1, 2, 3)).round(3).tolist() for n in range(6)]
-    assert all(sorted(order) == pytest.approx([0.1, 0.2, 0.3, 0.4]) for order in orders)
+    flat = [np.full((40, 40, 3), value, np.uint8) for value in (10, 20, 30, 40)]
+    batches = training_batches(flat, {2: 4}, 32, 0, slice(0, 6))
+    orders = [batches[n][2][1].mean(axis=(1, 2, 3)).round(4).tolist() for n in range(6)]
+    grays = [round((16 + 219 * value / 255) / 255, 4) for value in (10, 20, 30, 40)]
+    assert all(sorted(order) == pytest.approx(grays, abs=2e-4) for order in orders)
     assert len({tuple(order) for order in orders}) > 1
 
 
 @pytest.mark.parametrize("scale", [2, 4, 8])
 def test_patches_equal_the_protocols_images(rng, scale):
     """A patch is found, exactly, in the pyramid that the protocol would make of the whole shrunk photograph."""
-    whole = rng.random((83, 117)).astype(np.float32)
+    photograph = rng.integers(0, 256, (83, 117, 3), dtype=np.uint8)
+    whole = luminance(to_float(photograph))
     for seed in range(6):
-        pyramid = cut_patch(whole, scale, 32, np.random.default_rng(seed))
+        pyramid = cut_patch(photograph, scale, 32, np.random.default_rng(seed))
         matches = 0
         for rescale in (0.5, 0.6, 0.7, 0.8, 0.9, 1.0):
             shrunk = imresize(whole, rescale)
@@ -81,7 +119,7 @@ def test_augmentation_turns_all_images_alike(rng):
 
 
 def test_a_photograph_of_exactly_one_patch_serves(rng):
-    lr, hr = cut_patch(rng.random((32, 32)).astype(np.float32), 2, 32, rng)
+    lr, hr = cut_patch(rng.integers(0, 256, (32, 32, 3), dtype=np.uint8), 2, 32, rng)
     assert (lr.shape, hr.shape) == ((16, 16, 1), (32, 32, 1))
 
 
@@ -96,13 +134,14 @@ def test_a_batch_splits_evenly_or_says_what_would():
 
 def test_the_patch_size_must_be_a_multiple_of_each_scale(photographs):
     with pytest.raises(UserError, match="patch_size 36 is not a multiple of the scale 8"):
-        training_batches(photographs, {2: 1, 8: 1}, 36, 0)
+        training_batches(photographs, {2: 1, 8: 1}, 36, 0, slice(0, 1))
 
 
 def test_data_code_does_not_load_jax_itself():
     """Worker processes import it, and JAX would take GPU memory there (grain imports JAX too: that is not ours)."""
     code = (
-        "import sys; sys.modules['grain'] = type(sys)('grain'); sys.modules['grain'].MapDataset = dict;"
-        "import lapsrn_jax.data.patches, lapsrn_jax.data.sources; sys.exit('jax' in sys.modules)"
+        "import sys, types; sys.modules['grain'] = types.SimpleNamespace(MapDataset=dict, IterDataset=list);"
+        "import lapsrn_jax.data.patches, lapsrn_jax.data.photographs, lapsrn_jax.data.sources;"
+        "sys.exit('jax' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -7,23 +7,24 @@ from lapsrn_jax import models
 from lapsrn_jax.data.patches import training_batches
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.models import layers
-from lapsrn_jax.training.losses import batch_loss, charbonnier
+from lapsrn_jax.training.losses import batch_loss, charbonnier, fourier_distance
 from lapsrn_jax.training.state import create_state, learning_rate_fn, make_optimizer
 from lapsrn_jax.training.step import make_mesh, make_train_step, replicate, shard_batch
 from tests import tiny
 
 
-def setup(tmp_path, devices=1, **overrides):
+def setup(tmp_path, devices=1, step_options=None, **overrides):
     config = tiny.config(tmp_path, **overrides)
     model, tx = models.from_settings(config.model), make_optimizer(config)
     mesh = make_mesh(jax.devices()[:devices])
     state = replicate(create_state(model, tx, config.seed, ema=True), mesh)
-    return model, mesh, state, make_train_step(model, tx, mesh, config.optimizer.ema_decay)
+    step = make_train_step(model, tx, mesh, ema_decay=config.optimizer.ema_decay, **(step_options or {}))
+    return model, mesh, state, step
 
 
 def some_batch(rng, n=4):
-    photographs = [np.float32(tiny.photograph(rng)[:, :, 0] / 255) for _ in range(4)]
-    return training_batches(photographs, {2: n, 4: n}, 32, seed=0)[0]
+    photographs = [tiny.photograph(rng) for _ in range(4)]
+    return training_batches(photographs, {2: n, 4: n}, 32, 0, slice(0, 1))[0]
 
 
 def test_charbonnier_is_smooth_l1(rng):
@@ -100,3 +101,67 @@ def test_learning_rate_warms_up_and_falls_to_the_end(tmp_path):
     for bad in ({"optimizer__warmup": 1.0}, {"training__steps": 0}):
         with pytest.raises(UserError):
             learning_rate_fn(tiny.config(tmp_path, **bad))
+
+
+def test_accumulated_gradients_are_those_of_the_whole_batch(rng, tmp_path):
+    batch = some_batch(rng)
+    results = []
+    for devices, accumulate in ((1, 1), (1, 4), (2, 2)):
+        _, mesh, state, train_step = setup(tmp_path, devices, {"accumulate": accumulate, "fourier": 0.05})
+        for _ in range(2):
+            state, metrics = train_step(state, shard_batch(batch, mesh))
+        results.append((float(metrics["loss"]), jax.tree.map(np.asarray, state.params)))
+    for loss, params in results[1:]:
+        assert loss == pytest.approx(results[0][0], rel=1e-5)
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), params, results[0][1])
+
+
+def test_a_step_that_is_not_finite_changes_nothing_but_the_count(rng, tmp_path):
+    batch = some_batch(rng)
+    _, mesh, state, train_step = setup(tmp_path, 2)
+    state, _ = train_step(state, shard_batch(batch, mesh))
+    before = jax.tree.map(np.asarray, state)
+    broken = {scale: tuple(image.copy() for image in images) for scale, images in batch.items()}
+    broken[4][2][3, 5, 5] = np.nan  # one pixel, on the second device
+    for count in (1, 2):
+        state, metrics = train_step(state, shard_batch(broken, mesh))
+        assert int(metrics["skipped"]) == int(state.skipped) == count
+    assert int(state.step) == 3
+    for name in ("params", "ema", "opt_state"):
+        jax.tree.map(np.testing.assert_array_equal, getattr(state, name), getattr(before, name))
+    state, metrics = train_step(state, shard_batch(batch, mesh))
+    assert int(state.skipped) == 0
+    assert np.isfinite(float(metrics["loss"]))
+
+
+@pytest.mark.parametrize("name", ["pyramid", "lapsrn"])
+def test_remat_and_bfloat16_compute_the_same_function(rng, name):
+    """Remat to float rounding; bfloat16, which has 8 bits, to a few percent of the gradient, parameters in float32."""
+    batch = some_batch(rng, n=2)
+    model = models.Pyramid(features=8, recursions=2, tying=models.Tying()) if name == "pyramid" else models.LapSRN(
+        features=8, depth=3
+    )  # fmt: skip
+    start = model.init(jax.random.key(0), jnp.zeros((1, 8, 8, 1)), 1)["params"]
+    params = jax.tree.map(lambda x: jnp.asarray(rng.standard_normal(x.shape) / 8, jnp.float32), start)
+
+    def value_and_grad(model):
+        return jax.value_and_grad(lambda p: batch_loss(model, p, batch))(params)
+
+    loss, grads = value_and_grad(model)
+    for variant, tolerance in ((model.clone(remat=True), 1e-5), (model.clone(dtype="bfloat16", remat=True), 0.05)):
+        other_loss, other = value_and_grad(variant)
+        assert float(other_loss) == pytest.approx(float(loss), rel=tolerance)
+        for mine, theirs in zip(jax.tree.leaves(other), jax.tree.leaves(grads), strict=True):
+            assert mine.dtype == jnp.float32
+            assert np.linalg.norm(mine - theirs) < tolerance * np.linalg.norm(theirs)
+
+
+def test_the_fourier_distance_sees_what_parseval_says(rng):
+    """An impulse of height a has the flat spectrum |a|: mean |cos| + |sin| halves, whatever its place."""
+    image = np.zeros((1, 8, 8, 1), np.float32)
+    image[0, 0, 0, 0] = 3.0
+    assert float(fourier_distance(image, 0 * image)) == pytest.approx(1.5)
+    shifted = np.roll(image, 3, axis=1)
+    spectrum = np.fft.rfft2(shifted[..., 0])
+    expected = (np.abs(spectrum.real) + np.abs(spectrum.imag)).mean() / 2
+    assert float(fourier_distance(shifted, 0 * shifted)) == pytest.approx(expected, rel=1e-5)

@@ -1,0 +1,29 @@
+"""SIGTERM and SIGINT as a wish to stop: the step is finished and the state saved first."""
+
+import signal
+import types
+
+STOPPED = 75
+"""Exit status of a run that was stopped, saved its state, and wants the same command again (EX_TEMPFAIL)."""
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class StopRequest:
+    """While this context is open, the first of the two signals sets `received`; a second one acts as it always does."""
+
+    def __init__(self) -> None:
+        self.received: signal.Signals | None = None
+
+    def __enter__(self) -> "StopRequest":
+        self._previous = {number: signal.signal(number, self._receive) for number in _SIGNALS}
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: types.TracebackType | None) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def _receive(self, number: int, frame: types.FrameType | None) -> None:
+        self.received = signal.Signals(number)
+        for other, handler in self._previous.items():
+            signal.signal(other, handler)

@@ -1,0 +1,50 @@
+"""SHA-256 manifests of checkpoint folders: what was written, so that damage shows before anything is restored.
+
+A checkpoint without its manifest was never finished; one that differs from it is damaged.
+"""
+
+import hashlib
+import json
+import os
+import pathlib
+
+
+def write_manifest(folder: pathlib.Path, manifest: pathlib.Path) -> None:
+    """Records size and SHA-256 of every file below `folder` in the file `manifest`, written whole or not at all."""
+    files = {str(path.relative_to(folder)): _fingerprint(path) for path in _files(folder)}
+    manifest.parent.mkdir(parents=True, exist_ok=True)
+    partial = manifest.with_name(f".{manifest.name}.partial")
+    with partial.open("w") as file:
+        json.dump(files, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(manifest)
+
+
+def damage(folder: pathlib.Path, manifest: pathlib.Path) -> str | None:
+    """What is wrong with `folder`, in a few words, or None if all is as the manifest says."""
+    try:
+        expected = json.loads(manifest.read_text())
+        found = {str(path.relative_to(folder)): path for path in _files(folder)}
+        for name in sorted(expected.keys() | found.keys()):
+            if name not in found:
+                return f"{name} is missing"
+            if name not in expected:
+                return f"{name} was not there when it was saved"
+            size, digest = expected[name]
+            if found[name].stat().st_size != size:
+                return f"{name} has {found[name].stat().st_size} bytes instead of {size}"
+            if _fingerprint(found[name])[1] != digest:
+                return f"{name} was changed"
+    except (OSError, ValueError, TypeError, AttributeError):  # a damaged manifest parses into anything
+        return f"{manifest.name}, its list of files, is unreadable"
+    return None
+
+
+def _files(folder: pathlib.Path) -> list[pathlib.Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _fingerprint(path: pathlib.Path) -> tuple[int, str]:
+    with path.open("rb") as file:
+        return path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest()

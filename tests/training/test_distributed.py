@@ -1,0 +1,76 @@
+"""The same training on any number of devices and processes."""
+
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from tests import tiny
+from tests.conftest import ROOT
+
+STEPS = 20
+FLAGS = [f"--config.training.steps={STEPS}", "--config.training.checkpoint_every=10", "--config.data.batch_size=16"]
+
+
+def start(photographs, workdir, devices, *flags) -> subprocess.Popen:
+    environment = os.environ | {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"}
+    command = [sys.executable, "train.py", *tiny.flags(photographs), *FLAGS, f"--workdir={workdir}", *flags]
+    with pathlib.Path(f"{workdir}.{len(flags)}.stderr").open("a") as errors:
+        return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=errors, stderr=errors)
+
+
+def train(photographs, workdir, devices, processes=1, *flags) -> None:
+    """One run on `devices` devices, divided among the processes."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    several = [f"--coordinator=127.0.0.1:{port}", f"--processes={processes}"] if processes > 1 else []
+    running = [
+        start(photographs, workdir, devices // processes, *flags, *several, *([f"--process={i}"] if several else []))
+        for i in range(processes)
+    ]
+    assert [process.wait(200) for process in running] == [0] * processes, [
+        path.read_text()[-3000:] for path in workdir.parent.glob("*.stderr")
+    ]
+
+
+def weights(workdir) -> dict[str, np.ndarray]:
+    return load_file(workdir / "weights.safetensors")
+
+
+def largest_difference(a, b) -> float:
+    """Over the arrays, the largest ||a - b|| / ||a||."""
+    return max(np.linalg.norm(a[name] - b[name]) / np.linalg.norm(a[name]) for name in a)
+
+
+@pytest.mark.slow
+def test_devices_and_processes_change_nothing(tmp_path):
+    photographs = tiny.write_photographs(tmp_path / "photographs")
+    runs = {"1": (1,), "2": (2,), "4": (4,), "2x2": (4, 2)}
+    for name, arguments in runs.items():
+        train(photographs, tmp_path / name, *arguments)
+    one = weights(tmp_path / "1")
+    for name in runs:
+        assert largest_difference(one, weights(tmp_path / name)) < 1e-5
+        records = [json.loads(line) for line in (tmp_path / name / "log.jsonl").read_text().splitlines()]
+        assert [record["step"] for record in records if "loss" in record] == list(range(1, STEPS + 1))
+        assert len(records[0]["devices"]) == {"1": 1, "2": 2}.get(name, 4)
+    four, two_by_two = weights(tmp_path / "4"), weights(tmp_path / "2x2")
+    assert largest_difference(four, two_by_two) < 1e-6
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_with_other_devices_and_processes(tmp_path):
+    """Ten steps by 2 processes with 2 devices each, ten more by one device."""
+    photographs = tiny.write_photographs(tmp_path / "photographs")
+    schedule = "--config.optimizer.final_learning_rate=0.001"  # constant: it must not depend on where a part ends
+    warmup = "--config.optimizer.warmup=0.0"
+    train(photographs, tmp_path / "whole", 1, 1, schedule, warmup)
+    train(photographs, tmp_path / "parts", 4, 2, schedule, warmup, "--config.training.steps=10")
+    train(photographs, tmp_path / "parts", 1, 1, schedule, warmup)
+    assert largest_difference(weights(tmp_path / "whole"), weights(tmp_path / "parts")) < 1e-5

@@ -1,0 +1,229 @@
+"""What happens to a run, and what must not: kills, signals, damage, full disks, rivals."""
+
+import contextlib
+import json
+import os
+import pathlib
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from lapsrn_jax.errors import UserError
+from lapsrn_jax.training.checkpoints import Checkpoints
+from lapsrn_jax.training.interrupts import STOPPED
+from lapsrn_jax.training.loop import train_and_evaluate
+from tests import tiny
+from tests.conftest import ROOT
+
+KILLS = int(os.environ.get("KILLS", "4"))
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory):
+    return tiny.write_photographs(tmp_path_factory.mktemp("photographs"))
+
+
+def start(photographs, workdir, *flags) -> subprocess.Popen:
+    """train.py in a process group of its own; its stderr goes to a file beside the run folder."""
+    command = [sys.executable, "train.py", *tiny.flags(photographs), f"--workdir={workdir}", *flags]
+    with pathlib.Path(f"{workdir}.stderr").open("a") as errors:
+        return subprocess.Popen(command, cwd=ROOT, stdout=errors, stderr=errors, start_new_session=True)
+
+
+def errors_of(workdir) -> str:
+    return pathlib.Path(f"{workdir}.stderr").read_text()
+
+
+def finish(photographs, workdir, *flags) -> None:
+    assert start(photographs, workdir, *flags).wait() == 0, errors_of(workdir)
+
+
+def wait_for(condition, process, workdir, seconds=120) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, errors_of(workdir)
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+
+
+def kill(process) -> None:
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def assert_same_weights(a, b) -> None:
+    weights = load_file(b / "weights.safetensors")
+    for name, array in load_file(a / "weights.safetensors").items():
+        np.testing.assert_array_equal(array, weights[name])
+
+
+def steps(workdir) -> list[int]:
+    """The steps that the log tells of, in its order; a kill may have cut its last line."""
+    if not (workdir / "log.jsonl").exists():
+        return []
+    lines = [line for line in (workdir / "log.jsonl").read_text().splitlines() if line.endswith("}")]
+    return [record["step"] for record in map(json.loads, lines) if "loss" in record]
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments_it_ends_with_the_same_bits(tmp_path, photographs):
+    """The first kill falls into a save. For more of them: KILLS=20 pytest -k random_moments."""
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    flags = [f"--config.training.steps={40 * KILLS}"]
+    finish(photographs, whole, *flags)
+    generator = random.Random(0)
+    for number in range(KILLS):
+        before = len(steps(killed))
+        process = start(photographs, killed, *flags)
+        if number == 0:  # orbax writes into a folder of another name and renames it
+            wait_for(lambda: any("tmp" in p.name for p in (killed / "checkpoints").glob("*")), process, killed)
+        else:
+            wait_for(lambda before=before: len(steps(killed)) > before, process, killed)
+            time.sleep(generator.uniform(0, 0.3))
+        kill(process)
+    assert steps(killed)[-1] < 40 * KILLS
+    finish(photographs, killed, *flags)
+    assert_same_weights(whole, killed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_saves_and_says_so(tmp_path, photographs, number):
+    workdir = tmp_path / "run"
+    process = start(photographs, workdir, "--config.training.steps=10000", "--config.training.checkpoint_every=10000")
+    wait_for(lambda: len(steps(workdir)) > 2, process, workdir)
+    process.send_signal(number)
+    assert process.wait(60) == STOPPED
+    assert "the same command goes on from there" in errors_of(workdir)
+    (checkpoint,) = (path.name for path in (workdir / "checkpoints").iterdir())
+    assert int(checkpoint) == steps(workdir)[-1]
+
+
+@pytest.mark.slow
+def test_a_second_trainer_is_refused(tmp_path, photographs):
+    workdir = tmp_path / "run"
+    process = start(photographs, workdir, "--config.training.steps=10000")
+    wait_for(lambda: len(steps(workdir)) > 0, process, workdir)
+    with pytest.raises(UserError, match=f"is in use by process {process.pid} on"):
+        train_and_evaluate(tiny.config(photographs, training__steps=10000), workdir)
+    kill(process)
+    train_and_evaluate(tiny.config(photographs, training__steps=steps(workdir)[-1] + 1), workdir)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, photographs):
+    """A run of 4 steps with checkpoints at 2 and 4."""
+    workdir = tmp_path_factory.mktemp("runs") / "run"
+    train_and_evaluate(tiny.config(photographs, training__steps=4), workdir)
+    return workdir
+
+
+def files_of(workdir, step) -> list[pathlib.Path]:
+    """The checkpoint's files and, last, its manifest; relative to the run folder."""
+    folder = workdir / "checkpoints" / str(step)
+    names = sorted(path.relative_to(workdir) for path in folder.rglob("*") if path.is_file())
+    return [*names, pathlib.Path("manifests") / f"{step}.json"]
+
+
+@pytest.mark.parametrize("harm", ["flip", "cut", "remove", "add"])
+def test_damage_to_any_file_is_found_and_the_step_before_is_used(tmp_path, finished, harm):
+    """Each file of the newest checkpoint in turn: one bit flipped, cut short, gone, or one too many beside it."""
+    generator = np.random.default_rng(0)
+    for name in files_of(finished, 4):
+        workdir = tmp_path / "run"
+        shutil.copytree(finished, workdir)
+        path = workdir / name
+        content = bytearray(path.read_bytes())
+        if harm == "flip" and content:
+            content[generator.integers(len(content))] ^= 1 << int(generator.integers(8))
+            path.write_bytes(content)
+        elif harm == "cut" and content:
+            path.write_bytes(content[: generator.integers(len(content))])
+        elif harm == "add":
+            (path.parent / "more").write_text("")
+        else:
+            path.unlink()
+        said: list[str] = []
+        with Checkpoints(workdir, 3, said.append) as checkpoints:
+            if name.parts[0] == "manifests" and harm in ("remove", "add"):
+                # No manifest: never finished. Another file beside the manifest: nothing to do with it.
+                assert (checkpoints.latest_step, said) == ({"remove": 2, "add": 4}[harm], [])
+            else:
+                assert checkpoints.latest_step == 2, name
+                assert len(said) == 1
+                assert "checkpoint 4 is damaged" in said[0]
+                assert (workdir / "damaged" / "4").is_dir()
+        shutil.rmtree(workdir)
+
+
+def test_after_damage_the_run_ends_with_the_same_bits(tmp_path, finished, photographs, capsys):
+    workdir = tmp_path / "run"
+    shutil.copytree(finished, workdir)
+    name = max(files_of(workdir, 4), key=lambda name: (workdir / name).stat().st_size)
+    (workdir / name).write_bytes(b"")
+    train_and_evaluate(tiny.config(photographs, training__steps=4), workdir)
+    assert f"{name.relative_to('checkpoints/4')} has 0 bytes instead of" in capsys.readouterr().out
+    assert_same_weights(finished, workdir)
+
+
+def test_if_all_checkpoints_are_damaged_the_run_does_not_begin_anew(tmp_path, finished, photographs):
+    workdir = tmp_path / "run"
+    shutil.copytree(finished, workdir)
+    for step in (2, 4):
+        (workdir / files_of(workdir, step)[0]).write_bytes(b"?")
+    with pytest.raises(UserError, match=r"every checkpoint in .* is damaged"):
+        train_and_evaluate(tiny.config(photographs, training__steps=4), workdir)
+
+
+@contextlib.contextmanager
+def small_disk(folder, size):
+    """A file system of `size` bytes at `folder`."""
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+    if os.geteuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small file system takes root")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", ["checkpoint", "log"])
+def test_a_full_disk_leaves_the_old_checkpoints(tmp_path, finished, photographs, victim):
+    with small_disk(tmp_path / "disk", 8 << 20):
+        workdir = tmp_path / "disk" / "run"
+        shutil.copytree(finished, workdir)
+        never = {"checkpoint": "log_every", "log": "checkpoint_every"}[victim]
+        run = start(photographs, workdir, "--config.training.steps=100000", f"--config.training.{never}=100000")
+        if victim == "checkpoint":
+            wait_for(lambda: (workdir / "manifests" / "8.json").exists(), run, workdir)
+        else:
+            wait_for(lambda: 8 in steps(workdir), run, workdir)
+        with contextlib.suppress(OSError), (tmp_path / "disk" / "ballast").open("wb", buffering=0) as ballast:
+            while ballast.write(bytes(4096)):
+                pass
+        assert run.wait(60) == 2, errors_of(workdir)
+        # After this line tensorboardX, too, may say that it could not write.
+        assert errors_of(workdir).count("\nerror: cannot") == 1, errors_of(workdir)
+        (tmp_path / "disk" / "ballast").unlink()
+        said: list[str] = []
+        with Checkpoints(workdir, 3, said.append) as checkpoints:
+            newest = checkpoints.latest_step
+        assert newest is not None
+        assert newest >= {"checkpoint": 8, "log": 4}[victim]
+        assert said == []
+        finish(photographs, workdir, f"--config.training.steps={newest + 2}")
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path, photographs):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"cannot write to .*file/run"):
+        train_and_evaluate(tiny.config(photographs), tmp_path / "file" / "run")

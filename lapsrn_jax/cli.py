@@ -18,6 +18,22 @@ def main(arguments: list[str] | None = None) -> None:
     upscale.add_argument("--weights", required=True, help="a run folder, a .safetensors or an authors' .mat file")
     upscale.set_defaults(run=_upscale)
 
+    prepare = commands.add_parser("prepare", help="download data, check it, put it where it can be used")
+    data = prepare.add_subparsers(required=True, metavar="DATA")
+
+    div2k = data.add_parser("div2k", help="the 800 + 100 photographs of DIV2K, for training (4 GB to download)")
+    div2k.add_argument("--folder", type=pathlib.Path, default="data/DIV2K", help="where to (default: %(default)s)")
+    div2k.add_argument("--url", help="another place that has the archives")
+    div2k.set_defaults(run=_prepare_div2k)
+
+    benchmarks = data.add_parser("benchmarks", help="Set5, Set14, BSD100, Urban100 and, if you have it, Manga109")
+    benchmarks.add_argument(
+        "--folder", type=pathlib.Path, default="data/benchmarks", help="where to (default: %(default)s)"
+    )
+    benchmarks.add_argument("--url", help="another place with the layout of the folder data of SelfExSR's repository")
+    benchmarks.add_argument("--manga109", type=pathlib.Path, metavar="FOLDER", help="your copy of Manga109")
+    benchmarks.set_defaults(run=_prepare_benchmarks)
+
     options = parser.parse_args(arguments)
     with reported():
         options.run(options)
@@ -39,6 +55,18 @@ def _upscale(options: argparse.Namespace) -> None:
     enlarged = to_uint8(Upscaler(model, params)(to_float(image), options.scale))
     write_image(output, enlarged)
     print(f"{output}: {enlarged.shape[1]} x {enlarged.shape[0]} pixels")
+
+
+def _prepare_div2k(options: argparse.Namespace) -> None:
+    from lapsrn_jax.data import div2k
+
+    div2k.prepare_div2k(options.folder, options.url or div2k.URL)
+
+
+def _prepare_benchmarks(options: argparse.Namespace) -> None:
+    from lapsrn_jax.data.benchmarks import prepare_benchmarks
+
+    prepare_benchmarks(options.folder, options.url, options.manga109)
 
 
 if __name__ == "__main__":

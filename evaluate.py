@@ -25,7 +25,7 @@ _JSON = flags.DEFINE_string("json", None, "File for the scores, as a list of rec
 
 def main() -> None:
     """Reads the flags, scores, prints the table."""
-    from lapsrn_jax.data.sources import BUNDLED, image_paths  # JAX starts after the flags are read
+    from lapsrn_jax.data.sources import BUNDLED, evaluation_paths  # JAX starts after the flags are read
     from lapsrn_jax.evaluation.benchmark import evaluate
     from lapsrn_jax.evaluation.protocol import Protocol, Upscale, bicubic
     from lapsrn_jax.evaluation.tables import text_table
@@ -37,7 +37,7 @@ def main() -> None:
     model, params, _ = load_weights(_CKPT.value)
     name = pathlib.Path(_CKPT.value).resolve().stem
     sets = {
-        BUNDLED if source == BUNDLED else pathlib.Path(source).resolve().name: image_paths(source, held_out=True)
+        BUNDLED if source == BUNDLED else pathlib.Path(source).resolve().name: evaluation_paths(source)
         for source in _DATA.value
     }
     networks: dict[str, Upscale] = {"bicubic": bicubic, name: Upscaler(model, params)}

@@ -20,7 +20,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.model.tying = tying()
 
     config.data = ml_collections.ConfigDict()
-    config.data.train = "data/DIV2K/DIV2K_train_HR"  # folders or "bundled", by commas; "3*FOLDER" counts three times
+    config.data.train = "data/DIV2K/DIV2K_train_HR"  # folders, "div2k:FOLDER", "bundled"; "A,3*B": both, B thrice
     config.data.validation = "bundled"  # the same; "" for no validation
     config.data.scales = (4,)  # with several, the batch is split among them
     config.data.patch_size = 512  # HR pixels

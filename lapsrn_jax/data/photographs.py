@@ -6,14 +6,14 @@ import os
 import pathlib
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import tqdm
 
+from lapsrn_jax.data.sources import Picture
 from lapsrn_jax.errors import UserError
-from lapsrn_jax.images.io import read_image
 
 _VERSION = b"1"  # of the cache's layout
 
@@ -59,65 +59,41 @@ def cache_folder() -> pathlib.Path:
     return pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "lapsrn_jax"
 
 
-def read_photographs(paths: Sequence[pathlib.Path], smallest: int) -> Photographs:
-    """The pictures at `paths`, decoded before or now; a path that comes twice counts twice.
+def read_photographs(pictures: Sequence[Picture], smallest: int) -> Photographs:
+    """The pictures, decoded before or now; one that is listed twice counts twice.
 
     Pictures with a side below `smallest` pixels cannot give a patch: they are named and left out.
 
     Raises:
       UserError: a picture that cannot be read, none that is large enough, or a cache folder that cannot be written.
     """
-    unique = list(dict.fromkeys(paths))
+    unique = list(dict.fromkeys(pictures))
     photographs = _decoded(unique)
     large = [min(shape[:2]) >= smallest for shape in photographs.shapes()]
-    left_out = [path.name for path, fits in zip(unique, large, strict=True) if not fits]
+    left_out = [picture.name for picture, fits in zip(unique, large, strict=True) if not fits]
     if not any(large):
         raise UserError(
-            f"all {len(unique)} images are smaller than a patch of {smallest} pixels, such as {unique[0]}: "
+            f"all {len(unique)} images are smaller than a patch of {smallest} pixels, such as {unique[0].name}: "
             "lower data.patch_size"
         )
     if left_out:
-        print(f"left out, smaller than a patch of {smallest} pixels: {', '.join(left_out)}")
-    position = {path: i for i, path in enumerate(unique)}
-    return photographs.select([position[path] for path in paths if large[position[path]]])
+        print(f"left out, smaller than a patch of {smallest} pixels: {', '.join(left_out)}", flush=True)
+    position = {picture: i for i, picture in enumerate(unique)}
+    return photographs.select([position[picture] for picture in pictures if large[position[picture]]])
 
 
-def _decoded(paths: Sequence[pathlib.Path]) -> Photographs:
-    folder = cache_folder() / _key(paths)
-    if _is_whole(folder):
-        return Photographs(folder)
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".partial-") as partial:
-            new = pathlib.Path(partial) / "new"
-            new.mkdir()
-            shapes = []
-            with (new / "pixels").open("wb") as pixels:
-                for image in _read(paths):
-                    shapes.append(image.shape)
-                    pixels.write(image.tobytes())
-            (new / "index.json").write_text(json.dumps(shapes))
-            shutil.rmtree(folder, ignore_errors=True)  # what is there is damaged
-            try:
-                new.rename(folder)
-            except OSError:
-                if not _is_whole(folder):  # else another process was faster
-                    raise
-    except OSError as error:
-        raise UserError(
-            f"cannot keep decoded photographs in {folder.parent} ({error.strerror}): set XDG_CACHE_HOME to a folder "
-            "with room"
-        ) from None
+def _decoded(pictures: Sequence[Picture]) -> Photographs:
+    digests = [picture.digest() for picture in pictures]
+    folder = cache_folder() / hashlib.sha256(_VERSION + b"".join(digests)).hexdigest()[:32]
+    if not _is_whole(folder):
+        try:
+            _decode(pictures, folder)
+        except OSError as error:
+            raise UserError(
+                f"cannot keep decoded photographs in {folder.parent} ({error.strerror}): set XDG_CACHE_HOME to a "
+                "folder with room"
+            ) from None
     return Photographs(folder)
-
-
-def _key(paths: Sequence[pathlib.Path]) -> str:
-    """A hash of the files' contents, in order."""
-    total = hashlib.sha256(_VERSION)
-    for path in paths:
-        with path.open("rb") as file:
-            total.update(hashlib.file_digest(file, "sha256").digest())
-    return total.hexdigest()[:32]
 
 
 def _is_whole(folder: pathlib.Path) -> bool:
@@ -129,7 +105,22 @@ def _is_whole(folder: pathlib.Path) -> bool:
         return False
 
 
-def _read(paths: Sequence[pathlib.Path]) -> Iterator[np.ndarray]:
-    for path in tqdm.tqdm(paths, desc="decoding photographs", unit="image", leave=False):
-        image = read_image(path)
-        yield np.repeat(image[:, :, None], 3, axis=2) if image.ndim == 2 else image
+def _decode(pictures: Sequence[Picture], folder: pathlib.Path) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".partial-") as partial:
+        new = pathlib.Path(partial) / "new"
+        new.mkdir()
+        shapes = []
+        with (new / "pixels").open("wb") as pixels:
+            for picture in tqdm.tqdm(pictures, desc="decoding photographs", unit="image", leave=False):
+                image = picture.read()
+                image = np.repeat(image[:, :, None], 3, axis=2) if image.ndim == 2 else image
+                shapes.append(image.shape)
+                pixels.write(image.tobytes())
+        (new / "index.json").write_text(json.dumps(shapes))
+        shutil.rmtree(folder, ignore_errors=True)  # what is there is damaged
+        try:
+            new.rename(folder)
+        except OSError:
+            if not _is_whole(folder):  # else another process was faster
+                raise

@@ -1,42 +1,98 @@
-"""Where photographs come from: folders of the user's, or the few that scikit-image ships."""
+"""Where photographs come from: folders of the user's, DIV2K as `lapsrn prepare` packed it, or the few bundled ones."""
 
+import functools
+import hashlib
 import importlib.util
 import pathlib
 import re
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
 
 from lapsrn_jax.errors import UserError
-from lapsrn_jax.images.io import find_images
+from lapsrn_jax.images.io import find_images, read_image
 
 BUNDLED = "bundled"
 _BUNDLED_TRAIN = ("brick.png", "camera.png", "coffee.png", "grass.png", "gravel.png", "hubble_deep_field.jpg",
                   "ihc.png", "motorcycle_left.png", "motorcycle_right.png")  # fmt: skip
 _BUNDLED_HELD_OUT = ("astronaut.png", "chelsea.png", "rocket.jpg")
+_DIV2K = "div2k:"
 
 
-def image_paths(sources: str, held_out: bool = False) -> list[pathlib.Path]:
-    """The pictures that `sources` names.
+class Picture(NamedTuple):
+    """A photograph that may not have been decoded yet.
+
+    Attributes:
+      name: for people.
+      digest: SHA-256 of what it is made from, to be called.
+      read: decodes it, to uint8 [H, W] or [H, W, 3].
+    """
+
+    name: str
+    digest: Callable[[], bytes]
+    read: Callable[[], np.ndarray]
+
+
+def training_pictures(sources: str) -> list[Picture]:
+    """The photographs to train on.
 
     Args:
-      sources: separated by commas, each a folder, searched to any depth, or "bundled", scikit-image's photographs. As
-        "3*FOLDER" its pictures are listed three times: an epoch uses each three times.
-      held_out: of the bundled photographs, those kept from training instead of those for it.
+      sources: separated by commas, each a folder, searched to any depth; or "div2k:FOLDER", what `lapsrn prepare div2k`
+        left in FOLDER; or "bundled", scikit-image's photographs. As "3*SOURCE" each picture is listed three times, and
+        used three times an epoch.
+
+    Raises:
+      UserError: no such source, or no picture in it.
+    """
+    pictures: list[Picture] = []
+    for source in sources.split(","):
+        weight, name = re.fullmatch(r"\s*(?:(\d+)\*)?(.*?)\s*", source).groups()  # type: ignore[union-attr]
+        if name.startswith(_DIV2K):
+            found = _div2k(pathlib.Path(name.removeprefix(_DIV2K)))
+        else:
+            found = _files(_bundled(_BUNDLED_TRAIN) if name == BUNDLED else find_images(name))
+        pictures += found * int(weight or 1)
+    if not pictures:
+        raise UserError(f"{sources!r} names no photographs")
+    return pictures
+
+
+def evaluation_paths(source: str) -> list[pathlib.Path]:
+    """The photographs to score: a folder, searched to any depth, or of "bundled" those that training never sees.
 
     Raises:
       UserError: no such folder, or no picture in it.
     """
-    paths: list[pathlib.Path] = []
-    for source in sources.split(","):
-        weight, name = re.fullmatch(r"\s*(?:(\d+)\*)?(.*?)\s*", source).groups()  # type: ignore[union-attr]
-        found = _bundled(held_out) if name == BUNDLED else find_images(name)
-        paths += found * int(weight or 1)
-    if not paths:
-        raise UserError(f"{sources!r} names no photographs")
-    return paths
+    return _bundled(_BUNDLED_HELD_OUT) if source == BUNDLED else find_images(source)
 
 
-def _bundled(held_out: bool) -> list[pathlib.Path]:
+def _files(paths: Sequence[pathlib.Path]) -> list[Picture]:
+    return [
+        Picture(path.name, functools.partial(_file_digest, path), functools.partial(read_image, path)) for path in paths
+    ]
+
+
+def _div2k(folder: pathlib.Path) -> list[Picture]:
+    from lapsrn_jax.data.div2k import open_div2k  # tensorflow-datasets is an extra
+
+    photographs = open_div2k(folder, "train")
+    content = functools.cache(lambda: b"".join(_file_digest(path) for path in photographs.files))
+
+    def picture(i: int) -> Picture:
+        digest = lambda: hashlib.sha256(content() + i.to_bytes(4, "big")).digest()  # noqa: E731
+        return Picture(f"DIV2K {i + 1}", digest, lambda: photographs[i].image)
+
+    return [picture(i) for i in range(len(photographs))]
+
+
+def _bundled(names: Sequence[str]) -> list[pathlib.Path]:
     spec = importlib.util.find_spec("skimage")  # found, not imported: that would take a second
     assert spec is not None, "scikit-image is a dependency of this package"
     assert spec.origin is not None
-    folder = pathlib.Path(spec.origin).parent / "data"
-    return [folder / name for name in (_BUNDLED_HELD_OUT if held_out else _BUNDLED_TRAIN)]
+    return [pathlib.Path(spec.origin).parent / "data" / name for name in names]
+
+
+def _file_digest(path: pathlib.Path) -> bytes:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()

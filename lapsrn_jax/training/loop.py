@@ -12,7 +12,7 @@ import numpy as np
 from lapsrn_jax import models
 from lapsrn_jax.data.patches import prefetched, split_batch, training_batches
 from lapsrn_jax.data.photographs import read_photographs
-from lapsrn_jax.data.sources import image_paths
+from lapsrn_jax.data.sources import training_pictures
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.training.checkpoints import Checkpoints
 from lapsrn_jax.training.distributed import any_process, is_primary
@@ -41,7 +41,7 @@ def train_and_evaluate(config: ml_collections.ConfigDict, workdir: pathlib.Path)
     tx = make_optimizer(config)
     mesh = make_mesh()
     batch_sizes = split_batch(config.data.batch_size, config.data.scales, mesh.size * config.training.accumulate)
-    photographs = read_photographs(image_paths(config.data.train), config.data.patch_size)
+    photographs = read_photographs(training_pictures(config.data.train), config.data.patch_size)
     validation = Validation(model.clone(dtype=None, remat=False), config.data.validation, config.data.scales)
 
     state = replicate(create_state(model, tx, config.seed, ema=config.optimizer.ema_decay > 0), mesh)

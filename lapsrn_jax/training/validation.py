@@ -6,7 +6,7 @@ from typing import Any
 import flax.linen as nn
 import numpy as np
 
-from lapsrn_jax.data.sources import image_paths
+from lapsrn_jax.data.sources import evaluation_paths
 from lapsrn_jax.evaluation.benchmark import evaluate
 from lapsrn_jax.evaluation.figures import comparison, telling_crop
 from lapsrn_jax.evaluation.protocol import Protocol, bicubic
@@ -21,7 +21,7 @@ class Validation:
 
     Args:
       model: any of `lapsrn_jax.models`.
-      sources: of the photographs, as for `image_paths`; "" for none.
+      sources: of the photographs, separated by commas, each as for `evaluation_paths`; "" for none.
       scales: to score.
 
     Raises:
@@ -29,7 +29,7 @@ class Validation:
     """
 
     def __init__(self, model: nn.Module, sources: str, scales: Sequence[int]) -> None:
-        self.paths = image_paths(sources, held_out=True) if sources else []
+        self.paths = [path for source in sources.split(",") for path in evaluation_paths(source)] if sources else []
         self._model, self._scales, self._protocol = model, scales, Protocol()
 
     def __call__(self, params: Any) -> tuple[dict[str, float], dict[str, np.ndarray]]:

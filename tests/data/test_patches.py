@@ -6,9 +6,10 @@ import pytest
 
 from lapsrn_jax.data.patches import augmented, cut_patch, prefetched, split_batch, training_batches
 from lapsrn_jax.data.photographs import read_photographs
+from lapsrn_jax.data.sources import training_pictures
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.images.color import luminance
-from lapsrn_jax.images.io import find_images, to_float
+from lapsrn_jax.images.io import to_float
 from lapsrn_jax.images.resize import imresize
 from tests import tiny
 
@@ -59,7 +60,7 @@ def test_the_shares_of_the_processes_are_the_batch(photographs):
 @pytest.mark.slow
 def test_workers_do_not_change_the_batches(tmp_path):
     """Whatever makes them, threads or two processes: the same batches in the same order."""
-    photographs = read_photographs(find_images(tiny.write_photographs(tmp_path)), 32)
+    photographs = read_photographs(training_pictures(str(tiny.write_photographs(tmp_path))), 32)
     batches = training_batches(photographs, {2: 2}, 32, 5, slice(3, 8))
     for workers in (0, 2):
         iterator = iter(prefetched(batches, workers))

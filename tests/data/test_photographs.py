@@ -3,12 +3,17 @@ import pickle
 import numpy as np
 import pytest
 
-from lapsrn_jax.data import photographs as module
-from lapsrn_jax.data.photographs import cache_folder, read_photographs
-from lapsrn_jax.data.sources import image_paths
+from lapsrn_jax.data import div2k, sources
+from lapsrn_jax.data.photographs import Photographs, cache_folder
+from lapsrn_jax.data.photographs import read_photographs as read_pictures
+from lapsrn_jax.data.sources import evaluation_paths, training_pictures
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.images.io import find_images, read_image, write_image
 from tests import tiny
+
+
+def read_photographs(paths, smallest) -> Photographs:
+    return read_pictures(sources._files(paths), smallest)
 
 
 @pytest.fixture
@@ -19,7 +24,7 @@ def paths(tmp_path, monkeypatch):
 
 def test_pictures_are_decoded_once(paths, monkeypatch):
     first = read_photographs(paths, 1)
-    monkeypatch.setattr(module, "read_image", None)  # decoding again would fail
+    monkeypatch.setattr(sources, "read_image", lambda path: pytest.fail("decoded again"))
     again = read_photographs(paths, 1)
     for path, a, b in zip(paths, first, again, strict=True):
         np.testing.assert_array_equal(a, read_image(path))
@@ -70,9 +75,9 @@ def test_weights_repeat_and_small_pictures_drop_out(tmp_path, paths, rng, capsys
     write_image(folder / "gray.png", rng.integers(0, 256, (50, 50), dtype=np.uint8))
     write_image(folder / "small.png", rng.integers(0, 256, (20, 90), dtype=np.uint8))
     other = tiny.write_photographs(tmp_path / "other", count=1)
-    listed = image_paths(f" 2*{folder} , {other}")
+    listed = training_pictures(f" 2*{folder} , {other}")
     assert len(listed) == 11
-    photographs = read_photographs(listed, 32)
+    photographs = read_pictures(listed, 32)
     assert len(photographs) == 9
     assert capsys.readouterr().out.count("small.png") == 1
     gray = photographs[3]
@@ -82,6 +87,26 @@ def test_weights_repeat_and_small_pictures_drop_out(tmp_path, paths, rng, capsys
 
 def test_no_sources_are_refused(tmp_path):
     with pytest.raises(UserError, match="no such image folder"):
-        image_paths("2*/nowhere")
+        training_pictures("2*/nowhere")
     with pytest.raises(UserError, match="names no photographs"):
-        image_paths("0*bundled")
+        training_pictures("0*bundled")
+
+
+def test_bundled_photographs_for_training_and_for_scoring_differ():
+    training, scoring = training_pictures("bundled"), evaluation_paths("bundled")
+    assert len(training) == 9
+    assert len(scoring) == 3
+    assert not {picture.name for picture in training} & {path.name for path in scoring}
+    assert all(picture.read().dtype == np.uint8 for picture in training)
+
+
+def test_div2k_is_read_from_its_dataset(tmp_path, paths, monkeypatch):
+    """`lapsrn prepare div2k` packs the folders; the dataset's pictures are the folder's."""
+    pytest.importorskip("tensorflow_datasets", reason="DIV2K's dataset is read with the extra `datasets`")
+    for name in ("DIV2K_train_HR", "DIV2K_valid_HR"):
+        tiny.write_photographs(tmp_path / "DIV2K" / name)
+    div2k._pack(tmp_path / "DIV2K", div2k.PARTS)
+    photographs = read_pictures(training_pictures(f"div2k:{tmp_path / 'DIV2K'}"), 32)
+    assert len(photographs) == 3
+    for path, image in zip(find_images(tmp_path / "DIV2K" / "DIV2K_train_HR"), photographs, strict=True):
+        np.testing.assert_array_equal(image, read_image(path))

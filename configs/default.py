@@ -45,7 +45,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.training.keep = 3  # checkpoints
     config.training.max_skipped = 10  # steps in a row whose loss is not finite, before the run stops
     config.training.dtype = "float32"  # of the features; "bfloat16" is for GPUs
-    config.training.remat = False  # True: less memory, a third more work (docs/memory.md)
+    config.training.remat = False  # True: a quarter of the memory, a third more work (docs/memory.md)
     config.training.accumulate = 1  # parts of a batch whose gradients are added up: less memory, the same result
     return config
 

@@ -31,8 +31,8 @@ class Pyramid(nn.Module):
       use_bias: the paper's parameter counts need False, the authors' released weights True.
       tying: where the upsampler's kernel comes from.
       dtype: of the features, such as "bfloat16"; None for that of the images. Parameters and images keep theirs.
-      remat: whether the backward pass computes each recursion's features anew instead of keeping them: a tenth of the
-        memory for a third more work (docs/memory.md).
+      remat: whether the backward pass computes each recursion's features anew instead of keeping them: a quarter of
+        the memory for a third more work (docs/memory.md).
     """
 
     features: int = 64

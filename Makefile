@@ -49,4 +49,4 @@ test-oldest: .venv-oldest/ready
 	touch $@
 
 clean:
-	rm -rf .venv .venv-oldest runs
+	rm -rf .venv .venv-oldest

@@ -1,6 +1,7 @@
 """Scores a network on folders of photographs: python evaluate.py --ckpt runs/cms_x4 --data data/Set5 --scales 4."""
 
 import json
+import math
 import pathlib
 
 from absl import flags
@@ -32,21 +33,35 @@ def main() -> None:
     from lapsrn_jax.upscaling.upscale import Upscaler
     from lapsrn_jax.weights.files import load_weights
 
-    if not all(scale.isdigit() and int(scale) > 1 for scale in _SCALES.value):
-        raise UserError(f"--scales takes whole numbers above 1, separated by commas; got {','.join(_SCALES.value)}")
-    model, params, _ = load_weights(_CKPT.value)
-    name = pathlib.Path(_CKPT.value).resolve().stem
-    sets = {
-        BUNDLED if source == BUNDLED else pathlib.Path(source).resolve().name: evaluation_paths(source)
-        for source in _DATA.value
-    }
-    networks: dict[str, Upscale] = {"bicubic": bicubic, name: Upscaler(model, params)}
+    if not _SCALES.value or not all(scale.isdecimal() and int(scale) > 1 for scale in _SCALES.value):
+        raise UserError(f"--scales takes whole numbers above 1, separated by commas; got {','.join(_SCALES.value)!r}")
     scales = [int(scale) for scale in _SCALES.value]
+    if _JSON.value and not pathlib.Path(_JSON.value).resolve().parent.is_dir():
+        raise UserError(f"--json {_JSON.value}: there is no such folder to write it to")
+
+    ckpt = pathlib.Path(_CKPT.value).resolve()
+    name = ckpt.name if ckpt.is_dir() else ckpt.stem
+    if name == "bicubic":
+        raise UserError(f"{ckpt} would be called bicubic in the table, as the baseline is: rename it")
+    network = Upscaler(*load_weights(ckpt))
+    for scale in scales:
+        network.check(scale)
+    sets: dict[str, list[pathlib.Path]] = {}
+    for source in _DATA.value:
+        set_name = BUNDLED if source == BUNDLED else pathlib.Path(source).resolve().name
+        if set_name in sets:
+            raise UserError(f"two sets of --data are named {set_name}: score them one after the other")
+        sets[set_name] = evaluation_paths(source)
+    if not sets:
+        raise UserError("--data names no folder of photographs")
+
+    networks: dict[str, Upscale] = {"bicubic": bicubic, name: network}
     protocol = Protocol(_PROTOCOL.value, _GRAY_AS_RGB.value)
     records = evaluate(networks, sets, scales, protocol, _SAVE_IMAGES.value)
     print(text_table(records))
     if _JSON.value:
-        pathlib.Path(_JSON.value).write_text(json.dumps(records, indent=2) + "\n")
+        finite = [{k: None if v in (math.inf, -math.inf) else v for k, v in record.items()} for record in records]
+        pathlib.Path(_JSON.value).write_text(json.dumps(finite, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ def planned_gib(scale: int, batch: int, patch: int, recursions: int, dtype: str,
     sides = [patch // (scale >> i) for i in range(scale.bit_length())]
     images = tuple(jax.ShapeDtypeStruct((batch, side, side, 1), jnp.float32) for side in sides)
     plan = step.lower(state, {scale: images}).compile().memory_analysis()
+    assert plan is not None, "this backend does not plan"
     return (plan.argument_size_in_bytes + plan.temp_size_in_bytes + plan.output_size_in_bytes) / 2**30
 
 

@@ -1,4 +1,4 @@
-"""CMS-LapSRN (3rd ConV), x2, with the paper's settings.
+"""CMS-LapSRN (3rd ConV), x2, with the settings that the paper gives.
 
     python train.py --config configs/cms_x2.py
 

@@ -1,4 +1,4 @@
-"""CMS-LapSRN (3rd ConV), x4, with the paper's settings.
+"""CMS-LapSRN (3rd ConV), x4, with the settings that the paper gives.
 
     python train.py --config configs/cms_x4.py
 

@@ -1,4 +1,4 @@
-"""MS-LapSRN, x4, with the paper's settings.
+"""MS-LapSRN, x4, with the settings that the paper gives.
 
     python train.py --config configs/ms_x4.py
 

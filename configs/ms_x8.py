@@ -1,4 +1,4 @@
-"""MS-LapSRN, x8, with the paper's settings.
+"""MS-LapSRN, x8, with the settings that the paper gives.
 
     python train.py --config configs/ms_x8.py
 

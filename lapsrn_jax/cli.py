@@ -46,13 +46,11 @@ def _upscale(options: argparse.Namespace) -> None:
 
     output = pathlib.Path(options.output)
     check_writable_format(output)
+    image = read_image(options.input)
     if output.exists() and output.samefile(options.input):
         raise UserError(f"{output} is the input itself: give another --output")
-    if not 1 < options.scale <= 16:
-        raise UserError(f"--scale must be above 1 and at most 16, got {options.scale:g}")
-    image = read_image(options.input)
-    model, params, _ = load_weights(options.weights)
-    enlarged = to_uint8(Upscaler(model, params)(to_float(image), options.scale))
+    upscale = Upscaler(*load_weights(options.weights))
+    enlarged = to_uint8(upscale(to_float(image), options.scale))
     write_image(output, enlarged)
     print(f"{output}: {enlarged.shape[1]} x {enlarged.shape[0]} pixels")
 

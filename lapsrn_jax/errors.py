@@ -14,11 +14,15 @@ class UserError(Exception):
 
 @contextmanager
 def reported() -> Iterator[None]:
-    """Turns a `UserError` into one line on stderr and exit status 2; other exceptions are bugs and keep tracebacks."""
+    """Turns a `UserError` or `OSError` into a line on stderr and exit status 2; others are bugs: tracebacks."""
     try:
         yield
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except OSError as error:  # a name that is too long, a folder where a file should be, a full disk, ...
+        place = f"{error.filename}: " if error.filename else ""
+        print(f"error: {place}{error.strerror or error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -31,15 +35,17 @@ def run_with_flags(main: Callable[[], None]) -> None:
 
     def parse(argv: list[str]) -> Any:
         for flag, after in itertools.pairwise([*argv, ""]):  # ml_collections would notice a missing file much later
-            path = after if flag == "--config" else flag.removeprefix("--config=")
-            if flag != path and not pathlib.Path(path).is_file():
-                raise UserError(f"no such config: {path}")
+            name, given, path = flag.partition("=")
+            path = path if given else after
+            if name in ("--config", "-config") and not pathlib.Path(path).is_file():
+                raise UserError(f"no such config: {path}" if path else "--config needs the path of a config")
         try:
             rest = flags.FLAGS(argv)
         except flags.Error as error:
             raise UserError(f"{_one_line(error)} (--help lists the flags)") from None
-        except (AttributeError, KeyError, ValueError) as error:  # ml_collections, on a config or an override
-            raise UserError(f"the config, or an override of it, is not right: {_one_line(error)}") from None
+        except Exception as error:  # a config is code: anything can go wrong in it, and in an override of its keys
+            kind = type(error).__name__
+            raise UserError(f"the config, or an override of it, is not right: {kind}: {_one_line(error)}") from None
         if len(rest) > 1:
             raise UserError(f"what is {rest[1]!r}? Flags begin with -- (--help lists them)")
         if not flags.FLAGS["verbosity"].present:
@@ -51,6 +57,8 @@ def run_with_flags(main: Callable[[], None]) -> None:
 
 
 def _one_line(error: Exception) -> str:
-    text = str(error.args[0] if error.args else error).replace("\\n", " ").replace("\\", "")
+    text = str(error.args[0] if error.args else error).replace("\\n", " ").replace("\\", "").strip()
+    if "Traceback" in text:  # absl quotes the traceback of a failed parser: its last line says what it was
+        text = text.splitlines()[-1]
     text = " ".join(text.split())
     return text[1:-1] if text[:1] == text[-1:] == "'" else text

@@ -48,10 +48,12 @@ def training_pictures(sources: str) -> list[Picture]:
     pictures: list[Picture] = []
     for source in sources.split(","):
         weight, name = re.fullmatch(r"\s*(?:(\d+)\*)?(.*?)\s*", source).groups()  # type: ignore[union-attr]
+        if not name:
+            raise UserError(f"data.train is {sources!r}: name folders, separated by commas")
         if name.startswith(_DIV2K):
             found = _div2k(pathlib.Path(name.removeprefix(_DIV2K)))
         else:
-            found = _files(_bundled(_BUNDLED_TRAIN) if name == BUNDLED else find_images(name))
+            found = _files(_bundled(_BUNDLED_TRAIN) if name == BUNDLED else _find(name))
         pictures += found * int(weight or 1)
     if not pictures:
         raise UserError(f"{sources!r} names no photographs")
@@ -64,6 +66,8 @@ def evaluation_paths(source: str) -> list[pathlib.Path]:
     Raises:
       UserError: no such folder, or no picture in it.
     """
+    if not source.strip():
+        raise UserError("an empty name among the folders of photographs")
     return _bundled(_BUNDLED_HELD_OUT) if source == BUNDLED else find_images(source)
 
 
@@ -71,6 +75,14 @@ def _files(paths: Sequence[pathlib.Path]) -> list[Picture]:
     return [
         Picture(path.name, functools.partial(_file_digest, path), functools.partial(read_image, path)) for path in paths
     ]
+
+
+def _find(folder: str) -> list[pathlib.Path]:
+    try:
+        return find_images(folder)
+    except UserError as error:
+        remedy = "--config.data.train=FOLDER names another, `lapsrn prepare div2k` downloads DIV2K"
+        raise UserError(f"{error}; {remedy}") from None
 
 
 def _div2k(folder: pathlib.Path) -> list[Picture]:

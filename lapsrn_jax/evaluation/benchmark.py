@@ -50,10 +50,11 @@ def evaluate(
     total = len(scales) * sum(map(len, sets.values()))
     with tqdm.tqdm(total=total, desc="evaluating", unit="image", leave=False) as progress:
         for set_name, paths in sets.items():
+            names = _unique_names(paths)
             for scale in scales:
                 scores: dict[str, list[tuple[float, float]]] = {model: [] for model in models}
                 for path in paths:
-                    hr, lr = protocol.degrade(_read_checked(path, scale), scale)
+                    hr, lr = protocol.degrade(read_checked(path, scale), scale)
                     results = {}
                     for model, upscale in models.items():
                         sr = upscale(lr, scale)
@@ -61,7 +62,7 @@ def evaluate(
                         results[model] = to_uint8(sr)
                     if save_images is not None:
                         last = {model: pairs[-1] for model, pairs in scores.items()}
-                        _save(pathlib.Path(save_images) / set_name / f"x{scale}", path.stem, hr, results, last)
+                        _save(pathlib.Path(save_images) / set_name / f"x{scale}", names[path], hr, results, last)
                     progress.update()
                 for model, pairs in scores.items():
                     mean_psnr, mean_ssim = np.mean(pairs, axis=0)
@@ -72,7 +73,14 @@ def evaluate(
     return records
 
 
-def _read_checked(path: pathlib.Path, scale: int) -> np.ndarray:
+def _unique_names(paths: Sequence[pathlib.Path]) -> dict[pathlib.Path, str]:
+    """A name for each picture's results: its stem, or more of its path where stems repeat."""
+    stems = [path.stem for path in paths]
+    return {path: path.stem if stems.count(path.stem) == 1 else "_".join(path.parts[-2:]) for path in paths}
+
+
+def read_checked(path: pathlib.Path, scale: int) -> np.ndarray:
+    """Reads a picture that is to be scored at `scale`; `UserError` if it is damaged or too small for that."""
     image = read_image(path)
     if min(image.shape[:2]) < 4 * scale:
         height, width = image.shape[:2]

@@ -50,7 +50,7 @@ def comparison(
     whole = original.copy()
     stroke = max(2, round(max(whole.size) / 200))
     PIL.ImageDraw.Draw(whole).rectangle(box, outline=_MARK, width=stroke)
-    whole = whole.resize((round(PANEL * whole.width / whole.height), PANEL), PIL.Image.Resampling.LANCZOS)
+    whole = whole.resize((max(1, round(PANEL * whole.width / whole.height)), PANEL), PIL.Image.Resampling.LANCZOS)
 
     panels = [(whole, "original", f"{original.width} x {original.height}")]
     pictures = {name: PIL.Image.fromarray(image).convert("RGB") for name, image in results.items()}

@@ -1,5 +1,6 @@
 """Reading and writing 8-bit pictures with Pillow: gray as [H, W], colour as [H, W, 3]."""
 
+import contextlib
 import os
 import pathlib
 
@@ -29,6 +30,8 @@ def read_image(path: str | os.PathLike[str]) -> np.ndarray:
             image = PIL.ImageOps.exif_transpose(file)
             if image.mode.startswith("I;16"):  # Pillow's own conversion to 8 bits would clip instead of scale
                 return np.rint(np.asarray(image) / 257).astype(np.uint8)
+            if image.mode in ("I", "F"):
+                raise UserError(f"{path} has 32 bits a pixel: convert it to 8 or 16 first")
             return np.asarray(image.convert("L" if image.mode in _GRAY_MODES else "RGB"))
     except FileNotFoundError:
         raise UserError(f"no such image: {path}") from None
@@ -48,11 +51,13 @@ def write_image(path: str | os.PathLike[str], image: np.ndarray) -> None:
     check_writable_format(path)
     partial = path.with_name(f".{path.name}.partial")
     try:
-        PIL.Image.fromarray(image).save(partial, format=FORMATS[path.suffix.lower()])
-        os.replace(partial, path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise UserError(f"cannot write {path}: {error.strerror or error}") from None
+        # Of the formats, only JPEG and WebP know these options: nearly nothing is lost, colours keep their resolution.
+        PIL.Image.fromarray(image).save(partial, format=FORMATS[path.suffix.lower()], quality=95, subsampling=0)
+        partial.replace(path)
+    except (OSError, ValueError) as error:  # a ValueError is a picture too large for its format
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise UserError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}") from None
 
 
 def check_writable_format(path: str | os.PathLike[str]) -> None:

@@ -7,7 +7,7 @@ import jax
 
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.models import layers
-from lapsrn_jax.models.layers import HE_STDDEV, Filter, bilinear_init, block_init, conv, filter_init, leaky_relu
+from lapsrn_jax.models.layers import Filter, bilinear_init, block_init, conv, filter_init, he_stddev, leaky_relu
 
 
 class LapSRN(nn.Module):
@@ -32,13 +32,18 @@ class LapSRN(nn.Module):
     dtype: str | None = None
     remat: bool = False
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("levels", "features", "depth"):
+            layers.check_count(name, getattr(self, name))
+
     def _level_init(self, key: jax.Array) -> dict[str, Any]:
         c, bias = self.features, self.use_bias
         keys = jax.random.split(key, 4)
         return {
             "block": block_init(self.depth, c, bias)(keys[0]),
-            "upsample": filter_init((3, 3, c, c), HE_STDDEV, bias)(keys[1]),
-            "residual": filter_init((3, 3, c, 1), HE_STDDEV, bias)(keys[2]),
+            "upsample": filter_init((3, 3, c, c), he_stddev(c), bias)(keys[1]),
+            "residual": filter_init((3, 3, c, 1), he_stddev(c), bias)(keys[2]),
             "image_upsample": bilinear_init(keys[3]),
         }
 

@@ -14,9 +14,13 @@ from jax import lax
 Filter = dict[str, jax.Array]
 
 _DIMENSIONS = ("NHWC", "HWIO", "NHWC")
-HE_STDDEV = (2 / (9 * 64)) ** 0.5  # He et al. (2015) for 3x3 filters with 64 inputs; the authors use it for all of them
 # Bilinear interpolation by 2 as a 4x4 transposed convolution, where every image upsampler starts.
 BILINEAR = np.outer([0.25, 0.75, 0.75, 0.25], [0.25, 0.75, 0.75, 0.25])[:, :, None, None]
+
+
+def he_stddev(features: int) -> float:
+    """The standard deviation that He et al. (2015) give 3x3 filters of so many inputs; the LapSRN authors' start."""
+    return (2 / (9 * features)) ** 0.5
 
 
 def filter_init(shape: tuple[int, int, int, int], stddev: float, use_bias: bool) -> Callable[[jax.Array], Filter]:
@@ -31,13 +35,19 @@ def filter_init(shape: tuple[int, int, int, int], stddev: float, use_bias: bool)
 
 def block_init(depth: int, features: int, use_bias: bool) -> Callable[[jax.Array], dict[str, Filter]]:
     """An initialiser of `depth` 3x3 filters, features -> features, named conv_1, conv_2, ..."""
-    init = filter_init((3, 3, features, features), HE_STDDEV, use_bias)
+    init = filter_init((3, 3, features, features), he_stddev(features), use_bias)
     return lambda key: {f"conv_{i}": init(jax.random.fold_in(key, i)) for i in range(1, depth + 1)}
 
 
 def bilinear_init(_: jax.Array) -> Filter:
     """The initialiser of an image upsampler: kernel [4, 4, 1, 1], no bias."""
     return {"kernel": jnp.asarray(BILINEAR)}
+
+
+def check_count(name: str, value: object) -> None:
+    """Raises `ValueError` unless `value`, a model's attribute, is a whole number of 1 or more."""
+    if not isinstance(value, int) or value < 1:
+        raise ValueError(f"{name} must be a whole number, 1 or more; got {value!r}")
 
 
 def conv(x: jax.Array, kernel: jax.Array, bias: jax.Array | None = None) -> jax.Array:
@@ -55,7 +65,7 @@ def conv_transpose(x: jax.Array, kernel: jax.Array) -> jax.Array:
 
 
 def conv_transpose_phases(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """`conv_transpose` as four small convolutions, one for each parity of the output's row and column.
+    """`conv_transpose` with a 3x3 or 4x4 kernel as four convolutions, one for each parity of output row and column.
 
     Output rows 2m + p see only the kernel rows p, p + 2, ...; the others meet the zeros between the input's rows.
     XLA's CPU backend computes with those zeros, and slowest of all in the gradient: see benchmarks/upsampling.py.

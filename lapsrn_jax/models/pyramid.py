@@ -6,7 +6,7 @@ import flax.linen as nn
 import jax
 
 from lapsrn_jax.models import layers
-from lapsrn_jax.models.layers import HE_STDDEV, Filter, bilinear_init, block_init, conv, filter_init, leaky_relu
+from lapsrn_jax.models.layers import Filter, bilinear_init, block_init, conv, filter_init, he_stddev, leaky_relu
 from lapsrn_jax.models.tying import Tying
 
 Skip = Literal["source", "block", "none"]
@@ -48,6 +48,8 @@ class Pyramid(nn.Module):
         super().__post_init__()
         if self.skip not in get_args(Skip):
             raise ValueError(f"skip must be one of {', '.join(get_args(Skip))}; got {self.skip!r}")
+        for name in ("features", "depth", "recursions"):
+            layers.check_count(name, getattr(self, name))
         if self.tying and self.tying.layer > self.depth:
             raise ValueError(f"tying.layer is {self.tying.layer}, but the block has {self.depth} convolutions")
 
@@ -57,12 +59,12 @@ class Pyramid(nn.Module):
         params: dict[str, Any] = {
             "conv_in": self.param("conv_in", filter_init((3, 3, 1, c), 1e-3, self.use_bias)),
             "block": self.param("block", block_init(self.depth, c, self.use_bias)),
-            "residual": self.param("residual", filter_init((3, 3, c, 1), HE_STDDEV, self.use_bias)),
+            "residual": self.param("residual", filter_init((3, 3, c, 1), he_stddev(c), self.use_bias)),
             "image_upsample": self.param("image_upsample", bilinear_init),
             "upsample": {},
         }
         # Last, so that the tying does not change how the others start.
-        free = filter_init((3, 3, c, c), HE_STDDEV, self.use_bias)
+        free = filter_init((3, 3, c, c), he_stddev(c), self.use_bias)
         if tying is None:
             params["upsample"] = self.param("upsample", free)
         elif tying.owns(self.use_bias):

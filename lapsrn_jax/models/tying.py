@@ -10,7 +10,7 @@ from typing import Literal, get_args
 import jax
 from jax import lax
 
-from lapsrn_jax.models.layers import Filter
+from lapsrn_jax.models.layers import Filter, check_count
 
 Gradient = Literal["both", "conv", "upsample"]
 Strength = Literal["hard", "soft", "init"]
@@ -49,11 +49,10 @@ class Tying:
             value = getattr(self, field)
             if value not in get_args(kind):
                 raise ValueError(f"tying.{field} must be one of {', '.join(get_args(kind))}; got {value!r}")
-        if self.layer < 1:
-            raise ValueError(f"tying.layer counts from 1; got {self.layer}")
+        check_count("tying.layer", self.layer)
         if self.gradient != "both" and self.strength != "hard":
             raise ValueError(f"tying.gradient={self.gradient!r} needs strength='hard': {self.strength} ties two arrays")
-        if (self.penalty > 0) != (self.strength == "soft"):
+        if self.penalty < 0 or (self.penalty > 0) != (self.strength == "soft"):
             raise ValueError("tying.penalty must be positive with strength='soft', and 0 otherwise")
 
     @property

@@ -31,6 +31,7 @@ class Checkpoints:
 
     def __init__(self, workdir: pathlib.Path, keep: int, say: Callable[[str], None]) -> None:
         self._folder, self._manifests = workdir / "checkpoints", workdir / "manifests"
+        self._folder.mkdir(parents=True, exist_ok=True)
         if is_primary():
             self._sort_out(workdir / "damaged", say)
         barrier("checkpoints sorted out")

@@ -58,8 +58,8 @@ class RunFolder:
 
     def _check_config(self) -> None:
         path = self.path / "config.json"
-        if not path.exists():
-            return
+        if not path.exists() or not any((self.path / "manifests").glob("*.json")):
+            return  # a run that has not come to its first checkpoint may still change its mind
         try:
             theirs = json.loads(path.read_text())
         except ValueError:

@@ -99,9 +99,13 @@ def _beginning(step: int) -> dict[str, Any]:
 
 def revision() -> str:
     """The git revision of the code that runs, with "+" if its files have changed since; "unknown" outside of git."""
-    here = pathlib.Path(__file__).parent
-    command = ["git", "-C", str(here), "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"]
-    try:
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(pathlib.Path(__file__).parent), *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        git("ls-files", "--error-unmatch", __file__)  # installed inside another repository, that one's is not ours
+        return git("describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"

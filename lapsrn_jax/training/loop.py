@@ -19,6 +19,7 @@ from lapsrn_jax.training.distributed import any_process, is_primary
 from lapsrn_jax.training.folder import RunFolder
 from lapsrn_jax.training.interrupts import StopRequest
 from lapsrn_jax.training.logs import Log
+from lapsrn_jax.training.settings import check_settings
 from lapsrn_jax.training.state import TrainState, create_state, learning_rate_fn, make_optimizer
 from lapsrn_jax.training.step import make_mesh, make_train_step, replicate, shard_batch
 from lapsrn_jax.training.validation import Validation
@@ -37,6 +38,7 @@ def train_and_evaluate(config: ml_collections.ConfigDict, workdir: pathlib.Path)
       UserError: bad settings or data, a folder of another run or in use, a place that cannot be written, or losses
         that are not finite.
     """
+    check_settings(config)
     model = models.from_settings(config.model).clone(dtype=config.training.dtype, remat=config.training.remat)
     tx = make_optimizer(config)
     mesh = make_mesh()
@@ -56,10 +58,12 @@ def train_and_evaluate(config: ml_collections.ConfigDict, workdir: pathlib.Path)
         if checkpoints.latest_step is not None:
             state = checkpoints.restore(state)
         first, last = int(state.step), config.training.steps
+        if first > last:
+            raise UserError(f"{folder.path} has taken {first} steps: training.steps={last} cannot be")
         log = stack.enter_context(Log(folder.path, last, first))
         stop = stack.enter_context(StopRequest())
         dataset = training_batches(
-            photographs, batch_sizes, config.data.patch_size, config.seed, slice(first, max(first, last)),
+            photographs, batch_sizes, config.data.patch_size, config.seed, slice(first, last),
             jax.process_index(), jax.process_count(),
         )  # fmt: skip
         batches = iter(prefetched(dataset, config.data.workers))
@@ -97,6 +101,8 @@ def train_and_evaluate(config: ml_collections.ConfigDict, workdir: pathlib.Path)
                 log.say(f"stopped at step {step}, which is saved; the same command goes on from there")
                 return False
         if is_primary():
+            if first == last:  # nothing was left to do; a kill may have come before the weights were written
+                folder.save_weights(model, state)
             log.say(f"weights after {last} steps: {folder.path / 'weights.safetensors'}")
     return True
 

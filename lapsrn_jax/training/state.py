@@ -9,8 +9,6 @@ import jax.numpy as jnp
 import ml_collections
 import optax
 
-from lapsrn_jax.errors import UserError
-
 
 @flax.struct.dataclass
 class TrainState:
@@ -37,16 +35,8 @@ class TrainState:
 
 
 def learning_rate_fn(config: ml_collections.ConfigDict) -> optax.Schedule:
-    """Linear warm-up from 0 to `optimizer.learning_rate`, then a cosine to `optimizer.final_learning_rate`.
-
-    Raises:
-      UserError: no steps at all, or a warm-up that leaves none for the cosine.
-    """
+    """Linear warm-up from 0 to `optimizer.learning_rate`, then a cosine to `optimizer.final_learning_rate`."""
     optimizer, steps = config.optimizer, config.training.steps
-    if steps < 1:
-        raise UserError(f"training.steps must be at least 1, got {steps}")
-    if not 0 <= optimizer.warmup < 1:
-        raise UserError(f"optimizer.warmup is a fraction of all steps, from 0 to below 1; got {optimizer.warmup}")
     return optax.warmup_cosine_decay_schedule(
         0.0, optimizer.learning_rate, int(optimizer.warmup * steps), steps, optimizer.final_learning_rate
     )

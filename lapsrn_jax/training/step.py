@@ -4,7 +4,7 @@ Every device holds the whole state and a share of the batch. It computes the gra
 devices is the gradient of the batch, and all take the same step.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -20,8 +20,6 @@ from lapsrn_jax.training.losses import Batch, batch_loss
 from lapsrn_jax.training.state import TrainState
 
 AXIS = "data"
-
-TrainStep = Callable[[TrainState, Batch], tuple[TrainState, dict[str, jax.Array]]]
 
 
 def make_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
@@ -49,7 +47,7 @@ def make_train_step(
     ema_decay: float,
     fourier: float = 0.0,
     accumulate: int = 1,
-) -> TrainStep:
+) -> jax.stages.Wrapped:
     """The jitted step: (state, batch) to (next state, metrics). It consumes the state.
 
     A batch whose loss or gradient is not finite leaves parameters, averages and moments as they were, and is counted.

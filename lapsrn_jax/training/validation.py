@@ -7,7 +7,7 @@ import flax.linen as nn
 import numpy as np
 
 from lapsrn_jax.data.sources import evaluation_paths
-from lapsrn_jax.evaluation.benchmark import evaluate
+from lapsrn_jax.evaluation.benchmark import evaluate, read_checked
 from lapsrn_jax.evaluation.figures import comparison, telling_crop
 from lapsrn_jax.evaluation.protocol import Protocol, bicubic
 from lapsrn_jax.images.io import read_image, to_uint8
@@ -30,6 +30,8 @@ class Validation:
 
     def __init__(self, model: nn.Module, sources: str, scales: Sequence[int]) -> None:
         self.paths = [path for source in sources.split(",") for path in evaluation_paths(source)] if sources else []
+        for path in self.paths:
+            read_checked(path, max(scales))  # better now than at the first checkpoint
         self._model, self._scales, self._protocol = model, scales, Protocol()
 
     def __call__(self, params: Any) -> tuple[dict[str, float], dict[str, np.ndarray]]:

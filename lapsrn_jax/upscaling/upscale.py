@@ -8,8 +8,9 @@ import flax.linen as nn
 import jax
 import numpy as np
 
+from lapsrn_jax.errors import UserError
 from lapsrn_jax.images.color import rgb_to_ycbcr, ycbcr_to_rgb
-from lapsrn_jax.images.resize import imresize
+from lapsrn_jax.images.resize import imresize, scaled_size
 
 
 class Upscaler:
@@ -26,17 +27,24 @@ class Upscaler:
         """Float picture in [0, 1], [H, W] or [H, W, 3], to float64 `scale` times as large; neither rounded nor clipped.
 
         Raises:
-          ValueError: a scale of 1 or less, or more than the model can give.
+          UserError: a scale of 1 or less, or more than the model can give.
         """
-        if not scale > 1:
-            raise ValueError(f"scale must be above 1, got {scale}")
-        size = (math.ceil(image.shape[0] * scale), math.ceil(image.shape[1] * scale))
+        self.check(scale)
+        size = (scaled_size(image.shape[0], scale), scaled_size(image.shape[1], scale))
         if image.ndim == 2:
             return self._enlarge(image, scale, size)
         ycbcr = rgb_to_ycbcr(image)
         enlarged = imresize(ycbcr, size=size)
         enlarged[:, :, 0] = self._enlarge(ycbcr[:, :, 0], scale, size)
         return ycbcr_to_rgb(enlarged)
+
+    def check(self, scale: float) -> None:
+        """Raises `UserError` unless the model can enlarge by `scale`."""
+        if not scale > 1:
+            raise UserError(f"the scale must be above 1, got {scale:g}")
+        largest = 2 ** getattr(self._model, "levels", 4)  # a recursive pyramid has no end, memory has
+        if scale > largest:
+            raise UserError(f"this network enlarges by at most x{largest}, not by x{scale:g}")
 
     def _enlarge(self, y: np.ndarray, scale: float, size: tuple[int, int]) -> np.ndarray:
         levels = math.ceil(math.log2(scale))

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 import safetensors
 from flax.traverse_util import flatten_dict, unflatten_dict
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from lapsrn_jax import models
 from lapsrn_jax.errors import UserError
@@ -29,16 +29,14 @@ def save_weights(path: str | os.PathLike[str], model: nn.Module, params: Any, in
     metadata = {"model": json.dumps(models.settings(model)), "info": json.dumps(info)}
     partial = path.with_name(f".{path.name}.partial")
     try:
-        save_file(flat, partial, metadata)
+        partial.write_bytes(save(flat, metadata))
         partial.replace(path)
-    except safetensors.SafetensorError as error:  # what its Rust code makes of a full disk
-        raise OSError(str(error)) from None
     finally:
         partial.unlink(missing_ok=True)
 
 
-def load_weights(path: str | os.PathLike[str]) -> tuple[nn.Module, dict[str, Any], dict[str, Any]]:
-    """The model, its parameters and the info of a run folder, a safetensors file of ours, or an authors' `.mat`.
+def load_weights(path: str | os.PathLike[str]) -> tuple[nn.Module, dict[str, Any]]:
+    """The model and the parameters in a run folder, a safetensors file of ours, or an authors' `.mat`.
 
     Raises:
       UserError: no such file, no weights file, arrays that do not fit the model, or values that are not finite.
@@ -50,13 +48,9 @@ def load_weights(path: str | os.PathLike[str]) -> tuple[nn.Module, dict[str, Any
         path = path / FILE_NAME
     if not path.exists():
         raise UserError(f"no such weights file or run folder: {path}")
-    if path.suffix == ".mat":
-        model, params = read_mat(path)
-        info = {"source": path.name}
-    else:
-        model, params, info = _read_safetensors(path)
+    model, params = read_mat(path) if path.suffix == ".mat" else _read_safetensors(path)[:2]
     _check(path, model, params)
-    return model, params, info
+    return model, params
 
 
 def read_info(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -71,11 +65,13 @@ def _read_safetensors(path: pathlib.Path) -> tuple[nn.Module, dict[str, Any], di
             flat = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is not iterable)
     except (safetensors.SafetensorError, OSError) as error:
         raise UserError(f"{path} is not a weights file: {error}") from None
+    if not metadata.keys() >= {"model", "info"}:
+        raise UserError(f"{path} does not say which model its weights are for: it was not written here")
     try:
-        settings, info = json.loads(metadata["model"]), json.loads(metadata["info"])
-    except (KeyError, json.JSONDecodeError):
-        raise UserError(f"{path} does not say which model its weights are for: it was not written here") from None
-    return models.from_settings(settings), unflatten_dict(flat, sep="/"), info
+        info, model = json.loads(metadata["info"]), models.from_settings(json.loads(metadata["model"]))
+        return model, unflatten_dict(flat, sep="/"), dict(info)
+    except (UserError, TypeError, ValueError, AttributeError, KeyError) as error:
+        raise UserError(f"{path} describes its model in a way that cannot be read: {error}") from None
 
 
 def _check(path: pathlib.Path, model: nn.Module, params: Any) -> None:

@@ -15,6 +15,8 @@ def test_the_telling_crop_is_where_the_model_wins(rng):
     assert side == 40
     assert left <= 130 <= 150 <= left + side
     assert top <= 40 <= 60 <= top + side
+    worse = np.where(np.arange(200)[None, :, None] < 60, 255 - hr, hr).astype(np.uint8)
+    assert telling_crop(baseline, worse, hr, side=40)[0] >= 60  # not where the model fails worse still
     assert telling_crop(baseline[:30], hr[:30], hr[:30], side=90)[2] == 30
 
 
@@ -40,3 +42,15 @@ def test_evaluation_writes_pictures_and_a_table(tmp_path, rng):
     header, rule, *rows = text_table(records).splitlines()
     assert len({len(line) for line in (header, rule, *rows[:2])}) == 1
     assert "protocol A" in rows[-1]
+    gain = records[1]["psnr"] - records[0]["psnr"]
+    assert gain != 0
+    assert f"{gain:+.2f} dB" in rows[0]
+
+
+def test_results_of_pictures_with_one_name_stay_apart(tmp_path, rng):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        write_image(tmp_path / folder / "x.png", rng.integers(0, 256, (20, 20), dtype=np.uint8))
+    paths = [tmp_path / "a" / "x.png", tmp_path / "b" / "x.png"]
+    evaluate({"bicubic": bicubic}, {"set": paths}, [2], Protocol(), tmp_path / "out")
+    assert len(list((tmp_path / "out" / "set" / "x2").glob("*_bicubic.png"))) == 2

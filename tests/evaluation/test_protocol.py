@@ -1,12 +1,16 @@
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from lapsrn_jax.errors import UserError
 from lapsrn_jax.evaluation.benchmark import evaluate
 from lapsrn_jax.evaluation.protocol import Protocol, bicubic
 from lapsrn_jax.images.color import luminance
 from lapsrn_jax.images.io import find_images, to_float
 from lapsrn_jax.images.resize import imresize
 from lapsrn_jax.interop.matconvnet import read_mat
+from lapsrn_jax.models import Pyramid, layers
 from lapsrn_jax.upscaling.upscale import Upscaler
 
 # The CMS-LapSRN paper, Table 2: PSNR / SSIM of bicubic at x2, x4, x8.
@@ -31,7 +35,7 @@ def test_bicubic_rows_of_table_2(benchmarks, name):
     records = evaluate({"bicubic": bicubic}, {name: find_images(benchmarks / name)}, [2, 4, 8], Protocol())
     for record, (psnr, ssim) in zip(records, BICUBIC[name], strict=True):
         assert record["psnr"] == pytest.approx(psnr, abs=0.005 + 1e-9)
-        assert record["ssim"] == pytest.approx(ssim, abs=0.0006)
+        assert record["ssim"] == pytest.approx(ssim, abs=0.0005 + 1e-9)
 
 
 @pytest.mark.slow
@@ -87,3 +91,21 @@ def test_the_upscaler_changes_luminance_only(rng):
         assert enlarged.shape == (*shape, 3)
         np.testing.assert_allclose(enlarged, imresize(image, size=shape), atol=1e-12)
         np.testing.assert_allclose(luminance(enlarged), Bicubic()(luminance(image), scale), atol=1e-12)
+
+
+def test_the_upscaler_takes_the_level_that_the_scale_needs(rng):
+    """A network whose residual is nothing enlarges bilinearly, level by level; what is too large is shrunk."""
+    model = Pyramid(features=2, depth=1, recursions=1)
+    params = model.init(jax.random.key(0), jnp.zeros((1, 4, 4, 1)), 1)["params"]
+    params["residual"]["kernel"] *= 0
+    image = rng.random((7, 9))
+    twice = layers.upsample(jnp.asarray(image, jnp.float32)[None, :, :, None], **params["image_upsample"])
+    four_times = np.asarray(layers.upsample(twice, **params["image_upsample"]))[0, :, :, 0]
+    upscale = Upscaler(model, params)
+    np.testing.assert_allclose(upscale(image, 2), np.asarray(twice)[0, :, :, 0], atol=1e-6)
+    np.testing.assert_allclose(upscale(image, 4), four_times, atol=1e-6)
+    np.testing.assert_allclose(upscale(image, 3), imresize(four_times, size=(21, 27)), atol=1e-6)
+    assert upscale(rng.random((50, 10)), 1.1).shape == (55, 11)
+    for scale in (1, 0.5, 17):
+        with pytest.raises(UserError, match=r"scale|enlarges"):
+            upscale(image, scale)

@@ -27,6 +27,28 @@ def test_sixteen_bit_gray_is_scaled_not_clipped(tmp_path):
     np.testing.assert_array_equal(read_image(tmp_path / "a.png"), [[0, 100, 255]])
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.int32])
+def test_thirty_two_bits_are_refused_rather_than_clipped(tmp_path, dtype):
+    PIL.Image.fromarray(np.ones((4, 4), dtype)).save(tmp_path / "a.tif")
+    with pytest.raises(UserError, match="32 bits a pixel"):
+        read_image(tmp_path / "a.tif")
+
+
+def test_jpeg_keeps_colours_and_nearly_all_else(tmp_path):
+    """One red pixel column among black ones: chroma at half resolution would smear it."""
+    image = np.zeros((16, 16, 3), np.uint8)
+    image[:, 5] = (255, 0, 0)
+    write_image(tmp_path / "a.jpg", image)
+    error = np.abs(read_image(tmp_path / "a.jpg").astype(int) - image)
+    assert error.max() < 20
+
+
+def test_a_picture_too_large_for_its_format_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"cannot write .*a\.webp"):
+        write_image(tmp_path / "a.webp", np.zeros((1, 17000), np.uint8))
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_truncated_picture_is_named(tmp_path, rng):
     path = tmp_path / "cut.png"
     write_image(path, rng.integers(0, 256, (64, 64, 3), dtype=np.uint8))

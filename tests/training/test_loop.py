@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from lapsrn_jax import models
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.training import loop
 from lapsrn_jax.training.loop import train_and_evaluate
+from lapsrn_jax.training.state import create_state, make_optimizer
 from lapsrn_jax.weights.files import load_weights, read_info
 from tests import tiny
 
@@ -48,8 +50,9 @@ def test_a_run_leaves_a_folder_that_explains_itself(tmp_path, photographs):
                "loss" in record)  # fmt: skip
     assert [record["step"] for record in records if "psnr_x2" in record and "psnr_x4" in record] == [2, 4, 6]
     assert json.loads((workdir / "config.json").read_text())["model"]["tying"]["layer"] == 3
-    model, params, info = load_weights(workdir)
-    assert (model.features, model.tying.layer, info["step"]) == (8, 3, 6)
+    model, params = load_weights(workdir)
+    assert (model.features, model.tying.layer) == (8, 3)
+    assert read_info(workdir / "weights.safetensors")["step"] == 6
     assert "upsample" not in params
 
 
@@ -75,8 +78,32 @@ def test_a_run_can_go_on_in_parts(tmp_path, photographs):
         np.testing.assert_array_equal(array, weights[name])
 
     before = (parts / "weights.safetensors").read_bytes()
+    (parts / "weights.safetensors").unlink()  # as if killed between the last checkpoint and the weights
     assert train_and_evaluate(config, parts)
     assert (parts / "weights.safetensors").read_bytes() == before
+    config.training.steps = 4
+    with pytest.raises(UserError, match=r"has taken 6 steps: training.steps=4 cannot be"):
+        train_and_evaluate(config, parts)
+
+
+def test_the_average_is_what_is_handed_out(tmp_path, photographs):
+    """With it and without it the same steps are taken; after the first, the average has moved 9/10 of the way."""
+    config = tiny.config(photographs, training__steps=1, optimizer__warmup=0.0)
+    train_and_evaluate(config, tmp_path / "average")
+    config.optimizer.ema_decay = 0.0
+    train_and_evaluate(config, tmp_path / "last")
+    state = create_state(models.from_settings(config.model), make_optimizer(config), config.seed, ema=False)
+    average, last = (load_weights(tmp_path / name)[1] for name in ("average", "last"))
+    expected = jax.tree.map(lambda start, end: 0.1 * start + 0.9 * end, state.params, last)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-8), average, expected)
+
+
+def test_before_its_first_checkpoint_a_run_may_change_its_mind(tmp_path, photographs, monkeypatch):
+    with pytest.MonkeyPatch.context() as patch:
+        on_batch(patch, lambda n, batch: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            train_and_evaluate(tiny.config(photographs, training__steps=2), tmp_path / "run")
+    train_and_evaluate(tiny.config(photographs, training__steps=2, seed=1), tmp_path / "run")
 
 
 def test_a_folder_belongs_to_one_run(tmp_path, photographs):

@@ -5,7 +5,6 @@ import pytest
 
 from lapsrn_jax import models
 from lapsrn_jax.data.patches import training_batches
-from lapsrn_jax.errors import UserError
 from lapsrn_jax.models import layers
 from lapsrn_jax.training.losses import batch_loss, charbonnier, fourier_distance
 from lapsrn_jax.training.state import create_state, learning_rate_fn, make_optimizer
@@ -98,9 +97,36 @@ def test_learning_rate_warms_up_and_falls_to_the_end(tmp_path):
     config = tiny.config(tmp_path, training__steps=1000, optimizer__warmup=0.1)
     rate = learning_rate_fn(config)
     assert [float(rate(step)) for step in (0, 50, 100, 1000)] == pytest.approx([0, 5e-4, 1e-3, 1e-6])
-    for bad in ({"optimizer__warmup": 1.0}, {"training__steps": 0}):
-        with pytest.raises(UserError):
-            learning_rate_fn(tiny.config(tmp_path, **bad))
+    assert float(learning_rate_fn(tiny.config(tmp_path, optimizer__warmup=0.0))(0)) == pytest.approx(1e-3)
+
+
+def test_the_optimiser_is_adamw_after_clipping(tmp_path):
+    """One step by hand (Loshchilov & Hutter, 2019): the first moments cancel to the gradient's sign, nearly."""
+    config = tiny.config(tmp_path, optimizer__warmup=0.0, optimizer__clip_norm=1.0, optimizer__weight_decay=0.1)
+    tx = make_optimizer(config)
+    params, grads = {"a": jnp.array([1.0, -2.0])}, {"a": jnp.array([30.0, 40.0])}
+    updates, opt_state = tx.update(grads, tx.init(params), params)
+    clipped = np.array([0.6, 0.8])
+    expected = -1e-3 * (clipped / (clipped + 1e-8) + 0.1 * np.array([1.0, -2.0]))
+    np.testing.assert_allclose(updates["a"], expected, rtol=1e-5)
+    moments = [leaf for leaf in jax.tree.leaves(opt_state) if getattr(leaf, "shape", ()) == (2,)]
+    np.testing.assert_allclose(moments[0], 0.1 * clipped, rtol=1e-5)
+    unclipped = make_optimizer(tiny.config(tmp_path, optimizer__clip_norm=0.0))
+    moments = jax.tree.leaves(unclipped.update(grads, unclipped.init(params), params)[1])
+    np.testing.assert_allclose(next(m for m in moments if getattr(m, "shape", ()) == (2,)), [3, 4], rtol=1e-5)
+
+
+def test_the_average_warms_up(rng, tmp_path):
+    """Its decay is the smaller of the config's and (1 + t) / (10 + t): 0.1 in the first step."""
+    for ema_decay, first in ((0.999, 0.1), (0.05, 0.05)):
+        config = tiny.config(tmp_path, optimizer__warmup=0.0)
+        model, tx, mesh = models.from_settings(config.model), make_optimizer(config), make_mesh(jax.devices()[:1])
+        state = replicate(create_state(model, tx, 0, ema=True), mesh)
+        start = jax.tree.map(np.asarray, state.params)
+        step = make_train_step(model, tx, mesh, ema_decay=ema_decay)
+        state, _ = step(state, shard_batch(some_batch(rng), mesh))
+        expected = jax.tree.map(lambda a, b, first=first: first * a + (1 - first) * b, start, state.params)
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-8), state.ema, expected)
 
 
 def test_accumulated_gradients_are_those_of_the_whole_batch(rng, tmp_path):

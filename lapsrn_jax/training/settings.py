@@ -1,0 +1,78 @@
+"""What a run's settings may be, checked before anything else happens."""
+
+import json
+import math
+from collections.abc import Callable
+from typing import Any
+
+import ml_collections
+
+from lapsrn_jax.errors import UserError
+
+Rule = tuple[Callable[[Any], bool], str]
+
+
+def _whole(least: int) -> Rule:
+    return lambda value: isinstance(value, int) and value >= least, f"a whole number, {least} or more"
+
+
+def _number(least: float, below: float = math.inf) -> Rule:
+    text = f"a number, {least:g} or more" + (f" and below {below:g}" if below < math.inf else "")
+    return lambda value: isinstance(value, int | float) and least <= value < below, text
+
+
+def _are_scales(value: Any) -> bool:
+    powers = all(isinstance(scale, int) and scale > 1 and scale & (scale - 1) == 0 for scale in value)
+    return bool(value) and powers and len(set(value)) == len(value)
+
+
+_TEXT: Rule = (lambda value: isinstance(value, str), "text")
+_FLAG: Rule = (lambda value: isinstance(value, bool), "True or False")
+
+RULES: dict[str, Rule] = {
+    "seed": (lambda value: isinstance(value, int) and 0 <= value < 2**32, "a whole number from 0 to below 2**32"),
+    "data.train": _TEXT,
+    "data.validation": _TEXT,
+    "data.scales": (_are_scales, "different powers of 2, such as (2, 4, 8)"),
+    "data.patch_size": _whole(1),
+    "data.batch_size": _whole(1),
+    "data.workers": _whole(0),
+    "loss.fourier": _number(0),
+    "optimizer.learning_rate": _number(0),
+    "optimizer.final_learning_rate": _number(0),
+    "optimizer.warmup": _number(0, below=1),
+    "optimizer.weight_decay": _number(0),
+    "optimizer.clip_norm": _number(0),
+    "optimizer.ema_decay": _number(0, below=1),
+    "training.steps": _whole(1),
+    "training.log_every": _whole(1),
+    "training.checkpoint_every": _whole(1),
+    "training.keep": _whole(1),
+    "training.max_skipped": _whole(0),
+    "training.dtype": (lambda value: value in ("float32", "bfloat16"), "float32 or bfloat16"),
+    "training.remat": _FLAG,
+    "training.accumulate": _whole(1),
+}
+
+
+def check_settings(config: ml_collections.ConfigDict) -> None:
+    """Raises `UserError` for the first setting that is missing, unknown or out of range.
+
+    Those of `config.model` are the model's own concern: see `lapsrn_jax.models.from_settings`.
+    """
+    given = _flat(json.loads(config.to_json_best_effort()))
+    for name, (holds, meaning) in RULES.items():
+        if name not in given:
+            raise UserError(f"the config lacks {name}: see configs/default.py")
+        if not holds(given[name]):
+            raise UserError(f"{name} must be {meaning}; got {given[name]!r}")
+    unknown = sorted(name for name in given if name not in RULES and not name.startswith("model"))
+    if unknown:
+        raise UserError(f"the config has a setting that nothing reads: {unknown[0]}")
+
+
+def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in settings.items():
+        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
+    return flat

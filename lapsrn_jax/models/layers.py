@@ -11,6 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from lapsrn_jax.models import winograd
+
 Filter = dict[str, jax.Array]
 
 _DIMENSIONS = ("NHWC", "HWIO", "NHWC")
@@ -52,8 +54,28 @@ def check_count(name: str, value: object) -> None:
 
 def conv(x: jax.Array, kernel: jax.Array, bias: jax.Array | None = None) -> jax.Array:
     """Convolution, stride 1, zero padding that keeps the size: [N, H, W, I] to [N, H, W, O], in the dtype of `x`."""
-    y = lax.conv_general_dilated(x, kernel.astype(x.dtype), (1, 1), "SAME", dimension_numbers=_DIMENSIONS)
+    kernel = kernel.astype(x.dtype)
+    if winograd_is_faster(x, kernel):
+        y = lax.platform_dependent(x, kernel, cpu=winograd.conv3x3, default=conv_direct)
+    else:
+        y = conv_direct(x, kernel)
     return y if bias is None else y + bias.astype(x.dtype)
+
+
+def conv_direct(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """`conv` without bias, as XLA has it. The definition of convolution here."""
+    return lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=_DIMENSIONS)
+
+
+def winograd_is_faster(x: jax.Array, kernel: jax.Array) -> bool:
+    """Whether `winograd.conv3x3` beats `conv_direct` on a CPU: see benchmarks/convolution.py.
+
+    Not for a single image: each size that comes along is compiled once, which takes longer than what it then gains.
+    """
+    n, height, width, _ = x.shape
+    inputs, outputs = kernel.shape[2:]
+    large = n > 1 and min(height, width, inputs, outputs) >= 16
+    return large and kernel.shape[:2] == (3, 3) and x.dtype == jnp.float32
 
 
 def conv_transpose(x: jax.Array, kernel: jax.Array) -> jax.Array:

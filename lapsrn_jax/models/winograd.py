@@ -1,0 +1,120 @@
+"""Winograd's 3x3 convolution: 36 multiplications where the direct one needs 144 for each tile of 4x4 outputs.
+
+F(4x4, 3x3) of A. Lavin and S. Gray, "Fast Algorithms for Convolutional Neural Networks" (CVPR 2016). Tiles of 6x6
+inputs, 4 apart, become 36 values; each of the 36 is one matrix product over the channels; 36 values become 4x4 outputs.
+"""
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.custom_derivatives import linear_call
+
+# The 1-D transforms: outputs = OUTPUT @ ((KERNEL @ taps) * (INPUT @ inputs)), for 3 taps, 6 inputs, 4 outputs.
+INPUT = np.array(
+    [
+        [4, 0, -5, 0, 1, 0],
+        [0, -4, -4, 1, 1, 0],
+        [0, 4, -4, -1, 1, 0],
+        [0, -2, -1, 2, 1, 0],
+        [0, 2, -1, -2, 1, 0],
+        [0, 4, 0, -5, 0, 1],
+    ]
+)
+KERNEL = np.array([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]]) / 24
+OUTPUT = np.array([[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]])
+STEP = 4
+
+# A batch of feature maps with more than WHOLE pixels is convolved in strips of rows with about STRIP: 36 values of each
+# channel for 16 pixels would not stay in the cache.
+WHOLE, STRIP = 2**15, 2**13
+
+
+def conv3x3(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """Convolution, stride 1, `SAME`: x [N, H, W, I] and kernel [3, 3, I, O] to [N, H, W, O], in their dtype."""
+    n, height, width, _ = x.shape
+    rows, columns = -(-height // STEP), -(-width // STEP)
+    pixels = n * rows * columns * STEP**2
+    strips = 1 if pixels <= WHOLE else min(rows, -(-pixels // STRIP))
+    rows = -(-rows // strips)
+    x = jnp.pad(x, ((0, 0), (1, strips * rows * STEP + 1 - height), (1, columns * STEP + 1 - width), (0, 0)))
+    points = _transform(KERNEL, kernel.reshape(1, 3, 3, -1)).reshape(36, *kernel.shape[2:])
+    if strips == 1:
+        return _valid(x, points)[:, :height, :width]
+
+    def strip(i: jax.Array) -> jax.Array:
+        return _valid(lax.dynamic_slice_in_dim(x, i * rows * STEP, rows * STEP + 2, axis=1), points)
+
+    y = lax.map(strip, jnp.arange(strips))  # [strips, N, rows of a strip, W, O]
+    return jnp.moveaxis(y, 0, 1).reshape(n, -1, *y.shape[3:])[:, :height, :width]
+
+
+def _valid(x: jax.Array, points: jax.Array) -> jax.Array:
+    """Unpadded: x [N, 4T + 2, 4S + 2, I] and the transformed kernel [36, I, O] to [N, 4T, 4S, O]."""
+    tiles = _transform(INPUT, x)
+    product = lax.dot_general(tiles.reshape(36, -1, x.shape[-1]), points, (((2,), (1,)), ((0,), (0,))))
+    return _assemble(OUTPUT, product.reshape(*tiles.shape[:-1], -1))
+
+
+def _transform(matrix: np.ndarray, x: jax.Array) -> jax.Array:
+    """Every k x k tile of x times `matrix` [6, k] from both sides, to [6, 6, N, T, S, C].
+
+    The tiles are 4 apart: x is [N, 4T + k - 4, 4S + k - 4, C].
+
+    JAX's own transpose of this (and of `_assemble`) is right but scatters with strides, which XLA:CPU does slowly.
+    """
+    return linear_call(lambda _, x: _forward(matrix, x), lambda _, y: _backward(matrix.T, y), (), x)
+
+
+def _assemble(matrix: np.ndarray, tiles: jax.Array) -> jax.Array:
+    """The transpose of `_transform(matrix.T)`: what overlaps is added."""
+    return linear_call(lambda _, y: _backward(matrix, y), lambda _, x: _forward(matrix.T, x), (), tiles)
+
+
+def _forward(matrix: np.ndarray, x: jax.Array) -> jax.Array:
+    x = _combine(matrix, _taps(x, matrix.shape[1], axis=1), stack=0)
+    return _combine(matrix, _taps(x, matrix.shape[1], axis=3), stack=1)
+
+
+def _backward(matrix: np.ndarray, tiles: jax.Array) -> jax.Array:
+    tiles = lax.optimization_barrier(_overlap_add(_sums(matrix, [tiles[:, i] for i in range(6)]), axis=3))
+    return _overlap_add(_sums(matrix, list(tiles)), axis=1)
+
+
+def _sums(matrix: np.ndarray, arrays: Sequence[jax.Array]) -> list[jax.Array]:
+    """The product matrix @ arrays, as sums: XLA:CPU is slow at products with so small a matrix."""
+
+    def row(factors: np.ndarray) -> jax.Array:
+        terms = [array if f == 1 else float(f) * array for f, array in zip(factors, arrays, strict=True) if f]
+        return sum(terms[1:], start=terms[0])
+
+    return [row(factors) for factors in matrix]
+
+
+def _combine(matrix: np.ndarray, arrays: Sequence[jax.Array], stack: int) -> jax.Array:
+    # Without the barrier XLA computes these sums anew in each of the next transform's.
+    return lax.optimization_barrier(jnp.stack(_sums(matrix, arrays), stack))
+
+
+def _taps(x: jax.Array, taps: int, axis: int) -> list[jax.Array]:
+    """For each of a tile's `taps` positions along `axis`, 4T + taps - 4 long, its values in the T tiles."""
+    span = x.shape[axis] - taps + 1
+    return [lax.slice_in_dim(x, i, i + span, STEP, axis) for i in range(taps)]
+
+
+def _overlap_add(taps: list[jax.Array], axis: int) -> jax.Array:
+    """The transpose of `_taps`."""
+    tiles, beyond = taps[0].shape[axis], len(taps) - STEP
+
+    def shift(x: jax.Array, by: int) -> jax.Array:
+        return jnp.pad(x, [(by, 1 - by) if i == axis else (0, 0) for i in range(x.ndim)])
+
+    if beyond > 0:
+        taps = [
+            shift(x, 0) + shift(taps[STEP + i], 1) if i < beyond else shift(x, 0) for i, x in enumerate(taps[:STEP])
+        ]
+    shape = list(taps[0].shape)
+    shape[axis] *= len(taps)
+    return lax.slice_in_dim(jnp.stack(taps, axis + 1).reshape(shape), 0, STEP * tiles + beyond, axis=axis)

@@ -1,0 +1,67 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from lapsrn_jax.models import layers, winograd
+
+SHAPES = [(1, 1, 1), (2, 4, 4), (2, 9, 7), (3, 5, 18), (1, 64, 66)]
+
+
+def value_and_gradients(conv, x, kernel, weight):
+    gradients = jax.grad(lambda x, kernel: (conv(x, kernel) * weight).sum(), (0, 1))(x, kernel)
+    return conv(x, kernel), *gradients
+
+
+def relative_errors(rng, shape, dtype):
+    """Of the value and both gradients, against `lax`'s convolution."""
+    channels = (24, 17)
+    x, kernel, weight = (
+        jnp.asarray(rng.standard_normal(s), dtype) for s in ((*shape, 24), (3, 3, *channels), (*shape, 17))
+    )
+    mine = value_and_gradients(jax.jit(winograd.conv3x3), x, kernel, weight)
+    reference = value_and_gradients(layers.conv_direct, x, kernel, weight)
+    for a, b in zip(mine, reference, strict=True):
+        assert (a.shape, a.dtype) == (b.shape, b.dtype)
+    return [float(jnp.linalg.norm(a - b) / jnp.linalg.norm(b)) for a, b in zip(mine, reference, strict=True)]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_it_is_the_convolution(rng, shape):
+    value, *gradients = relative_errors(rng, shape, jnp.float32)
+    assert value < 1e-5
+    assert max(gradients) < 5e-5
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_only_rounding_tells_them_apart(rng, shape):
+    with jax.enable_x64(True):
+        assert max(relative_errors(rng, shape, jnp.float64)) < 1e-12
+
+
+def test_strips_are_the_whole(rng, monkeypatch):
+    monkeypatch.setattr(winograd, "WHOLE", 0)
+    monkeypatch.setattr(winograd, "STRIP", 200)
+    for shape in SHAPES:
+        assert max(relative_errors(rng, shape, jnp.float32)) < 5e-5
+
+
+def test_forward_mode_and_second_derivatives_work(rng):
+    x, kernel = (jnp.asarray(rng.standard_normal(s), jnp.float32) for s in ((1, 5, 6, 3), (3, 3, 3, 2)))
+
+    def products(conv):
+        def loss(x):
+            return (conv(x, kernel) ** 4).sum()
+
+        return jax.jvp(jax.grad(loss), (x,), (x,))
+
+    for a, b in zip(products(winograd.conv3x3), products(layers.conv_direct), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-3 * np.abs(b).max())
+
+
+def test_the_network_uses_it_where_it_is_faster():
+    x, kernel = jnp.zeros((1, 32, 32, 64)), jnp.zeros((3, 3, 64, 64))
+    assert layers.winograd_is_faster(x, kernel)
+    assert not layers.winograd_is_faster(x, kernel[..., :1])
+    assert not layers.winograd_is_faster(x[:, :4], kernel)
+    assert not layers.winograd_is_faster(x.astype(jnp.bfloat16), kernel.astype(jnp.bfloat16))

@@ -192,7 +192,7 @@ def test_weights_that_describe_no_model_are_refused(tmp_path, trained, model):
     from lapsrn_jax.weights.files import load_weights
 
     arrays = load_file(trained / "weights.safetensors")
-    save_file(arrays, tmp_path / "odd.safetensors", {"model": model, "info": "{}"})
+    save_file(arrays, tmp_path / "odd.safetensors", {"lapsrn_jax": f'{{"model": {model}, "info": {{}}}}'})
     with pytest.raises(UserError, match=r"odd\.safetensors describes its model in a way that cannot be read"):
         load_weights(tmp_path / "odd.safetensors")
 

@@ -17,6 +17,7 @@ from lapsrn_jax.errors import UserError
 from lapsrn_jax.interop.matconvnet import read_mat
 
 FILE_NAME = "weights.safetensors"
+_ENTRY = "lapsrn_jax"  # of the file's metadata: JSON with the model's settings and where the weights come from
 
 
 def save_weights(path: str | os.PathLike[str], model: nn.Module, params: Any, info: dict[str, Any]) -> None:
@@ -26,7 +27,8 @@ def save_weights(path: str | os.PathLike[str], model: nn.Module, params: Any, in
     """
     path = pathlib.Path(path)
     flat = {name: np.ascontiguousarray(array, np.float32) for name, array in flatten_dict(params, sep="/").items()}
-    metadata = {"model": json.dumps(models.settings(model)), "info": json.dumps(info)}
+    # One entry, since safetensors writes several in any order: the same weights should be the same file.
+    metadata = {_ENTRY: json.dumps({"model": models.settings(model), "info": info})}
     partial = path.with_name(f".{path.name}.partial")
     try:
         partial.write_bytes(save(flat, metadata))
@@ -65,11 +67,11 @@ def _read_safetensors(path: pathlib.Path) -> tuple[nn.Module, dict[str, Any], di
             flat = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is not iterable)
     except (safetensors.SafetensorError, OSError) as error:
         raise UserError(f"{path} is not a weights file: {error}") from None
-    if not metadata.keys() >= {"model", "info"}:
+    if _ENTRY not in metadata:
         raise UserError(f"{path} does not say which model its weights are for: it was not written here")
     try:
-        info, model = json.loads(metadata["info"]), models.from_settings(json.loads(metadata["model"]))
-        return model, unflatten_dict(flat, sep="/"), dict(info)
+        entry = json.loads(metadata[_ENTRY])
+        return models.from_settings(entry["model"]), unflatten_dict(flat, sep="/"), dict(entry["info"])
     except (UserError, TypeError, ValueError, AttributeError, KeyError) as error:
         raise UserError(f"{path} describes its model in a way that cannot be read: {error}") from None
 

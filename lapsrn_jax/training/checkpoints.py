@@ -40,7 +40,6 @@ class Checkpoints:
 
     def _sort_out(self, damaged: pathlib.Path, say: Callable[[str], None]) -> None:
         steps = sorted((int(path.name) for path in self._folder.glob("*") if path.name.isdigit()), reverse=True)
-        found_damage = False
         for step in steps:
             folder, manifest = self._folder / str(step), self._manifest(step)
             if not manifest.exists():
@@ -50,11 +49,10 @@ class Checkpoints:
             if problem is None:
                 return
             say(f"checkpoint {step} is damaged ({problem}): moved to {damaged / str(step)}, trying the one before")
-            found_damage = True
             shutil.rmtree(damaged / str(step), ignore_errors=True)
             damaged.mkdir(exist_ok=True)
             folder.rename(damaged / str(step))
-        if found_damage:
+        if damaged.exists():  # now or in an earlier try
             raise UserError(f"every checkpoint in {self._folder} is damaged: delete {damaged} to begin anew")
 
     def _manifest(self, step: int) -> pathlib.Path:

@@ -178,8 +178,12 @@ def test_if_all_checkpoints_are_damaged_the_run_does_not_begin_anew(tmp_path, fi
     shutil.copytree(finished, workdir)
     for step in (2, 4):
         (workdir / files_of(workdir, step)[0]).write_bytes(b"?")
-    with pytest.raises(UserError, match=r"every checkpoint in .* is damaged"):
-        train_and_evaluate(tiny.config(photographs, training__steps=4), workdir)
+    for _ in range(2):  # nor at the second try
+        with pytest.raises(UserError, match=r"every checkpoint in .* is damaged"):
+            train_and_evaluate(tiny.config(photographs, training__steps=4), workdir)
+    shutil.rmtree(workdir / "damaged")
+    assert train_and_evaluate(tiny.config(photographs, training__steps=4), workdir)
+    assert_same_weights(finished, workdir)
 
 
 @contextlib.contextmanager

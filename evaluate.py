@@ -26,7 +26,7 @@ _JSON = flags.DEFINE_string("json", None, "File for the scores, as a list of rec
 
 def main() -> None:
     """Reads the flags, scores, prints the table."""
-    from lapsrn_jax.data.sources import BUNDLED, evaluation_paths  # JAX starts after the flags are read
+    from lapsrn_jax.data.sources import BUNDLED, Picture, evaluation_pictures  # JAX starts after the flags are read
     from lapsrn_jax.evaluation.benchmark import evaluate
     from lapsrn_jax.evaluation.protocol import Protocol, Upscale, bicubic
     from lapsrn_jax.evaluation.tables import text_table
@@ -46,12 +46,12 @@ def main() -> None:
     network = Upscaler(*load_weights(ckpt))
     for scale in scales:
         network.check(scale)
-    sets: dict[str, list[pathlib.Path]] = {}
+    sets: dict[str, list[Picture]] = {}
     for source in _DATA.value:
         set_name = BUNDLED if source == BUNDLED else pathlib.Path(source).resolve().name
         if set_name in sets:
             raise UserError(f"two sets of --data are named {set_name}: score them one after the other")
-        sets[set_name] = evaluation_paths(source)
+        sets[set_name] = evaluation_pictures(source)
     if not sets:
         raise UserError("--data names no folder of photographs")
 

@@ -9,6 +9,7 @@ import ml_collections
 def get_config() -> ml_collections.ConfigDict:
     config = ml_collections.ConfigDict()
     config.seed = 0  # of the first parameters, the order of the photographs, the patches
+    config.start = ""  # a run folder or a weights file to begin from, as another model's recursions or another rate ask
 
     config.model = ml_collections.ConfigDict()
     config.model.name = "pyramid"
@@ -22,6 +23,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.data = ml_collections.ConfigDict()
     config.data.train = "data/DIV2K/DIV2K_train_HR"  # folders, "div2k:FOLDER", "bundled"; "A,3*B": both, B thrice
     config.data.validation = "bundled"  # the same; "" for no validation
+    config.data.hold_out = 0  # as 10: a tenth of the photographs of data.train go to validation instead; 0 for none
     config.data.scales = (4,)  # with several, the batch is split among them
     config.data.patch_size = 512  # HR pixels
     config.data.batch_size = 16  # in all, over all devices

@@ -24,7 +24,7 @@ class Picture(NamedTuple):
     """A photograph that may not have been decoded yet.
 
     Attributes:
-      name: for people.
+      name: for people; the path of a file.
       digest: SHA-256 of what it is made from, to be called.
       read: decodes it, to uint8 [H, W] or [H, W, 3].
     """
@@ -60,7 +60,18 @@ def training_pictures(sources: str) -> list[Picture]:
     return pictures
 
 
-def evaluation_paths(source: str) -> list[pathlib.Path]:
+def hold_out(pictures: Sequence[Picture], every: int) -> tuple[list[Picture], list[Picture]]:
+    """Parts photographs to train on from about one in `every` to validate on; 0 holds out none.
+
+    What a photograph is made from decides, not its name or place: a copy of it goes the same way.
+    """
+    if not every:
+        return list(pictures), []
+    out = {picture: int.from_bytes(picture.digest()) % every == 0 for picture in dict.fromkeys(pictures)}
+    return [picture for picture in pictures if not out[picture]], [picture for picture in out if out[picture]]
+
+
+def evaluation_pictures(source: str) -> list[Picture]:
     """The photographs to score: a folder, searched to any depth, or of "bundled" those that training never sees.
 
     Raises:
@@ -68,12 +79,12 @@ def evaluation_paths(source: str) -> list[pathlib.Path]:
     """
     if not source.strip():
         raise UserError("an empty name among the folders of photographs")
-    return _bundled(_BUNDLED_HELD_OUT) if source == BUNDLED else find_images(source)
+    return _files(_bundled(_BUNDLED_HELD_OUT) if source == BUNDLED else find_images(source))
 
 
 def _files(paths: Sequence[pathlib.Path]) -> list[Picture]:
     return [
-        Picture(path.name, functools.partial(_file_digest, path), functools.partial(read_image, path)) for path in paths
+        Picture(str(path), functools.partial(_file_digest, path), functools.partial(read_image, path)) for path in paths
     ]
 
 

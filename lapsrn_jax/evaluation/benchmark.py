@@ -8,10 +8,11 @@ from typing import TypedDict
 import numpy as np
 import tqdm
 
+from lapsrn_jax.data.sources import Picture
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.evaluation.figures import comparison, telling_crop
 from lapsrn_jax.evaluation.protocol import Protocol, Upscale
-from lapsrn_jax.images.io import read_image, to_uint8, write_image
+from lapsrn_jax.images.io import to_uint8, write_image
 
 
 class Record(TypedDict):
@@ -28,7 +29,7 @@ class Record(TypedDict):
 
 def evaluate(
     models: Mapping[str, Upscale],
-    sets: Mapping[str, Sequence[pathlib.Path]],
+    sets: Mapping[str, Sequence[Picture]],
     scales: Sequence[int],
     protocol: Protocol,
     save_images: str | os.PathLike[str] | None = None,
@@ -49,12 +50,12 @@ def evaluate(
     records: list[Record] = []
     total = len(scales) * sum(map(len, sets.values()))
     with tqdm.tqdm(total=total, desc="evaluating", unit="image", leave=False) as progress:
-        for set_name, paths in sets.items():
-            names = _unique_names(paths)
+        for set_name, pictures in sets.items():
+            names = _unique_names(pictures)
             for scale in scales:
                 scores: dict[str, list[tuple[float, float]]] = {model: [] for model in models}
-                for path in paths:
-                    hr, lr = protocol.degrade(read_checked(path, scale), scale)
+                for picture in pictures:
+                    hr, lr = protocol.degrade(read_checked(picture, scale), scale)
                     results = {}
                     for model, upscale in models.items():
                         sr = upscale(lr, scale)
@@ -62,29 +63,31 @@ def evaluate(
                         results[model] = to_uint8(sr)
                     if save_images is not None:
                         last = {model: pairs[-1] for model, pairs in scores.items()}
-                        _save(pathlib.Path(save_images) / set_name / f"x{scale}", names[path], hr, results, last)
+                        _save(pathlib.Path(save_images) / set_name / f"x{scale}", names[picture], hr, results, last)
                     progress.update()
                 for model, pairs in scores.items():
                     mean_psnr, mean_ssim = np.mean(pairs, axis=0)
                     records.append(
                         Record(model=model, set=set_name, scale=scale, psnr=float(mean_psnr), ssim=float(mean_ssim),
-                               images=len(paths), protocol=str(protocol))
+                               images=len(pictures), protocol=str(protocol))
                     )  # fmt: skip
     return records
 
 
-def _unique_names(paths: Sequence[pathlib.Path]) -> dict[pathlib.Path, str]:
+def _unique_names(pictures: Sequence[Picture]) -> dict[Picture, str]:
     """A name for each picture's results: its stem, or more of its path where stems repeat."""
+    paths = [pathlib.PurePath(picture.name) for picture in pictures]
     stems = [path.stem for path in paths]
-    return {path: path.stem if stems.count(path.stem) == 1 else "_".join(path.parts[-2:]) for path in paths}
+    names = [path.stem if stems.count(path.stem) == 1 else "_".join(path.parts[-2:]) for path in paths]
+    return dict(zip(pictures, names, strict=True))
 
 
-def read_checked(path: pathlib.Path, scale: int) -> np.ndarray:
+def read_checked(picture: Picture, scale: int) -> np.ndarray:
     """Reads a picture that is to be scored at `scale`; `UserError` if it is damaged or too small for that."""
-    image = read_image(path)
+    image = picture.read()
     if min(image.shape[:2]) < 4 * scale:
         height, width = image.shape[:2]
-        raise UserError(f"{path} is {width} x {height} pixels: too small to be scored at x{scale}")
+        raise UserError(f"{picture.name} is {width} x {height} pixels: too small to be scored at x{scale}")
     return image
 
 

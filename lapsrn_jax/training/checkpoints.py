@@ -97,11 +97,31 @@ class Checkpoints:
         Raises:
           UserError: it does not fit `like`.
         """
-        abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
-        try:
-            return self._manager.restore(self.latest_step, args=ocp.args.StandardRestore(abstract))
-        except (ValueError, KeyError, TypeError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise UserError(
-                f"checkpoint {self._folder / str(self.latest_step)} is of another model: {reason}"
-            ) from None
+        assert self.latest_step is not None
+        return _restore(self._manager, self._folder / str(self.latest_step), like)
+
+
+def read_state(workdir: pathlib.Path, like: TrainState) -> TrainState:
+    """The newest undamaged checkpoint of a run, with the shapes and the placement of `like`; writes nothing.
+
+    Raises:
+      UserError: there is none, or it does not fit `like`.
+    """
+    folder = (workdir / "checkpoints").resolve()
+    manifests = sorted((workdir / "manifests").glob("*.json"), key=lambda path: int(path.stem), reverse=True)
+    intact = (path.stem for path in manifests if damage(folder / path.stem, path) is None)
+    step = next(intact, None)
+    if step is None:
+        raise UserError(f"no checkpoint in {folder} that is not damaged")
+    options = ocp.CheckpointManagerOptions(read_only=True)
+    with ocp.CheckpointManager(folder, options=options) as manager:
+        return _restore(manager, folder / step, like)
+
+
+def _restore(manager: ocp.CheckpointManager, path: pathlib.Path, like: TrainState) -> TrainState:
+    abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
+    try:
+        return manager.restore(int(path.name), args=ocp.args.StandardRestore(abstract))
+    except (ValueError, KeyError, TypeError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(f"checkpoint {path} is of another model: {reason}") from None

@@ -12,7 +12,7 @@ import numpy as np
 from lapsrn_jax import models
 from lapsrn_jax.data.patches import prefetched, split_batch, training_batches
 from lapsrn_jax.data.photographs import read_photographs
-from lapsrn_jax.data.sources import training_pictures
+from lapsrn_jax.data.sources import evaluation_pictures, hold_out, training_pictures
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.training.checkpoints import Checkpoints
 from lapsrn_jax.training.distributed import any_process, is_primary
@@ -20,6 +20,7 @@ from lapsrn_jax.training.folder import RunFolder
 from lapsrn_jax.training.interrupts import StopRequest
 from lapsrn_jax.training.logs import Log
 from lapsrn_jax.training.settings import check_settings
+from lapsrn_jax.training.start import begin_from
 from lapsrn_jax.training.state import TrainState, create_state, learning_rate_fn, make_optimizer
 from lapsrn_jax.training.step import make_mesh, make_train_step, replicate, shard_batch
 from lapsrn_jax.training.validation import Validation
@@ -43,8 +44,11 @@ def train_and_evaluate(config: ml_collections.ConfigDict, workdir: pathlib.Path)
     tx = make_optimizer(config)
     mesh = make_mesh()
     batch_sizes = split_batch(config.data.batch_size, config.data.scales, mesh.size * config.training.accumulate)
-    photographs = read_photographs(training_pictures(config.data.train), config.data.patch_size)
-    validation = Validation(model.clone(dtype=None, remat=False), config.data.validation, config.data.scales)
+    pictures, held_out = hold_out(training_pictures(config.data.train), config.data.hold_out)
+    photographs = read_photographs(pictures, config.data.patch_size)
+    sources = config.data.validation.split(",") if config.data.validation else []
+    held_out += [picture for source in sources for picture in evaluation_pictures(source)]
+    validation = Validation(model.clone(dtype=None, remat=False), held_out, config.data.scales)
 
     state = replicate(create_state(model, tx, config.seed, ema=config.optimizer.ema_decay > 0), mesh)
     train_step = make_train_step(
@@ -57,6 +61,8 @@ def train_and_evaluate(config: ml_collections.ConfigDict, workdir: pathlib.Path)
         checkpoints = stack.enter_context(Checkpoints(folder.path, config.training.keep, _say))
         if checkpoints.latest_step is not None:
             state = checkpoints.restore(state)
+        elif config.start:
+            state = replicate(begin_from(pathlib.Path(config.start), state), mesh)
         first, last = int(state.step), config.training.steps
         if first > last:
             raise UserError(f"{folder.path} has taken {first} steps: training.steps={last} cannot be")
@@ -91,7 +97,7 @@ def train_and_evaluate(config: ml_collections.ConfigDict, workdir: pathlib.Path)
                 checkpoints.save(state)
                 if is_primary():
                     folder.save_weights(model, state)
-                    if validation.paths and not stopped:
+                    if validation.pictures and not stopped:
                         scores, pictures = validation(state.weights)
                         log.write(step, scores)
                         log.show(step, pictures)

@@ -31,8 +31,13 @@ _FLAG: Rule = (lambda value: isinstance(value, bool), "True or False")
 
 RULES: dict[str, Rule] = {
     "seed": (lambda value: isinstance(value, int) and 0 <= value < 2**32, "a whole number from 0 to below 2**32"),
+    "start": _TEXT,
     "data.train": _TEXT,
     "data.validation": _TEXT,
+    "data.hold_out": (
+        lambda value: isinstance(value, int) and (value == 0 or value >= 2),
+        "0, or a whole number from 2 on",
+    ),
     "data.scales": (_are_scales, "different powers of 2, such as (2, 4, 8)"),
     "data.patch_size": _whole(1),
     "data.batch_size": _whole(1),

@@ -1,4 +1,5 @@
 import pickle
+import shutil
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ import pytest
 from lapsrn_jax.data import div2k, sources
 from lapsrn_jax.data.photographs import Photographs, cache_folder
 from lapsrn_jax.data.photographs import read_photographs as read_pictures
-from lapsrn_jax.data.sources import evaluation_paths, training_pictures
+from lapsrn_jax.data.sources import evaluation_pictures, hold_out, training_pictures
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.images.io import find_images, read_image, write_image
 from tests import tiny
@@ -93,11 +94,27 @@ def test_no_sources_are_refused(tmp_path):
 
 
 def test_bundled_photographs_for_training_and_for_scoring_differ():
-    training, scoring = training_pictures("bundled"), evaluation_paths("bundled")
+    training, scoring = training_pictures("bundled"), evaluation_pictures("bundled")
     assert len(training) == 9
     assert len(scoring) == 3
-    assert not {picture.name for picture in training} & {path.name for path in scoring}
+    assert not {picture.name for picture in training} & {picture.name for picture in scoring}
     assert all(picture.read().dtype == np.uint8 for picture in training)
+
+
+def test_held_out_photographs_are_never_trained_on(tmp_path):
+    """Whatever the folder, the weight and the order; about as many as asked for; each once."""
+    tiny.write_photographs(tmp_path / "a", count=60, size=16)
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    training, held_out = hold_out(training_pictures(f"{tmp_path / 'a'},3*{tmp_path / 'b'}"), 4)
+    digests = [{picture.digest() for picture in part} for part in (training, held_out)]
+    assert not digests[0] & digests[1]
+    assert len(digests[0] | digests[1]) == 60
+    assert 5 <= len(digests[1]) <= 25
+    assert len(held_out) == 2 * len(digests[1])  # the copies are photographs of their own
+    assert len(training) == 4 * len(digests[0])
+    other = hold_out(training_pictures(str(tmp_path / "b")), 4)[1]
+    assert {picture.digest() for picture in other} == digests[1]
+    assert hold_out(training, 0) == (training, [])
 
 
 def test_div2k_is_read_from_its_dataset(tmp_path, paths, monkeypatch):

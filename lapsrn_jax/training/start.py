@@ -1,0 +1,45 @@
+"""Where a run begins, if not from scratch: with what another run has learned."""
+
+import pathlib
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from lapsrn_jax.errors import UserError
+from lapsrn_jax.training.checkpoints import read_state
+from lapsrn_jax.training.state import TrainState
+from lapsrn_jax.weights.files import load_weights
+
+
+def begin_from(path: pathlib.Path, fresh: TrainState) -> TrainState:
+    """The state of step 0 that goes on from `path`, with a learning-rate schedule of its own.
+
+    What is no part of the parameter tree may differ: the recursions, the data, the optimiser's settings.
+
+    Args:
+      path: a run folder, which gives parameters, average and moments; or a weights file, which gives parameters alone.
+      fresh: the state that the run would begin with otherwise.
+
+    Raises:
+      UserError: nothing can be read there, or it is of another model.
+    """
+    if path.is_dir() and (path / "checkpoints").is_dir():
+        state = read_state(path, fresh)
+        return state.replace(step=fresh.step, skipped=fresh.skipped, opt_state=_restarted(state.opt_state))
+    _, params = load_weights(path)
+    shapes = [jax.tree.map(jnp.shape, tree) for tree in (params, fresh.params)]
+    if shapes[0] != shapes[1]:
+        raise UserError(f"{path} holds weights of another model than this run's: see config.model")
+    params = jax.tree.map(jnp.asarray, params)
+    return fresh.replace(params=params, ema=None if fresh.ema is None else jax.tree.map(jnp.copy, params))
+
+
+def _restarted(opt_state: Any) -> Any:
+    """The same moments, with as many steps behind them, under a schedule that begins."""
+
+    def of_schedule(path: Any, _: Any) -> bool:
+        return any(getattr(key, "tuple_name", None) == "ScaleByScheduleState" for key in path)
+
+    return optax.tree.set(opt_state, of_schedule, count=jnp.zeros((), jnp.int32))

@@ -1,0 +1,93 @@
+import json
+
+import jax
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from lapsrn_jax import models
+from lapsrn_jax.errors import UserError
+from lapsrn_jax.training import loop
+from lapsrn_jax.training.loop import train_and_evaluate
+from lapsrn_jax.training.start import begin_from
+from lapsrn_jax.training.state import create_state, make_optimizer
+from tests import tiny
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    return tiny.write_photographs(tmp_path / "photographs")
+
+
+def fresh(config):
+    return create_state(models.from_settings(config.model), make_optimizer(config), config.seed, ema=True)
+
+
+def test_a_run_goes_on_from_another_with_more_recursions(tmp_path, photographs):
+    """It begins with the other's parameters, average and moments, and with a schedule of its own."""
+    config = tiny.config(photographs)
+    train_and_evaluate(config, tmp_path / "first")
+    config.model.recursions, config.data.patch_size, config.optimizer.learning_rate = 2, 16, 3e-4
+    state, start = begin_from(tmp_path / "first", fresh(config)), fresh(config)
+    average = load_file(tmp_path / "first" / "weights.safetensors")
+    np.testing.assert_array_equal(state.ema["block"]["conv_1"]["kernel"], average["block/conv_1/kernel"])
+    assert int(state.step) == 0
+    moments = jax.tree_util.tree_flatten_with_path(state.opt_state)[0]
+    counts = {jax.tree_util.keystr(path): int(leaf) for path, leaf in moments if leaf.ndim == 0}
+    assert sorted(counts.values()) == [0, 6]  # the schedule's, and the moments' bias correction
+    assert all(np.abs(leaf).max() > 0 for _, leaf in moments if leaf.ndim)
+    assert jax.tree.structure(state) == jax.tree.structure(start)
+
+    config.start = str(tmp_path / "first")
+    train_and_evaluate(config, tmp_path / "second")
+    records = [json.loads(line) for line in (tmp_path / "second" / "log.jsonl").read_text().splitlines()]
+    assert [record["step"] for record in records if "loss" in record] == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_run_with_a_start_can_be_interrupted(tmp_path, photographs, monkeypatch):
+    """The start counts once: the second part goes on from the run's own checkpoint, to the same bits."""
+    train_and_evaluate(tiny.config(photographs), tmp_path / "first")
+    config = tiny.config(photographs, start=str(tmp_path / "first"))
+    train_and_evaluate(config, tmp_path / "whole")
+    original, calls = loop.shard_batch, []
+
+    def interrupt(batch, mesh):
+        calls.append(1)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return original(batch, mesh)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "shard_batch", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            train_and_evaluate(config, tmp_path / "parts")
+    train_and_evaluate(config, tmp_path / "parts")
+    whole, parts = (load_file(tmp_path / name / "weights.safetensors") for name in ("whole", "parts"))
+    for name, array in whole.items():
+        np.testing.assert_array_equal(array, parts[name])
+
+
+def test_a_run_begins_from_weights(tmp_path, photographs):
+    config = tiny.config(photographs)
+    train_and_evaluate(config, tmp_path / "first")
+    state = begin_from(tmp_path / "first" / "weights.safetensors", fresh(config))
+    average = load_file(tmp_path / "first" / "weights.safetensors")
+    for tree in (state.params, state.ema):
+        np.testing.assert_array_equal(tree["residual"]["kernel"], average["residual/kernel"])
+    assert all(not np.any(leaf) for leaf in jax.tree.leaves(state.opt_state))
+
+
+def test_what_cannot_be_begun_from_is_refused(tmp_path, photographs):
+    config = tiny.config(photographs)
+    with pytest.raises(UserError, match="no such weights file or run folder"):
+        begin_from(tmp_path / "nowhere", fresh(config))
+    train_and_evaluate(config, tmp_path / "first")
+    config.model.features = 4
+    with pytest.raises(UserError, match="is of another model"):
+        begin_from(tmp_path / "first", fresh(config))
+    with pytest.raises(UserError, match="holds weights of another model"):
+        begin_from(tmp_path / "first" / "weights.safetensors", fresh(config))
+    for file in (tmp_path / "first" / "manifests").glob("*.json"):
+        file.write_text("{}")
+    with pytest.raises(UserError, match=r"no checkpoint in .* that is not damaged"):
+        begin_from(tmp_path / "first", fresh(config))

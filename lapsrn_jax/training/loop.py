@@ -98,9 +98,9 @@ def train_and_evaluate(config: ml_collections.ConfigDict, workdir: pathlib.Path)
                 if is_primary():
                     folder.save_weights(model, state)
                     if validation.pictures and not stopped:
-                        scores, pictures = validation(state.weights)
+                        scores, figures = validation(state.weights)
                         log.write(step, scores)
-                        log.show(step, pictures)
+                        log.show(step, figures)
                         folder.save_if_best(model, state, float(np.mean(list(scores.values()))))
                 meter.restart()
             if stopped and step < last:

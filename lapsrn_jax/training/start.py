@@ -1,5 +1,6 @@
 """Where a run begins, if not from scratch: with what another run has learned."""
 
+import dataclasses
 import pathlib
 from typing import Any
 
@@ -27,13 +28,13 @@ def begin_from(path: pathlib.Path, fresh: TrainState) -> TrainState:
     """
     if path.is_dir() and (path / "checkpoints").is_dir():
         state = read_state(path, fresh)
-        return state.replace(step=fresh.step, skipped=fresh.skipped, opt_state=_restarted(state.opt_state))
+        return dataclasses.replace(state, step=fresh.step, skipped=fresh.skipped, opt_state=_restarted(state.opt_state))
     _, params = load_weights(path)
     shapes = [jax.tree.map(jnp.shape, tree) for tree in (params, fresh.params)]
     if shapes[0] != shapes[1]:
         raise UserError(f"{path} holds weights of another model than this run's: see config.model")
     params = jax.tree.map(jnp.asarray, params)
-    return fresh.replace(params=params, ema=None if fresh.ema is None else jax.tree.map(jnp.copy, params))
+    return dataclasses.replace(fresh, params=params, ema=None if fresh.ema is None else jax.tree.map(jnp.copy, params))
 
 
 def _restarted(opt_state: Any) -> Any:

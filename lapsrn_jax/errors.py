@@ -36,7 +36,7 @@ def run_with_flags(main: Callable[[], None]) -> None:
     def parse(argv: list[str]) -> Any:
         for flag, after in itertools.pairwise([*argv, ""]):  # ml_collections would notice a missing file much later
             name, given, path = flag.partition("=")
-            path = path if given else after
+            path = (path if given else after).split(":")[0]  # the rest is an argument of the config's
             if name in ("--config", "-config") and not pathlib.Path(path).is_file():
                 raise UserError(f"no such config: {path}" if path else "--config needs the path of a config")
         try:

@@ -11,7 +11,17 @@ from lapsrn_jax import models
 from tests.conftest import ROOT
 
 # A package may import itself and those below it.
-LAYERS = ["errors", "images", ("models", "data"), "interop", "weights", "upscaling", "evaluation", "training", "cli"]
+LAYERS = [
+    ("errors", "files"),
+    "images",
+    ("models", "data"),
+    "interop",
+    "weights",
+    "upscaling",
+    "evaluation",
+    "training",
+    "cli",
+]
 RANK = {name: i for i, layer in enumerate(LAYERS) for name in ([layer] if isinstance(layer, str) else layer)}
 
 

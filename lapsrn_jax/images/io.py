@@ -1,6 +1,5 @@
 """Reading and writing 8-bit pictures with Pillow: gray as [H, W], colour as [H, W, 3]."""
 
-import contextlib
 import os
 import pathlib
 
@@ -9,6 +8,7 @@ import PIL.Image
 import PIL.ImageOps
 
 from lapsrn_jax.errors import UserError
+from lapsrn_jax.files import appearing
 
 # An allowlist: Pillow's rarer decoders (EPS, PSD, ...) are not for strangers' files.
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF",
@@ -49,14 +49,11 @@ def write_image(path: str | os.PathLike[str], image: np.ndarray) -> None:
     """
     path = pathlib.Path(path)
     check_writable_format(path)
-    partial = path.with_name(f".{path.name}.partial")
     try:
-        # Of the formats, only JPEG and WebP know these options: nearly nothing is lost, colours keep their resolution.
-        PIL.Image.fromarray(image).save(partial, format=FORMATS[path.suffix.lower()], quality=95, subsampling=0)
-        partial.replace(path)
+        with appearing(path) as partial:
+            # Of the formats, only JPEG and WebP know these options: nearly nothing is lost, colours keep their size.
+            PIL.Image.fromarray(image).save(partial, format=FORMATS[path.suffix.lower()], quality=95, subsampling=0)
     except (OSError, ValueError) as error:  # a ValueError is a picture too large for its format
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
         raise UserError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}") from None
 
 

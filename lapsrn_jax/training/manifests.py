@@ -5,20 +5,17 @@ A checkpoint without its manifest was never finished; one that differs from it i
 
 import hashlib
 import json
-import os
 import pathlib
+
+from lapsrn_jax.files import appearing
 
 
 def write_manifest(folder: pathlib.Path, manifest: pathlib.Path) -> None:
     """Records size and SHA-256 of every file below `folder` in the file `manifest`, written whole or not at all."""
     files = {str(path.relative_to(folder)): _fingerprint(path) for path in _files(folder)}
     manifest.parent.mkdir(parents=True, exist_ok=True)
-    partial = manifest.with_name(f".{manifest.name}.partial")
-    with partial.open("w") as file:
-        json.dump(files, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(manifest)
+    with appearing(manifest) as partial:
+        partial.write_text(json.dumps(files, indent=1))
 
 
 def damage(folder: pathlib.Path, manifest: pathlib.Path) -> str | None:

@@ -14,6 +14,7 @@ from safetensors.numpy import save
 
 from lapsrn_jax import models
 from lapsrn_jax.errors import UserError
+from lapsrn_jax.files import appearing
 from lapsrn_jax.interop.matconvnet import read_mat
 
 FILE_NAME = "weights.safetensors"
@@ -25,16 +26,11 @@ def save_weights(path: str | os.PathLike[str], model: nn.Module, params: Any, in
 
     The file appears whole or not at all.
     """
-    path = pathlib.Path(path)
     flat = {name: np.ascontiguousarray(array, np.float32) for name, array in flatten_dict(params, sep="/").items()}
     # One entry, since safetensors writes several in any order: the same weights should be the same file.
     metadata = {_ENTRY: json.dumps({"model": models.settings(model), "info": info})}
-    partial = path.with_name(f".{path.name}.partial")
-    try:
+    with appearing(path) as partial:
         partial.write_bytes(save(flat, metadata))
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def load_weights(path: str | os.PathLike[str]) -> tuple[nn.Module, dict[str, Any]]:

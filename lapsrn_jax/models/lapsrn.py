@@ -8,6 +8,7 @@ import jax
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.models import layers
 from lapsrn_jax.models.layers import Filter, bilinear_init, block_init, conv, filter_init, he_stddev, leaky_relu
+from lapsrn_jax.models.window import Window, margins
 
 
 class LapSRN(nn.Module):
@@ -47,8 +48,12 @@ class LapSRN(nn.Module):
             "image_upsample": bilinear_init(keys[3]),
         }
 
+    def margins(self, levels: int) -> list[tuple[int, int]]:
+        """What a part of a picture needs around it: see `window.margins`."""
+        return margins(levels, self.depth)
+
     @nn.compact
-    def __call__(self, image: jax.Array, levels: int) -> list[jax.Array]:
+    def __call__(self, image: jax.Array, levels: int, window: Window = Window()) -> list[jax.Array]:  # noqa: B008
         """As `Pyramid.__call__`, for at most `self.levels` levels.
 
         Raises:
@@ -59,9 +64,9 @@ class LapSRN(nn.Module):
         conv_in = self.param("conv_in", filter_init((3, 3, 1, self.features), 1e-3, self.use_bias))
         pyramid = [self.param(f"level_{i}", self._level_init) for i in range(1, self.levels + 1)]
 
-        def trunk(features: jax.Array, block: dict[str, Filter]) -> jax.Array:
+        def trunk(features: jax.Array, block: dict[str, Filter], window: Window) -> jax.Array:
             for i in range(1, self.depth + 1):
-                features = leaky_relu(conv(features, **block[f"conv_{i}"]))
+                features = window.keep(leaky_relu(conv(features, **block[f"conv_{i}"])))
             return features
 
         if self.remat:
@@ -69,9 +74,12 @@ class LapSRN(nn.Module):
 
         features = leaky_relu(conv(image if self.dtype is None else image.astype(self.dtype), **conv_in))
         images = []
-        for level in pyramid[:levels]:
-            features = trunk(features, level["block"])
-            features = leaky_relu(layers.upsample(features, **level["upsample"]))
+        for level, (before, after) in zip(pyramid, self.margins(levels), strict=False):
+            window, (image, features) = window.narrow(before, image, features)
+            features = trunk(features, level["block"], window)
+            window, (image, features) = window.narrow(after, image, features)
+            window, features = window.doubled(), leaky_relu(layers.upsample(features, **level["upsample"]))
+            features = window.keep(features)
             image = layers.upsample(image, **level["image_upsample"]) + conv(features, **level["residual"])
             images.append(image)
-        return images
+        return [*images[:-1], *window.narrow(0, images[-1])[1]]

@@ -10,12 +10,15 @@ from jax import lax
 from lapsrn_jax.models import layers
 from lapsrn_jax.models.layers import Filter, bilinear_init, block_init, conv, filter_init, he_stddev, leaky_relu
 from lapsrn_jax.models.tying import Tying
+from lapsrn_jax.models.window import Window, margins
 
 Skip = Literal["source", "block", "none"]
 
 
 @functools.partial(jax.jit, static_argnames=("recursions", "skip", "remat"))
-def recurse(source: jax.Array, block: dict[str, Filter], recursions: int, skip: Skip, remat: bool) -> jax.Array:
+def recurse(
+    source: jax.Array, block: dict[str, Filter], window: Window, recursions: int, skip: Skip, remat: bool
+) -> jax.Array:
     """The features [N, H, W, C] of one level after all its recursions.
 
     In a loop of two at a time, eight recursions compile twice as fast; two, as trained with on CPUs, are no loop.
@@ -24,7 +27,7 @@ def recurse(source: jax.Array, block: dict[str, Filter], recursions: int, skip: 
     def recursion(features: jax.Array, _: None) -> tuple[jax.Array, None]:
         h = features
         for i in range(1, len(block) + 1):
-            h = conv(leaky_relu(h), **block[f"conv_{i}"])
+            h = window.keep(conv(leaky_relu(h), **block[f"conv_{i}"]))
         return h if skip == "none" else h + (source if skip == "source" else features), None
 
     body = jax.checkpoint(recursion) if remat else recursion
@@ -91,11 +94,15 @@ class Pyramid(nn.Module):
             params["upsample"] = self.param("upsample", lambda key: tying.start(free(key), params["block"]))
         return params
 
+    def margins(self, levels: int) -> list[tuple[int, int]]:
+        """What a part of a picture needs around it: see `window.margins`."""
+        return margins(levels, self.recursions * self.depth)
+
     @nn.compact
-    def __call__(self, image: jax.Array, levels: int) -> list[jax.Array]:
+    def __call__(self, image: jax.Array, levels: int, window: Window = Window()) -> list[jax.Array]:  # noqa: B008
         """Luminance [N, H, W, 1] in [0, 1] to the images of all levels: [N, 2H, 2W, 1], [N, 4H, 4W, 1], ...
 
-        The images are not clipped.
+        The images are not clipped. Of a part of a picture, which a `window` describes, only the last one is exact.
         """
         params = self._declare()
         block, upsample = params["block"], params["upsample"]
@@ -104,9 +111,12 @@ class Pyramid(nn.Module):
 
         features = conv(image if self.dtype is None else image.astype(self.dtype), **params["conv_in"])
         images = []
-        for _ in range(levels):
-            features = recurse(features, block, self.recursions, self.skip, self.remat)
-            features = layers.upsample(leaky_relu(features), **upsample)
+        for before, after in self.margins(levels):
+            window, (image, features) = window.narrow(before, image, features)
+            features = recurse(features, block, window, self.recursions, self.skip, self.remat)
+            window, (image, features) = window.narrow(after, image, features)
+            window, features = window.doubled(), layers.upsample(leaky_relu(features), **upsample)
+            features = window.keep(features)
             image = layers.upsample(image, **params["image_upsample"]) + conv(features, **params["residual"])
             images.append(image)
-        return images
+        return [*images[:-1], *window.narrow(0, images[-1])[1]]

@@ -36,7 +36,9 @@ def resize_matrix(in_size: int, out_size: int, scale: float) -> scipy.sparse.csr
     mirrored = position % (2 * in_size)  # ... 1 0 | 0 1 ... n-1 | n-1 n-2 ...
     column = np.where(mirrored < in_size, mirrored, 2 * in_size - 1 - mirrored)
     row = np.repeat(np.arange(out_size), taps)
-    return scipy.sparse.csr_array((weight.ravel(), (row, column.ravel())), shape=(out_size, in_size))
+    matrix = scipy.sparse.csr_array((weight.ravel(), (row, column.ravel())), shape=(out_size, in_size))
+    matrix.eliminate_zeros()  # the kernel's own zeros: what is not scaled needs a pixel for a pixel
+    return matrix
 
 
 def _apply(matrix: scipy.sparse.csr_array, image: np.ndarray, axis: int) -> np.ndarray:

@@ -1,27 +1,39 @@
-"""A network on luminance becomes a way to enlarge pictures in colour."""
+"""A network on luminance becomes a way to enlarge pictures: planes of any size, to any size, in bands of rows."""
 
-import functools
 import math
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import flax.linen as nn
-import jax
 import numpy as np
 
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.images.color import rgb_to_ycbcr, ycbcr_to_rgb
-from lapsrn_jax.images.resize import imresize, scaled_size
+from lapsrn_jax.images.resize import resize_matrix, scaled_size
+from lapsrn_jax.upscaling.tiles import Rows, Tiles
+
+BAND = 64  # rows that are worked on at a time, outside of the network
+
+Size = tuple[int, int]
+Progress = Callable[[float], None]
 
 
 class Upscaler:
     """A model with its parameters, as a function of pictures.
 
-    The network enlarges the luminance, bicubic interpolation the two colour differences, as the papers do. A scale
-    that is no power of 2 takes the next pyramid level and shrinks its image.
+    The network enlarges the luminance, bicubic interpolation the two colour differences, as the papers do. A size
+    between the levels of the pyramid takes the next level and shrinks its image.
+
+    Args:
+      model: any of `lapsrn_jax.models`.
+      params: its parameters.
+      max_memory: bytes that the network may take at once; None: half of what is free.
+      ensemble: whether to average the network over the eight rotations and reflections.
     """
 
-    def __init__(self, model: nn.Module, params: Any) -> None:
-        self._model, self._params = model, jax.device_put(params)
+    def __init__(self, model: nn.Module, params: Any, max_memory: int | None = None, ensemble: bool = False) -> None:
+        self._largest = 2 ** getattr(model, "levels", 4)  # a recursive pyramid has no end, memory has
+        self._tiles = Tiles(model, params, max_memory, ensemble)
 
     def __call__(self, image: np.ndarray, scale: float) -> np.ndarray:
         """Float picture in [0, 1], [H, W] or [H, W, 3], to float64 `scale` times as large; neither rounded nor clipped.
@@ -32,29 +44,66 @@ class Upscaler:
         self.check(scale)
         size = (scaled_size(image.shape[0], scale), scaled_size(image.shape[1], scale))
         if image.ndim == 2:
-            return self._enlarge(image, scale, size)
-        ycbcr = rgb_to_ycbcr(image)
-        enlarged = imresize(ycbcr, size=size)
-        enlarged[:, :, 0] = self._enlarge(ycbcr[:, :, 0], scale, size)
-        return ycbcr_to_rgb(enlarged)
+            return np.concatenate(list(self.network(lambda a, b: image[a:b], image.shape, size)))
+        planes = self.color(lambda a, b: image[a:b], image.shape[:2], size)
+        return np.concatenate(list(planes))
 
     def check(self, scale: float) -> None:
         """Raises `UserError` unless the model can enlarge by `scale`."""
         if not scale > 1:
             raise UserError(f"the scale must be above 1, got {scale:g}")
-        largest = 2 ** getattr(self._model, "levels", 4)  # a recursive pyramid has no end, memory has
-        if scale > largest:
-            raise UserError(f"this network enlarges by at most x{largest}, not by x{scale:g}")
+        if scale > self._largest:
+            raise UserError(f"this network enlarges by at most x{self._largest}, not by x{scale:g}")
 
-    def _enlarge(self, y: np.ndarray, scale: float, size: tuple[int, int]) -> np.ndarray:
-        levels = math.ceil(math.log2(scale))
-        batch = _last_image(self._model, self._params, y[None, :, :, None].astype(np.float32), levels)
-        larger = np.asarray(batch, np.float64)[0, :, :, 0]
-        return larger if larger.shape == size else imresize(larger, size=size)
+    def color(self, rows: Rows, shape: Size, size: Size, progress: Progress = lambda _: None) -> Iterator[np.ndarray]:
+        """Bands of the enlarged picture, float64 [BAND or fewer, W', 3].
+
+        Args:
+          rows: gives the picture's rows from one to before another, float [n, W, 3] in [0, 1].
+          shape: of the picture, (H, W).
+          size: to enlarge it to, (H', W').
+          progress: is told what share of the network's work is done, piece by piece.
+        """
+        luminance = self.network(lambda a, b: rgb_to_ycbcr(rows(a, b))[:, :, 0], shape, size, progress)
+        chroma = bicubic(lambda a, b: rgb_to_ycbcr(rows(a, b))[:, :, 1:], shape, size)
+        for y, differences in zip(luminance, chroma, strict=True):
+            yield ycbcr_to_rgb(np.concatenate([y[:, :, None], differences], axis=2))
+
+    def network(self, rows: Rows, shape: Size, size: Size, progress: Progress = lambda _: None) -> Iterator[np.ndarray]:
+        """As `color`, for a single plane: rows [n, W], bands [BAND or fewer, W']."""
+        levels = math.ceil(math.log2(max(size[0] / shape[0], size[1] / shape[1])) - 1e-9)
+        bands = self._tiles.bands(rows, shape, levels, progress)
+        return _resized(bands, (shape[0] << levels, shape[1] << levels), size)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 3))
-def _last_image(model: nn.Module, params: Any, y: jax.Array, levels: int) -> jax.Array:
-    images: Any = model.apply({"params": params}, y, levels)
-    last: jax.Array = images[-1]
-    return last
+def bicubic(rows: Rows, shape: Size, size: Size) -> Iterator[np.ndarray]:
+    """MATLAB's `imresize` in bands, float64 [BAND or fewer, W', ...]; the arguments are those of `Upscaler.color`."""
+    return _resized((rows(a, min(a + BAND, shape[0])) for a in range(0, shape[0], BAND)), shape, size)
+
+
+def _resized(bands: Iterable[np.ndarray], shape: Size, size: Size) -> Iterator[np.ndarray]:
+    """The picture that comes in bands of any height, `imresize`d to bands of BAND rows; only a few are kept at once."""
+    vertical = resize_matrix(shape[0], size[0], size[0] / shape[0])
+    horizontal = resize_matrix(shape[1], size[1], size[1] / shape[1])
+    source, kept, first = iter(bands), np.empty((0,)), 0  # `kept` holds the rows from `first` on, already wide
+    for start in range(0, size[0], BAND):
+        rows = vertical[start : start + BAND]
+        low, high = int(rows.indices.min()), int(rows.indices.max()) + 1
+        parts = [kept[low - first :]] if len(kept) else []
+        ready = first + len(kept)
+        while ready < high:
+            band = next(source)
+            wide = band if shape[1] == size[1] else _along_columns(horizontal, band)
+            parts.append(wide[max(low - ready, 0) :] if not parts else wide)
+            ready += len(band)
+        kept, first = np.concatenate(parts) if len(parts) > 1 else parts[0], low
+        part = rows[:, low:high]
+        seen = kept[: high - low]
+        flat = np.asarray(part @ seen.reshape(len(seen), -1), np.float64)
+        yield flat.reshape(-1, *seen.shape[1:])
+
+
+def _along_columns(matrix: Any, band: np.ndarray) -> np.ndarray:
+    turned = np.moveaxis(np.asarray(band, np.float64), 1, 0)
+    resized = matrix @ turned.reshape(len(turned), -1)
+    return np.moveaxis(resized.reshape(-1, *turned.shape[1:]), 0, 1)

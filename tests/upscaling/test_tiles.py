@@ -1,0 +1,148 @@
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from lapsrn_jax.errors import UserError
+from lapsrn_jax.models import LapSRN, Pyramid, Tying
+from lapsrn_jax.upscaling import tiles
+from lapsrn_jax.upscaling.tiles import Tiles, plan
+
+MODELS = {
+    "cms": Pyramid(features=4, depth=3, recursions=2, use_bias=True, tying=Tying()),
+    "block skip": Pyramid(features=4, depth=2, recursions=1, skip="block"),
+    "lapsrn": LapSRN(levels=3, features=4, depth=2, use_bias=True),
+}
+
+
+def random_params(model, generator):
+    """Every array of them away from 0, the biases too."""
+    params = model.init(jax.random.key(0), jnp.zeros((1, 8, 8, 1)), 1)["params"]
+    return jax.tree.map(lambda x: x + 0.1 * generator.standard_normal(x.shape).astype(np.float32), params)
+
+
+def whole(model, params, image, levels):
+    images = model.apply({"params": params}, jnp.asarray(image, jnp.float32)[None, :, :, None], levels)
+    return np.asarray(images[-1])[0, :, :, 0]
+
+
+def tiled(network, image, levels):
+    return np.concatenate(list(network.bands(lambda a, b: image[a:b], image.shape, levels)))
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("shape", [(1, 1), (1, 90), (2, 3), (17, 16), (101, 67), (67, 130)], ids=str)
+@pytest.mark.parametrize("levels", [1, 2])
+def test_tiled_equals_whole(rng, monkeypatch, name, shape, levels):
+    monkeypatch.setattr(tiles, "AREA", 48 * 48)
+    model = MODELS[name]
+    params, image = random_params(model, rng), rng.random(shape)
+    result, expected = tiled(Tiles(model, params), image, levels), whole(model, params, image, levels)
+    assert result.dtype == np.float32
+    np.testing.assert_allclose(result, expected, atol=1e-6 * np.abs(expected).max())
+
+
+def test_three_levels_and_the_paper_s_depth(rng, monkeypatch):
+    """Many recursions see far: the margin is wider than half a tile."""
+    monkeypatch.setattr(tiles, "AREA", 128 * 96)
+    model = Pyramid(features=2, depth=5, recursions=4, tying=Tying())
+    params, image = random_params(model, rng), rng.random((140, 99))
+    expected = whole(model, params, image, 3)
+    np.testing.assert_allclose(tiled(Tiles(model, params), image, 3), expected, atol=1e-6 * np.abs(expected).max())
+
+
+def test_the_margin_is_no_wider_than_it_must_be(rng, monkeypatch):
+    """A few pixels less, and the seams show: the test above could fail."""
+    monkeypatch.setattr(tiles, "AREA", 48 * 48)
+    model = MODELS["cms"]
+    params, image = random_params(model, rng), rng.random((101, 67))
+    monkeypatch.setattr("lapsrn_jax.models.window._BETWEEN", 0)
+    error = np.abs(tiled(Tiles(model, params), image, 2) - whole(model, params, image, 2)).max()
+    jax.clear_caches()
+    tiles._compiled.cache_clear()
+    assert error > 1e-4
+
+
+def test_plans_cover_the_picture_and_keep_to_the_area(rng):
+    for _ in range(200):
+        shape = tuple(int(n) for n in rng.integers(1, 3000, 2))
+        margin, area = int(rng.integers(3, 90)), 2 ** int(rng.integers(10, 18))
+        found = plan(shape, margin, area)
+        if found is None:
+            assert area < (2 * margin + 16) ** 2 * 4
+            continue
+        assert found.side[0] * found.side[1] <= area
+        for axis, length in enumerate(shape):
+            if axis + 1 in found.axes:
+                assert found.step[axis] == found.side[axis] - 2 * margin > 0
+            else:
+                assert found.side[axis] >= length
+
+
+def test_pictures_of_many_sizes_share_few_compiled_networks(rng):
+    network = Tiles(MODELS["block skip"], random_params(MODELS["block skip"], rng))
+    tiles._compiled.cache_clear()
+    for height, width in itertools.product(range(50, 65, 5), range(33, 49, 4)):
+        tiled(network, rng.random((height, width)), 1)
+    assert tiles._compiled.cache_info().misses == 1
+
+
+def test_out_of_memory_halves_the_tile(rng, monkeypatch):
+    """Also in the middle of a picture; the pixels are the same."""
+    model = MODELS["cms"]
+    params, image = random_params(model, rng), rng.random((300, 70))
+    monkeypatch.setattr(tiles, "AREA", 128 * 96)
+    expected, run, calls = whole(model, params, image, 1), Tiles._run, []
+
+    def crowded(self, tile, *rest):
+        calls.append(tile.size)
+        if len(calls) > 1 and tile.size > 64 * 64:
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 123 bytes.")
+        return run(self, tile, *rest)
+
+    monkeypatch.setattr(Tiles, "_run", crowded)
+    result = tiled(Tiles(model, params), image, 1)
+    assert calls[0] > 64 * 64 >= calls[-1]
+    np.testing.assert_allclose(result, expected, atol=1e-6 * np.abs(expected).max())
+
+
+def test_a_budget_makes_tiles_small_or_is_refused(rng):
+    model = MODELS["cms"]
+    params, image = random_params(model, rng), rng.random((200, 200))
+    network = Tiles(model, params, max_memory=2 * 2**20)
+    result, expected = tiled(network, image, 1), whole(model, params, image, 1)
+    assert tiles._memory(tiles._compiled(model, 1, network._plan(image.shape, 1))) <= 2 * 2**20
+    np.testing.assert_allclose(result, expected, atol=1e-6 * np.abs(expected).max())
+    with pytest.raises(UserError, match="0 MiB are too little"):
+        tiled(Tiles(model, params, max_memory=1000), image, 1)
+
+
+def test_values_that_are_not_finite_are_no_picture(rng):
+    params = random_params(MODELS["cms"], rng)
+    params["residual"]["kernel"] = params["residual"]["kernel"].at[0, 0, 0, 0].set(jnp.nan)
+    with pytest.raises(UserError, match="not finite"):
+        tiled(Tiles(MODELS["cms"], params), rng.random((20, 20)), 1)
+
+
+def test_an_ensemble_averages_over_rotations_and_reflections(rng, monkeypatch):
+    monkeypatch.setattr(tiles, "AREA", 48 * 48)
+    model = MODELS["cms"]
+    params, image = random_params(model, rng), rng.random((75, 30))
+    expected = np.zeros((150, 60))
+    for turns, mirror in itertools.product(range(4), (False, True)):
+        turned = np.rot90(image[:, ::-1] if mirror else image, turns)
+        result = np.rot90(whole(model, params, turned, 1), -turns)
+        expected += (result[:, ::-1] if mirror else result) / 8
+    result = tiled(Tiles(model, params, ensemble=True), image, 1)
+    np.testing.assert_allclose(result, expected, atol=1e-6 * np.abs(expected).max())
+
+
+def test_progress_adds_up_to_the_whole(rng, monkeypatch):
+    monkeypatch.setattr(tiles, "AREA", 48 * 48)
+    network, shares = Tiles(MODELS["cms"], random_params(MODELS["cms"], rng)), []
+    for _ in network.bands(lambda a, b: np.zeros((b - a, 67)), (101, 67), 1, shares.append):
+        pass
+    assert len(shares) > 4
+    assert sum(shares) == pytest.approx(1)

@@ -1,0 +1,54 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from lapsrn_jax.errors import UserError
+from lapsrn_jax.images.color import luminance
+from lapsrn_jax.images.resize import imresize
+from lapsrn_jax.models import Pyramid, layers
+from lapsrn_jax.upscaling.upscale import Upscaler, bicubic
+
+
+def test_the_upscaler_changes_luminance_only(rng):
+    """With a network that is bicubic itself, colour comes out as plain bicubic."""
+
+    class Bicubic(Upscaler):
+        def __init__(self):
+            self._largest = 4
+
+        def network(self, rows, shape, size, progress=None):
+            return bicubic(rows, shape, size)
+
+    image = rng.random((9, 7, 3))
+    for scale, shape in ((2, (18, 14)), (3, (27, 21)), (1.5, (14, 11))):
+        enlarged = Bicubic()(image, scale)
+        assert enlarged.shape == (*shape, 3)
+        np.testing.assert_allclose(enlarged, imresize(image, size=shape), atol=1e-12)
+        np.testing.assert_allclose(luminance(enlarged), Bicubic()(luminance(image), scale), atol=1e-12)
+
+
+def test_the_upscaler_takes_the_level_that_the_scale_needs(rng):
+    """A network whose residual is nothing enlarges bilinearly, level by level; what is too large is shrunk."""
+    model = Pyramid(features=2, depth=1, recursions=1)
+    params = model.init(jax.random.key(0), jnp.zeros((1, 4, 4, 1)), 1)["params"]
+    params["residual"]["kernel"] *= 0
+    image = rng.random((7, 9))
+    twice = layers.upsample(jnp.asarray(image, jnp.float32)[None, :, :, None], **params["image_upsample"])
+    four_times = np.asarray(layers.upsample(twice, **params["image_upsample"]))[0, :, :, 0]
+    upscale = Upscaler(model, params)
+    np.testing.assert_allclose(upscale(image, 2), np.asarray(twice)[0, :, :, 0], atol=1e-6)
+    np.testing.assert_allclose(upscale(image, 4), four_times, atol=1e-6)
+    np.testing.assert_allclose(upscale(image, 3), imresize(four_times, size=(21, 27)), atol=1e-6)
+    assert upscale(rng.random((50, 10)), 1.1).shape == (55, 11)
+    for scale in (1, 0.5, 17):
+        with pytest.raises(UserError, match=r"scale|enlarges"):
+            upscale(image, scale)
+
+
+@pytest.mark.parametrize("size", [(190, 31), (77, 40), (301, 62), (150, 31)])
+def test_bicubic_in_bands_is_bicubic(rng, size):
+    image = rng.random((150, 31, 2))
+    bands = list(bicubic(lambda a, b: image[a:b], (150, 31), size))
+    assert max(map(len, bands)) <= 64
+    np.testing.assert_allclose(np.concatenate(bands), imresize(image, size=size), atol=1e-12)

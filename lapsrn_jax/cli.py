@@ -2,8 +2,9 @@
 
 import argparse
 import pathlib
+import re
 
-from lapsrn_jax.errors import UserError, reported
+from lapsrn_jax.errors import reported
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -11,11 +12,26 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="lapsrn", description="Laplacian-pyramid super-resolution.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    upscale = commands.add_parser("upscale", help="enlarge a picture")
-    upscale.add_argument("input", help="the picture: PNG, JPEG, WebP, TIFF or BMP")
-    upscale.add_argument("-o", "--output", required=True, help="the larger picture; its suffix says the format")
-    upscale.add_argument("--scale", type=float, default=4, help="how many times as wide and high (default: 4)")
-    upscale.add_argument("--weights", required=True, help="a run folder, a .safetensors or an authors' .mat file")
+    upscale = commands.add_parser("upscale", help="enlarge pictures")
+    upscale.add_argument("input", nargs="+", help="files, folders (to any depth), patterns, or - for standard input")
+    upscale.add_argument("-o", "--output", required=True, help="a file, a folder for several, or - for standard output")
+    size = upscale.add_argument_group("size")
+    size.add_argument("--scale", type=float, help="how many times as wide and high: 2, 3, 1.5, ... (default: 4)")
+    size.add_argument("--width", type=_count, help="in pixels, instead; the height follows")
+    size.add_argument("--height", type=_count, help="in pixels, instead; the width follows")
+    quality = upscale.add_argument_group("network")
+    quality.add_argument(
+        "--weights", default="cms-lapsrn", help="%(default)s, a run folder, a .safetensors or an authors' .mat file"
+    )
+    quality.add_argument("--self-ensemble", action="store_true", help="eight times the work for a little more quality")
+    quality.add_argument("--device", help="cpu or cuda (default: the fastest that there is)")
+    quality.add_argument(
+        "--max-memory", type=_bytes, metavar="SIZE", help="such as 2G: what to take at most (default: half of the free)"
+    )
+    result = upscale.add_argument_group("result")
+    result.add_argument("--format", help="png, jpg, ...: of results in a folder (default: as the source) or stream")
+    result.add_argument("--strip", action="store_true", help="leave out EXIF, XMP and resolution; the colours stay")
+    result.add_argument("--report", type=pathlib.Path, help="a JSON file for what was done, skipped and failed")
     upscale.set_defaults(run=_upscale)
 
     prepare = commands.add_parser("prepare", help="download data, check it, put it where it can be used")
@@ -39,20 +55,23 @@ def main(arguments: list[str] | None = None) -> None:
         options.run(options)
 
 
-def _upscale(options: argparse.Namespace) -> None:
-    from lapsrn_jax.images.io import check_writable_format, read_image, to_float, to_uint8, write_image
-    from lapsrn_jax.upscaling.upscale import Upscaler
-    from lapsrn_jax.weights.files import load_weights
+def _count(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of pixels")
+    return int(text)
 
-    output = pathlib.Path(options.output)
-    check_writable_format(output)
-    image = read_image(options.input)
-    if output.exists() and output.samefile(options.input):
-        raise UserError(f"{output} is the input itself: give another --output")
-    upscale = Upscaler(*load_weights(options.weights))
-    enlarged = to_uint8(upscale(to_float(image), options.scale))
-    write_image(output, enlarged)
-    print(f"{output}: {enlarged.shape[1]} x {enlarged.shape[0]} pixels")
+
+def _bytes(text: str) -> int:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", text, re.IGNORECASE)
+    if not match:
+        raise argparse.ArgumentTypeError(f"{text!r} is no amount of memory, such as 500M or 2G")
+    return int(float(match[1]) * 2 ** (10 * " KMGT".index(match[2].upper() or " ")))
+
+
+def _upscale(options: argparse.Namespace) -> None:
+    from lapsrn_jax.upscaling.command import run
+
+    run(options)
 
 
 def _prepare_div2k(options: argparse.Namespace) -> None:

@@ -1,5 +1,6 @@
 """Trained networks on disk: safetensors, which runs no code when it is read, with the model's settings inside."""
 
+import hashlib
 import json
 import os
 import pathlib
@@ -83,3 +84,9 @@ def _check(path: pathlib.Path, model: nn.Module, params: Any) -> None:
             raise UserError(f"{path} holds weights of another model: {name} should be {shape}, but is {other}")
         if not np.isfinite(found[name]).all():
             raise UserError(f"{path} holds values that are not finite, in {name}")
+
+
+def weights_digest(params: Any) -> str:
+    """A fingerprint of parameters, the same for the same values."""
+    flat = {name: np.ascontiguousarray(array, np.float32) for name, array in flatten_dict(params, sep="/").items()}
+    return hashlib.sha256(save(flat)).hexdigest()

@@ -1,0 +1,143 @@
+"""Many pictures, one after the other: a bad one is reported and the rest is done; what was done is not done again."""
+
+import collections
+import hashlib
+import json
+import pathlib
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import tqdm
+
+from lapsrn_jax.errors import UserError
+from lapsrn_jax.files import appearing
+from lapsrn_jax.images.formats import check_writable
+from lapsrn_jax.images.photo import read_photo
+from lapsrn_jax.images.writing import write_photo
+from lapsrn_jax.upscaling.jobs import STREAM, Job
+from lapsrn_jax.upscaling.photos import enlarged
+from lapsrn_jax.upscaling.upscale import Progress, Size, Upscaler
+
+RECORD = ".lapsrn.json"  # in the output folder: what each result was made from, and how
+
+
+class Settings(NamedTuple):
+    """What all pictures of a batch have in common.
+
+    Attributes:
+      size: gives a picture's new (rows, columns) for its old ones.
+      format: of a result that goes to standard output; None: that of its source. For files their suffix says it.
+      strip: whether to leave out what is not needed to show the picture.
+      fingerprint: whatever changes the results, as text: a result of another fingerprint is made anew.
+    """
+
+    size: Callable[[Size], Size]
+    format: str | None
+    strip: bool
+    fingerprint: str
+
+
+def upscale_all(jobs: Sequence[Job], upscale: Upscaler, settings: Settings, record: pathlib.Path | None) -> list[dict]:
+    """Does the jobs; returns for each {"source", "target", "status"} and, by status, more:
+
+    "done": "size" and "seconds"; "skipped" for results that `record` knows and that are still as they were; "failed":
+    "error", one line. Only a `KeyboardInterrupt` ends it early.
+
+    Args:
+      jobs: from `find_jobs`.
+      upscale: the network.
+      settings: of the batch.
+      record: the file that remembers results, or None.
+    """
+    known = _read_record(record)
+    reports: list[dict[str, Any]] = []
+    sources = {pathlib.Path(job.source).resolve() for job in jobs if job.source != STREAM}
+    with tqdm.tqdm(
+        total=len(jobs), unit="picture", desc="enlarging", disable=None, dynamic_ncols=True,
+        bar_format="{desc}: {percentage:3.0f}%|{bar}| {n:.1f}/{total} [{elapsed}<{remaining}]{postfix}",
+    ) as bar:  # fmt: skip
+        for number, job in enumerate(jobs):
+            bar.set_postfix_str(pathlib.PurePath(job.source).name)
+            start = time.monotonic()
+            report: dict[str, Any] = {"source": job.source, "target": job.target}
+            try:
+                if job.target != STREAM and pathlib.Path(job.target).resolve() in sources:
+                    raise UserError(f"{job.target} is one of the inputs: choose another place")
+                made_from = _made_from(job, settings)
+                if record and known.get(job.target) == {**made_from, "result": _digest(job.target)}:
+                    reports.append({**report, "status": "skipped"})
+                    continue
+                size, note = _upscale_one(job, upscale, settings, bar.update)
+                if record:
+                    known[job.target] = {**made_from, "result": _digest(job.target)}
+                    _write_record(record, known)
+                seconds = round(time.monotonic() - start, 3)
+                report |= {"status": "done", "size": size[::-1], "seconds": seconds} | ({"note": note} if note else {})
+                if note:
+                    bar.write(f"{job.target}: {note}", file=sys.stderr)
+            except (UserError, OSError, MemoryError) as error:
+                report |= {"status": "failed", "error": _one_line(error)}
+                bar.write(f"failed: {report['error']}", file=sys.stderr)
+            finally:
+                bar.update(number + 1 - bar.n)
+            reports.append(report)
+    return reports
+
+
+def summary(reports: Sequence[dict[str, Any]]) -> str:
+    """One line: how many were done, skipped, failed."""
+    counts = collections.Counter(report["status"] for report in reports)
+    return ", ".join(f"{counts[status]} {status}" for status in ("done", "skipped", "failed") if counts[status])
+
+
+def _upscale_one(job: Job, upscale: Upscaler, settings: Settings, progress: Progress) -> tuple[Size, str | None]:
+    """The size of the result, and what was lost, if anything."""
+    photo = read_photo(sys.stdin.buffer, "standard input") if job.source == STREAM else read_photo(job.source)
+    shape = photo.pixels.shape[:2]
+    size = settings.size(shape)
+    upscale.check(max(size[0] / shape[0], size[1] / shape[1]))
+    form = (settings.format or photo.format) if job.target == STREAM else None
+    note = check_writable(form or job.target, size[::-1], photo.pixels.shape[2], photo.alpha is not None, photo.pixels.dtype)
+    target: Any = sys.stdout.buffer
+    if job.target != STREAM:
+        target = pathlib.Path(job.target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+    write_photo(target, size[::-1], enlarged(photo, upscale, size, progress), photo, strip=settings.strip, format=form)
+    return size, note
+
+
+def _made_from(job: Job, settings: Settings) -> dict[str, str]:
+    source = "" if job.source == STREAM else _digest(job.source)
+    return {"source": source, "settings": settings.fingerprint}
+
+
+def _digest(path: str) -> str:
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        return ""
+
+
+def _read_record(path: pathlib.Path | None) -> dict[str, Any]:
+    try:
+        known = json.loads(path.read_text()) if path else {}
+        return known if isinstance(known, dict) else {}
+    except (OSError, ValueError):  # none yet, or damaged: then all is done anew
+        return {}
+
+
+def _write_record(path: pathlib.Path, known: dict[str, Any]) -> None:
+    with appearing(path) as partial:
+        partial.write_text(json.dumps(known, indent=1, sort_keys=True))
+
+
+def _one_line(error: BaseException) -> str:
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "not enough memory"
+    assert isinstance(error, OSError)
+    return f"{error.filename}: {error.strerror}" if error.filename else str(error)

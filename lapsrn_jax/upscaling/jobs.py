@@ -1,0 +1,86 @@
+"""Which pictures become which files: inputs of every kind, a place for each result, none of them in another's way."""
+
+import glob
+import os
+import pathlib
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from lapsrn_jax.errors import UserError
+from lapsrn_jax.images.formats import FORMATS
+
+STREAM = "-"  # standard input or output
+
+
+class Job(NamedTuple):
+    """A picture to read and the file to write; either may be `STREAM`."""
+
+    source: str
+    target: str
+
+
+def find_jobs(inputs: Iterable[str], output: str, suffix: str | None = None) -> list[Job]:
+    """A job for each picture.
+
+    A single file becomes the file `output`, unless that is a folder. All else goes into the folder `output`: files by
+    their names, what is in a folder with the folders within it. A second result for the same place is numbered.
+
+    Args:
+      inputs: files, folders (searched to any depth, for files with the suffix of a picture), patterns such as
+        "*.png", or `STREAM`.
+      output: file, folder or `STREAM`.
+      suffix: of the results, such as ".png"; None: that of their sources.
+
+    Raises:
+      UserError: an input that does not exist, a folder without pictures, or several pictures for one file.
+    """
+    inputs = list(inputs)
+    folder = pathlib.Path(output)
+    alone = len(inputs) == 1 and (inputs[0] == STREAM or pathlib.Path(inputs[0]).is_file())
+    if alone and (output == STREAM or not (folder.is_dir() or output.endswith(("/", os.sep)))):
+        if output == STREAM or folder.suffix:
+            return [Job(inputs[0], output)]
+        if inputs[0] == STREAM:
+            raise UserError(f"what kind of picture should {output} be? Give it a suffix, such as {output}.png")
+    if STREAM in (*inputs, output):
+        raise UserError("standard input and output are for one picture at a time: -o FILE or -o -")
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{output} is a file: several pictures need a folder")
+
+    places: list[tuple[pathlib.Path, pathlib.PurePath]] = []
+    for name in inputs:
+        path = pathlib.Path(name)
+        if path.is_dir():
+            found = _pictures(path, folder)
+            if not found:
+                raise UserError(f"no pictures in {path} (looked for {', '.join(sorted(FORMATS))})")
+            places += [(picture, picture.relative_to(path)) for picture in found]
+        elif path.exists():
+            places.append((path, pathlib.PurePath(path.name)))
+        else:
+            matches = sorted(glob.glob(name, recursive=True))
+            if not matches:
+                raise UserError(f"no such picture, folder or pattern: {name}")
+            places += [(pathlib.Path(m), pathlib.PurePath(pathlib.Path(m).name)) for m in matches if os.path.isfile(m)]
+
+    jobs, taken = [], set()
+    for source, place in dict(places).items():
+        place = place.with_suffix(suffix or source.suffix)
+        unique, number = place, 2
+        while str(unique).casefold() in taken:  # a disk may take A.png and a.png for the same
+            unique = place.with_stem(f"{place.stem}_{number}")
+            number += 1
+        taken.add(str(unique).casefold())
+        jobs.append(Job(str(source), str(folder / unique)))
+    return jobs
+
+
+def _pictures(folder: pathlib.Path, output: pathlib.Path) -> list[pathlib.Path]:
+    """The pictures below `folder`, except earlier results where `output` lies in it."""
+    inside = output.resolve()
+    skip = inside if inside != folder.resolve() else None
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in FORMATS and path.is_file() and not (skip and path.resolve().is_relative_to(skip))
+    )

@@ -1,0 +1,84 @@
+"""Pictures with transparency, of any depth and kind of colour, through the network."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from lapsrn_jax.errors import UserError
+from lapsrn_jax.images.photo import Photo
+from lapsrn_jax.images.resize import scaled_size
+from lapsrn_jax.upscaling.upscale import Progress, Size, Upscaler
+
+
+def enlarged(photo: Photo, upscale: Upscaler, size: Size, progress: Progress = lambda _: None) -> Iterator[np.ndarray]:
+    """Bands of the enlarged photo, [n, W', channels and alpha], in its dtype: uint8, uint16 or float in [0, 1].
+
+    RGB goes through the network as luminance; gray, the four inks of CMYK and transparency as planes of their own.
+    Colours are multiplied with their opacity before, and divided by it after: what is transparent has no say in the
+    colours around it.
+
+    Args:
+      photo: the picture.
+      upscale: the network.
+      size: of the result, (H', W').
+      progress: is told what share of the work is done, piece by piece.
+    """
+    dtype = photo.pixels.dtype
+    whole = np.issubdtype(dtype, np.integer)
+    peak = np.iinfo(dtype).max if whole else 1
+    least = 0.5 / peak if whole else 2**-17  # what is less opaque rounds to nothing
+    shape, channels = photo.pixels.shape[:2], photo.pixels.shape[2]
+    alpha = photo.alpha
+    transparent = alpha is not None and bool((alpha != peak).any())
+    runs = (1 if channels == 3 else channels) + transparent
+
+    def share(part: float) -> None:
+        progress(part / runs)
+
+    def opacity(start: int, stop: int) -> np.ndarray:
+        assert alpha is not None
+        return alpha[start:stop] / peak
+
+    def colors(start: int, stop: int) -> np.ndarray:
+        part = photo.pixels[start:stop] / peak
+        return part * opacity(start, stop)[:, :, None] if transparent else part
+
+    if channels == 3:
+        bands = upscale.color(colors, shape, size, share)
+    else:
+        planes = [
+            upscale.network(lambda start, stop, c=c: colors(start, stop)[:, :, c], shape, size, share)  # type: ignore[misc]
+            for c in range(channels)
+        ]
+        bands = (np.stack(band, axis=2) for band in zip(*planes, strict=True))
+    opacities = upscale.network(opacity, shape, size, share) if transparent else None
+
+    for band in bands:
+        if opacities is not None:
+            opaque = np.clip(next(opacities), 0, 1)[:, :, None]
+            visible = opaque >= least
+            band = np.concatenate([np.where(visible, band / np.where(visible, opaque, 1), 0), opaque], axis=2)
+        elif alpha is not None:
+            band = np.concatenate([band, np.ones_like(band[:, :, :1])], axis=2)
+        band = np.clip(band, 0, 1)
+        yield (np.floor(band * peak + 0.5) if whole else band).astype(dtype)
+
+
+def target_size(shape: Size, scale: float | None, width: int | None, height: int | None) -> Size:
+    """The (H', W') that a picture of (H, W) is enlarged to: by `scale`, or to a width, a height or both.
+
+    Raises:
+      UserError: none of them or both kinds, or a side that would shrink.
+    """
+    if (scale is None) == (width is None and height is None):
+        raise UserError("give either a scale, or a width, a height or both")
+    if scale is not None:
+        return scaled_size(shape[0], scale), scaled_size(shape[1], scale)
+    if height is None:
+        assert width is not None
+        height = scaled_size(shape[0], width / shape[1])
+    if width is None:
+        width = scaled_size(shape[1], height / shape[0])
+    if height < shape[0] or width < shape[1]:
+        raise UserError(f"{width} x {height} is smaller than the picture, {shape[1]} x {shape[0]}: this tool enlarges")
+    return height, width

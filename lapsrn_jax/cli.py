@@ -40,12 +40,13 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _upscale(options: argparse.Namespace) -> None:
-    from lapsrn_jax.images.io import check_writable_format, read_image, to_float, to_uint8, write_image
+    from lapsrn_jax.images.formats import format_of
+    from lapsrn_jax.images.io import read_image, to_float, to_uint8, write_image
     from lapsrn_jax.upscaling.upscale import Upscaler
     from lapsrn_jax.weights.files import load_weights
 
     output = pathlib.Path(options.output)
-    check_writable_format(output)
+    format_of(output)  # before the work
     image = read_image(options.input)
     if output.exists() and output.samefile(options.input):
         raise UserError(f"{output} is the input itself: give another --output")

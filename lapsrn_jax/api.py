@@ -3,7 +3,6 @@
 import functools
 import io
 import os
-from typing import TypeVar
 
 import numpy as np
 import PIL.Image
@@ -16,7 +15,7 @@ from lapsrn_jax.weights.files import load_weights as load
 
 __all__ = ["load", "upscale"]
 
-Picture = TypeVar("Picture", np.ndarray, PIL.Image.Image)
+Picture = np.ndarray | PIL.Image.Image
 
 
 def upscale(
@@ -98,6 +97,8 @@ def _from_pillow(image: PIL.Image.Image) -> Photo:
     told = {name: image.info[name] for name in ("icc_profile", "dpi", "transparency") if name in image.info}
     exif = image.getexif().tobytes() if image.getexif() else None
     form = "TIFF" if image.mode == "CMYK" else "PNG"
-    image.save(buffer, form, **told, **({"exif": exif} if exif else {}), **({"compress_level": 1} if form == "PNG" else {}))
+    image.save(
+        buffer, form, **told, **({"exif": exif} if exif else {}), **({"compress_level": 1} if form == "PNG" else {})
+    )
     buffer.seek(0)
     return read_photo(buffer, "the image")

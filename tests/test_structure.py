@@ -18,7 +18,7 @@ LAYERS = [
     "interop",
     "weights",
     "upscaling",
-    "evaluation",
+    ("evaluation", "api"),
     "training",
     "cli",
 ]

@@ -15,7 +15,7 @@ import tqdm
 
 from lapsrn_jax.data.folders import WrongPictures
 from lapsrn_jax.errors import UserError
-from lapsrn_jax.images.io import FORMATS
+from lapsrn_jax.images.formats import FORMATS
 
 _USUAL = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 

@@ -9,10 +9,8 @@ import PIL.ImageOps
 
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.files import appearing
+from lapsrn_jax.images.formats import FORMATS, NAMES, format_of
 
-# An allowlist: Pillow's rarer decoders (EPS, PSD, ...) are not for strangers' files.
-FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF",
-           ".bmp": "BMP"}  # fmt: skip
 _GRAY_MODES = {"1", "L", "LA"}
 
 
@@ -26,7 +24,7 @@ def read_image(path: str | os.PathLike[str]) -> np.ndarray:
       UserError: no such file, not a picture, a truncated or damaged picture, or more pixels than Pillow allows.
     """
     try:
-        with PIL.Image.open(path, formats=sorted(set(FORMATS.values()))) as file:
+        with PIL.Image.open(path, formats=NAMES) as file:
             image = PIL.ImageOps.exif_transpose(file)
             if image.mode.startswith("I;16"):  # Pillow's own conversion to 8 bits would clip instead of scale
                 return np.rint(np.asarray(image) / 257).astype(np.uint8)
@@ -47,21 +45,12 @@ def write_image(path: str | os.PathLike[str], image: np.ndarray) -> None:
     Raises:
       UserError: a suffix that is none of `FORMATS`, or a place that cannot be written.
     """
-    path = pathlib.Path(path)
-    check_writable_format(path)
+    format = format_of(path)
     try:
         with appearing(path) as partial:
-            # Of the formats, only JPEG and WebP know these options: nearly nothing is lost, colours keep their size.
-            PIL.Image.fromarray(image).save(partial, format=FORMATS[path.suffix.lower()], quality=95, subsampling=0)
+            PIL.Image.fromarray(image).save(partial, format=format.name, **format.options)
     except (OSError, ValueError) as error:  # a ValueError is a picture too large for its format
         raise UserError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}") from None
-
-
-def check_writable_format(path: str | os.PathLike[str]) -> None:
-    """Raises `UserError` unless the suffix of `path` names a format that `write_image` knows."""
-    suffix = pathlib.Path(path).suffix.lower()
-    if suffix not in FORMATS:
-        raise UserError(f"cannot write {path}: its suffix must be one of {', '.join(sorted(FORMATS))}")
 
 
 def find_images(folder: str | os.PathLike[str]) -> list[pathlib.Path]:

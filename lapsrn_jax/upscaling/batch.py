@@ -40,10 +40,10 @@ class Settings(NamedTuple):
 
 
 def upscale_all(jobs: Sequence[Job], upscale: Upscaler, settings: Settings, record: pathlib.Path | None) -> list[dict]:
-    """Does the jobs; returns for each {"source", "target", "status"} and, by status, more:
+    """Does the jobs and reports on each of them; a picture that fails does not end it.
 
-    "done": "size" and "seconds"; "skipped" for results that `record` knows and that are still as they were; "failed":
-    "error", one line. Only a `KeyboardInterrupt` ends it early.
+    A report has "source", "target" and "status": "done", with "size" and "seconds", and "note" where something was
+    lost; "skipped", for a result that `record` knows and that is still as it was; "failed", with "error", one line.
 
     Args:
       jobs: from `find_jobs`.
@@ -99,7 +99,9 @@ def _upscale_one(job: Job, upscale: Upscaler, settings: Settings, progress: Prog
     size = settings.size(shape)
     upscale.check(max(size[0] / shape[0], size[1] / shape[1]))
     form = (settings.format or photo.format) if job.target == STREAM else None
-    note = check_writable(form or job.target, size[::-1], photo.pixels.shape[2], photo.alpha is not None, photo.pixels.dtype)
+    note = check_writable(
+        form or job.target, size[::-1], photo.pixels.shape[2], photo.alpha is not None, photo.pixels.dtype
+    )
     target: Any = sys.stdout.buffer
     if job.target != STREAM:
         target = pathlib.Path(job.target)

@@ -1,0 +1,190 @@
+"""EXIF as bytes: made true for an upright, larger picture, and carried from TIFF files and into them.
+
+What a camera wrote stays as it is, byte for byte, where nothing makes it untrue. (Maker notes that point to absolute
+places in their file are lost to their makers' tools on the way from or into a TIFF.)
+"""
+
+import dataclasses
+import io
+import re
+import struct
+from collections.abc import Collection
+from typing import IO, Literal
+
+_ORIENTATION = 274
+_WIDTHS, _HEIGHTS = (256, 40962), (257, 40963)
+_EXIF, _GPS, _INTEROP = 34665, 34853, 40965
+_BELOW = ({_EXIF, _GPS}, {_INTEROP}, set[int]())  # the directories within directories, by depth
+_TOLD = {270, 271, 272, 305, 306, 315, 316, 33432, 18246, 18249, *range(40091, 40096)}  # a TIFF's words, not its layout
+_SHORT, _LONG, _LONG8 = 3, 4, 16
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+_MOST = 2**24  # bytes of one directory's values
+_DAMAGE = (ValueError, KeyError, struct.error)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Layout:
+    order: Literal["<", ">"]
+    big: bool  # BigTIFF
+
+    def struct(self, small: str, big: str) -> struct.Struct:
+        return struct.Struct(self.order + (big if self.big else small))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Entry:
+    tag: int
+    kind: int
+    count: int
+    value: "bytes | list[_Entry]"  # a list is a directory of its own
+    at: int  # where the entry lies in its file
+
+
+def upright(exif: bytes) -> bytes | None:
+    """EXIF that says its picture is upright and has no thumbnail (a stale one by then); None if it is damaged."""
+    try:
+        patched = bytearray(_patched(exif, {_ORIENTATION: 1}))
+        layout, first = _header(io.BytesIO(exif))
+        number = layout.struct("H", "Q").unpack_from(patched, first)[0]
+        struct.pack_into(layout.order + "I", patched, first + 2 + 12 * number, 0)  # no next directory
+    except _DAMAGE:
+        return None
+    return bytes(patched)
+
+
+def resized(exif: bytes, width: int, height: int) -> bytes:
+    """EXIF, as `upright` gives it, that says its picture has another size, where it says anything of that."""
+    return _patched(exif, dict.fromkeys(_WIDTHS, width) | dict.fromkeys(_HEIGHTS, height))
+
+
+def upright_xmp(xmp: bytes) -> bytes:
+    """XMP that says nothing of its picture's orientation."""
+    return re.sub(rb'tiff:Orientation="\d+"|<tiff:Orientation>\d+</tiff:Orientation>', b"", xmp)
+
+
+def byte_order(exif: bytes) -> Literal["<", ">"]:
+    """EXIF's order of bytes."""
+    return _header(io.BytesIO(exif))[0].order
+
+
+def from_tiff(file: IO[bytes]) -> bytes | None:
+    """What the first page of a TIFF file says beyond its pixels, as EXIF; None if nothing or if it is damaged."""
+    try:
+        layout, first = _header(file)
+        entries = _tree(file, layout, first, _TOLD | _BELOW[0])
+    except _DAMAGE:
+        return None
+    order = layout.order
+    head = (b"II" if order == "<" else b"MM") + struct.pack(order + "HI", 42, 8)
+    return head + _packed(entries, _Layout(order, big=False), len(head)) if entries else None
+
+
+def into_tiff(file: IO[bytes], exif: bytes) -> None:
+    """Adds EXIF to the first page of a TIFF file of the same byte order, open for reading and writing."""
+    blob = io.BytesIO(exif)
+    told = _tree(blob, *_header(blob), _TOLD | _BELOW[0])
+    layout, first = _header(file)
+    tags = {entry.tag for entry in told}
+    own = [entry for entry in _directory(file, layout, first) if entry.tag not in tags]
+    end = file.seek(0, io.SEEK_END)
+    end += file.write(b"\0" * (end % 2))
+    file.write(_packed(own + told, layout, end))  # the directory anew; the old one is left unused
+    file.seek(8 if layout.big else 4)
+    file.write(layout.struct("I", "Q").pack(end))
+
+
+def _header(file: IO[bytes]) -> tuple[_Layout, int]:
+    file.seek(0)
+    head = file.read(16)
+    order: Literal["<", ">"] = "<" if head[:2] == b"II" else ">"
+    version = struct.unpack_from(order + "H", head, 2)[0]
+    if head[:2] not in (b"II", b"MM") or version not in (42, 43):
+        raise ValueError("no TIFF structure")
+    layout = _Layout(order, big=version == 43)
+    return layout, layout.struct("I", "Q").unpack_from(head, 8 if layout.big else 4)[0]
+
+
+def _directory(file: IO[bytes], layout: _Layout, at: int, tags: Collection[int] | None = None) -> list[_Entry]:
+    """The entries of the directory at `at`: those with one of `tags`, or all."""
+    count, head, offset = layout.struct("H", "Q"), layout.struct("HHI", "HHQ"), layout.struct("I", "Q")
+    size = head.size + offset.size
+    file.seek(at)
+    number = count.unpack(file.read(count.size))[0]
+    table = file.read(min(number, 65535) * size)
+    entries, most = [], _MOST
+    for place in range(0, number * size, size):
+        tag, kind, n = head.unpack_from(table, place)
+        if kind not in _SIZES or (tags is not None and tag not in tags):
+            continue
+        length = _SIZES[kind] * n
+        most -= length
+        if most < 0:
+            raise ValueError("values too large")
+        value = table[place + head.size : place + size]
+        if length > offset.size:
+            file.seek(offset.unpack(value)[0])
+            value = file.read(length)
+        if len(value) >= length:
+            entries.append(_Entry(tag, kind, n, value[:length], at + count.size + place))
+    return entries
+
+
+def _tree(
+    file: IO[bytes], layout: _Layout, at: int, tags: Collection[int] | None = None, depth: int = 0
+) -> list[_Entry]:
+    """As `_directory`, with the directories within it; without those that are damaged."""
+    entries = []
+    for entry in _directory(file, layout, at, tags):
+        if entry.tag in _BELOW[depth]:
+            try:
+                below = _tree(file, layout, _number(entry, layout), depth=depth + 1)
+            except _DAMAGE:
+                continue
+            entry = dataclasses.replace(entry, value=below)
+        entries.append(entry)
+    return entries
+
+
+def _number(entry: _Entry, layout: _Layout) -> int:
+    assert isinstance(entry.value, bytes)
+    return int.from_bytes(entry.value, "little" if layout.order == "<" else "big")
+
+
+def _packed(entries: list[_Entry], layout: _Layout, at: int) -> bytes:
+    """A directory that shall lie at `at`, with its values and the directories within it behind it."""
+    count, head, offset = layout.struct("H", "Q"), layout.struct("HHI", "HHQ"), layout.struct("I", "Q")
+    entries = sorted((entry for entry in entries if layout.big or entry.kind < _LONG8), key=lambda entry: entry.tag)
+    behind = at + count.size + len(entries) * (head.size + offset.size) + offset.size
+    table, values = b"", b""
+    for entry in entries:
+        if isinstance(entry.value, list):
+            table += head.pack(entry.tag, _LONG8 if layout.big else _LONG, 1) + offset.pack(behind + len(values))
+            values += _packed(entry.value, layout, behind + len(values))
+        elif len(entry.value) > offset.size:
+            table += head.pack(entry.tag, entry.kind, entry.count) + offset.pack(behind + len(values))
+            values += entry.value + b"\0" * (len(entry.value) % 2)
+        else:
+            table += head.pack(entry.tag, entry.kind, entry.count) + entry.value.ljust(offset.size, b"\0")
+    return count.pack(len(entries)) + table + offset.pack(0) + values
+
+
+def _patched(exif: bytes, numbers: dict[int, int]) -> bytes:
+    """EXIF with other numbers in place of those that it has for some tags."""
+    blob, patched = io.BytesIO(exif), bytearray(exif)
+    layout, first = _header(blob)
+    if layout.big:
+        raise ValueError("no EXIF")
+    entries = _directory(blob, layout, first, {*numbers, _EXIF})
+    for entry in entries:
+        if entry.tag == _EXIF:
+            try:
+                entries = entries + _directory(blob, layout, _number(entry, layout), numbers)
+            except _DAMAGE:
+                continue
+    for entry in entries:
+        if entry.tag in numbers and entry.kind in (_SHORT, _LONG) and entry.count == 1:
+            number = numbers[entry.tag]
+            kind = _LONG if number > 65535 else entry.kind
+            value = struct.pack(layout.order + ("I" if kind == _LONG else "H"), number).ljust(4, b"\0")
+            patched[entry.at : entry.at + 12] = struct.pack(layout.order + "HHI", entry.tag, kind, 1) + value
+    return bytes(patched)

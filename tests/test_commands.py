@@ -147,12 +147,17 @@ def test_bad_upscaling_input_gets_one_line(tmp_path, photographs, trained):
     before = picture.read_bytes()
     for arguments, words in (
         ([picture, "-o", tmp_path / "out.xyz"], "suffix"),
-        ([picture, "-o", picture], "is the input itself"),
-        ([tmp_path / "none.png", "-o", tmp_path / "out.png"], "no such image"),
+        ([picture, "-o", picture], "is one of the inputs"),
+        ([tmp_path / "none.png", "-o", tmp_path / "out.png"], "no such picture, folder or pattern"),
+        ([tmp_path, "-o", picture], "is a file"),
+        ([picture, "-o", tmp_path / "out.png", "--width", "10"], "is smaller than the picture"),
+        ([picture, "-o", tmp_path / "out.png", "--width", "100", "--scale", "2"], "either a scale, or a width"),
+        ([picture, "-o", tmp_path / "out.png", "--max-memory", "lots"], "is no amount of memory"),
+        ([picture, "-o", tmp_path / "out.png", "--device", "abacus"], "--device abacus"),
         ([picture, "-o", tmp_path / "out.png", "--scale", "0.5"], "the scale must be above 1"),
-        ([picture, "-o", tmp_path / "none" / "out.png"], "cannot write"),
+        ([picture, "-o", picture / "out.png"], "Not a directory"),
         ([picture], "-o"),
-        ([tmp_path / "none.png", "-o", picture], "no such image"),
+        ([tmp_path / "none.png", "-o", picture], "no such picture"),
         ([picture, "-o", tmp_path / ("x" * 300 + ".png")], "File name too long"),
     ):
         assert words in complaint(run("-m", "lapsrn_jax.cli", "upscale", *arguments, "--weights", trained))

@@ -64,7 +64,7 @@ def upscale_all(jobs: Sequence[Job], upscale: Upscaler, settings: Settings, reco
             report: dict[str, Any] = {"source": job.source, "target": job.target}
             try:
                 if job.target != STREAM and pathlib.Path(job.target).resolve() in sources:
-                    raise UserError(f"{job.target} is one of the inputs: choose another place")
+                    raise UserError(f"{job.target} is one of the inputs: give another --output")
                 made_from = _made_from(job, settings)
                 if record and known.get(job.target) == {**made_from, "result": _digest(job.target)}:
                     reports.append({**report, "status": "skipped"})
@@ -79,7 +79,8 @@ def upscale_all(jobs: Sequence[Job], upscale: Upscaler, settings: Settings, reco
                     bar.write(f"{job.target}: {note}", file=sys.stderr)
             except (UserError, OSError, MemoryError) as error:
                 report |= {"status": "failed", "error": _one_line(error)}
-                bar.write(f"failed: {report['error']}", file=sys.stderr)
+                if len(jobs) > 1:
+                    bar.write(f"failed: {report['error']}", file=sys.stderr)
             finally:
                 bar.update(number + 1 - bar.n)
             reports.append(report)

@@ -20,10 +20,10 @@ from lapsrn_jax.weights.files import load_weights, weights_digest
 
 
 def run(options: argparse.Namespace) -> None:
-    """Enlarges the pictures; exit status 1 if any of them failed.
+    """Enlarges the pictures; exit status 1 if any of several failed.
 
     Raises:
-      UserError: whatever concerns all pictures: options, inputs, weights.
+      UserError: whatever concerns all pictures: options, inputs, weights; and what is wrong with an only one.
     """
     sized = options.width is not None or options.height is not None
     scale = options.scale if options.scale is not None or sized else 4.0
@@ -49,14 +49,15 @@ def run(options: argparse.Namespace) -> None:
     if options.report:
         with appearing(options.report) as partial:
             partial.write_text(json.dumps(reports, indent=2) + "\n")
-    failed = any(report["status"] == "failed" for report in reports)
     if len(jobs) > 1:
         print(f"{options.output}: {summary(reports)}", file=sys.stderr)
-    elif not failed and options.output != STREAM:
-        width, height = reports[0].get("size", ("", ""))
-        print(f"{jobs[0].target}: " + (f"{width} x {height} pixels" if width else "done before"))
-    if failed:
-        sys.exit(1)
+        sys.exit(any(report["status"] == "failed" for report in reports))
+    [report] = reports
+    if report["status"] == "failed":
+        raise UserError(report["error"])
+    if options.output != STREAM:
+        now = "{} x {} pixels".format(*report["size"]) if report["status"] == "done" else "done before"
+        print(f"{report['target']}: {now}")
 
 
 def _set_up_jax(device: str | None) -> None:

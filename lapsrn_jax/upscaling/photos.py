@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
+import scipy.ndimage
 
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.images.photo import Photo
@@ -14,8 +15,8 @@ def enlarged(photo: Photo, upscale: Upscaler, size: Size, progress: Progress = l
     """Bands of the enlarged photo, [n, W', channels and alpha], in its dtype: uint8, uint16 or float in [0, 1].
 
     RGB goes through the network as luminance; gray, the four inks of CMYK and transparency as planes of their own.
-    Colours are multiplied with their opacity before, and divided by it after: what is transparent has no say in the
-    colours around it.
+    A pixel that cannot be seen takes the colour of the nearest one that can: whatever colour it has would else show as
+    a fringe.
 
     Args:
       photo: the picture.
@@ -26,7 +27,6 @@ def enlarged(photo: Photo, upscale: Upscaler, size: Size, progress: Progress = l
     dtype = photo.pixels.dtype
     whole = np.issubdtype(dtype, np.integer)
     peak = np.iinfo(dtype).max if whole else 1
-    least = 0.5 / peak if whole else 2**-17  # what is less opaque rounds to nothing
     shape, channels = photo.pixels.shape[:2], photo.pixels.shape[2]
     alpha = photo.alpha
     transparent = alpha is not None and bool((alpha != peak).any())
@@ -39,9 +39,10 @@ def enlarged(photo: Photo, upscale: Upscaler, size: Size, progress: Progress = l
         assert alpha is not None
         return alpha[start:stop] / peak
 
+    pixels = _bled(photo.pixels, alpha) if alpha is not None and transparent else photo.pixels
+
     def colors(start: int, stop: int) -> np.ndarray:
-        part = photo.pixels[start:stop] / peak
-        return part * opacity(start, stop)[:, :, None] if transparent else part
+        return pixels[start:stop] / peak
 
     if channels == 3:
         bands = upscale.color(colors, shape, size, share)
@@ -55,13 +56,19 @@ def enlarged(photo: Photo, upscale: Upscaler, size: Size, progress: Progress = l
 
     for band in bands:
         if opacities is not None:
-            opaque = np.clip(next(opacities), 0, 1)[:, :, None]
-            visible = opaque >= least
-            band = np.concatenate([np.where(visible, band / np.where(visible, opaque, 1), 0), opaque], axis=2)
+            band = np.concatenate([band, next(opacities)[:, :, None]], axis=2)
         elif alpha is not None:
             band = np.concatenate([band, np.ones_like(band[:, :, :1])], axis=2)
         band = np.clip(band, 0, 1)
         yield (np.floor(band * peak + 0.5) if whole else band).astype(dtype)
+
+
+def _bled(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """The colours, [H, W, C], those of fully transparent pixels replaced by the nearest of the others."""
+    if not alpha.any():
+        return pixels
+    rows, columns = scipy.ndimage.distance_transform_edt(alpha == 0, return_distances=False, return_indices=True)
+    return pixels[rows, columns]
 
 
 def target_size(shape: Size, scale: float | None, width: int | None, height: int | None) -> Size:

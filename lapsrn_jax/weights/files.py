@@ -19,6 +19,8 @@ from lapsrn_jax.files import appearing
 from lapsrn_jax.interop.matconvnet import read_mat
 
 FILE_NAME = "weights.safetensors"
+# The weights that come with the package: MODELS.md says what they are.
+PRETRAINED = {path.stem: path for path in sorted(pathlib.Path(__file__).parent.glob("*.safetensors"))}
 _ENTRY = "lapsrn_jax"  # of the file's metadata: JSON with the model's settings and where the weights come from
 
 
@@ -37,16 +39,20 @@ def save_weights(path: str | os.PathLike[str], model: nn.Module, params: Any, in
 def load_weights(path: str | os.PathLike[str]) -> tuple[nn.Module, dict[str, Any]]:
     """The model and the parameters in a run folder, a safetensors file of ours, or an authors' `.mat`.
 
+    Args:
+      path: of one of these; or the name of weights that come with the package, a key of `PRETRAINED`.
+
     Raises:
       UserError: no such file, no weights file, arrays that do not fit the model, or values that are not finite.
     """
-    path = pathlib.Path(path)
+    path = PRETRAINED.get(str(path), pathlib.Path(path))
     if path.is_dir():
         if not (path / FILE_NAME).exists():
             raise UserError(f"no {FILE_NAME} in {path}: training writes it with its first checkpoint")
         path = path / FILE_NAME
     if not path.exists():
-        raise UserError(f"no such weights file or run folder: {path}")
+        names = ", ".join(PRETRAINED)
+        raise UserError(f"no such weights file or run folder: {path}; with the package come {names}")
     model, params = read_mat(path) if path.suffix == ".mat" else _read_safetensors(path)[:2]
     _check(path, model, params)
     return model, params

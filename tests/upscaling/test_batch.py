@@ -1,0 +1,115 @@
+import io
+import json
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import PIL.Image
+import pytest
+
+from lapsrn_jax.cli import main
+from lapsrn_jax.images.io import write_image
+from lapsrn_jax.images.photo import read_photo
+from lapsrn_jax.models import Pyramid, Tying
+from lapsrn_jax.weights.files import save_weights
+from tests import tiny
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    model = Pyramid(**tiny.MODEL, tying=Tying())
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    save_weights(path, model, model.init(jax.random.key(0), jnp.zeros((1, 8, 8, 1)), 1)["params"], {})
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path, rng):
+    for name in ("a.png", "deep/b.jpg", "deep/c d.webp"):
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        write_image(tmp_path / "in" / name, tiny.photograph(rng, 20, 24))
+    return tmp_path
+
+
+def upscale(*arguments) -> int:
+    """The exit status of the command."""
+    try:
+        main(["upscale", *map(str, arguments)])
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
+
+
+def snapshot(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_folder_with_a_bad_picture_in_it(folder, weights, capsys):
+    """The rest is done, the bad one is named, the exit status says so; nothing half-written stays."""
+    (folder / "in" / "bad.png").write_bytes(b"no picture")
+    before = snapshot(folder / "in")
+    status = upscale(folder / "in", "-o", folder / "out", "--weights", weights, "--report", folder / "report.json")
+    assert status == 1
+    assert "bad.png is not a picture" in capsys.readouterr().err
+    assert snapshot(folder / "in") == before
+    results = {"a.png", "deep/b.jpg", "deep/c d.webp"}
+    assert snapshot(folder / "out").keys() == results | {".lapsrn.json"}
+    assert all(read_photo(folder / "out" / name).pixels.shape == (80, 96, 3) for name in results)
+    reports = json.loads((folder / "report.json").read_text())
+    assert [report["status"] for report in reports] == ["done", "failed", "done", "done"]
+    assert reports[0]["size"] == [96, 80]
+
+
+def test_what_is_done_is_not_done_again(folder, weights, capsys):
+    """Unless the picture, the settings or the result have changed since; names and dates do not count."""
+    arguments = [folder / "in", "-o", folder / "out", "--weights", weights]
+    assert upscale(*arguments, "--scale", "2") == 0
+    first = snapshot(folder / "out")
+    assert "3 done" in capsys.readouterr().err
+    assert upscale(*arguments, "--scale", "2") == 0
+    assert "3 skipped" in capsys.readouterr().err
+    (folder / "out" / "a.png").write_bytes(b"damaged")
+    write_image(folder / "in" / "deep" / "b.jpg", tiny.photograph(np.random.default_rng(9), 20, 24))
+    assert upscale(*arguments, "--scale", "2") == 0
+    assert "2 done, 1 skipped" in capsys.readouterr().err
+    assert snapshot(folder / "out")["a.png"] == first["a.png"]
+    assert snapshot(folder / "out")["deep/b.jpg"] != first["deep/b.jpg"]
+    assert upscale(*arguments, "--scale", "3") == 0
+    assert "3 done" in capsys.readouterr().err
+
+
+def test_inputs_are_never_overwritten(folder, weights, capsys):
+    before = snapshot(folder / "in")
+    assert upscale(folder / "in", "-o", folder / "in", "--weights", weights) == 1
+    assert snapshot(folder / "in").items() >= before.items()
+    assert capsys.readouterr().err.count("is one of the inputs") == 3
+
+
+def test_streams(folder, weights, monkeypatch, capsysbinary):
+    content = (folder / "in" / "a.png").read_bytes()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+    assert upscale("-", "-o", "-", "--scale", "2", "--weights", weights, "--format", "jpg") == 0
+    with PIL.Image.open(io.BytesIO(capsysbinary.readouterr().out)) as image:
+        assert (image.format, image.size) == ("JPEG", (48, 40))
+
+
+def test_depth_profile_and_resolution_arrive(tmp_path, rng, weights, capsys):
+    """16 bits in, 16 bits out; into a JPEG goes what it can hold, and it is said."""
+    import tifffile
+
+    pixels = rng.integers(0, 2**16, (12, 10, 3), dtype=np.uint16)
+    tifffile.imwrite(tmp_path / "deep.tif", pixels, photometric="rgb", iccprofile=b"profile", resolution=(300, 300),
+                     resolutionunit=2)  # fmt: skip
+    for name in ("x.png", "x.tif"):
+        assert upscale(tmp_path / "deep.tif", "-o", tmp_path / name, "--scale", "2", "--weights", weights) == 0
+        photo = read_photo(tmp_path / name)
+        assert photo.pixels.dtype == np.uint16
+        assert photo.pixels.shape == (24, 20, 3)
+        assert photo.icc_profile == b"profile"
+        assert photo.dpi == pytest.approx((300, 300), abs=0.1)
+    assert upscale(tmp_path / "deep.tif", "-o", tmp_path / "x.jpg", "--scale", "2", "--weights", weights) == 0
+    assert "rounded" in capsys.readouterr().err
+    assert upscale(tmp_path / "x.png", "-o", tmp_path / "y.png", "--width", "30", "--strip", "--weights", weights) == 0
+    stripped = read_photo(tmp_path / "y.png")
+    assert (stripped.dpi, stripped.icc_profile) == (None, b"profile")

@@ -1,0 +1,67 @@
+import pytest
+
+from lapsrn_jax.errors import UserError
+from lapsrn_jax.upscaling.jobs import STREAM, Job, find_jobs
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Pictures and others, some with names that are hard to tell apart or to write."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("in/a.png", "in/b.JPG", "in/deep/a.png", "in/deep/ü 日本.webp", "in/notes.txt", "c.png", "d.tif"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return tmp_path
+
+
+def test_one_file_becomes_one_file(folder):
+    assert find_jobs(["c.png"], "x.jpg") == [Job("c.png", "x.jpg")]
+    assert find_jobs(["c.png"], "in") == [Job("c.png", "in/c.png")]
+    assert find_jobs(["c.png"], "new/") == [Job("c.png", "new/c.png")]
+    assert find_jobs(["c.png"], "new", ".jpg") == [Job("c.png", "new/c.jpg")]
+    assert find_jobs([STREAM], STREAM) == [Job(STREAM, STREAM)]
+    assert find_jobs(["c.png"], STREAM) == [Job("c.png", STREAM)]
+
+
+def test_folders_keep_their_structure(folder):
+    jobs = find_jobs(["in"], "out")
+    assert [job.target for job in jobs] == ["out/a.png", "out/b.JPG", "out/deep/a.png", "out/deep/ü 日本.webp"]
+    assert [job.target for job in find_jobs(["in"], "out", ".png")][1::2] == ["out/b.png", "out/deep/ü 日本.png"]
+
+
+def test_results_are_no_inputs(folder):
+    """A folder of results within the folder of inputs is not searched the next time."""
+    before = find_jobs(["in"], "in/out")
+    (folder / "in" / "out").mkdir()
+    (folder / "in" / "out" / "a.png").touch()
+    assert find_jobs(["in"], "in/out") == before
+
+
+def test_patterns_and_files_together(folder):
+    jobs = find_jobs(["in/*.png", "d.tif", "in/**/*.webp"], "out")
+    assert [job.target for job in jobs] == ["out/a.png", "out/d.tif", "out/ü 日本.webp"]
+
+
+def test_two_results_for_one_place_are_numbered(folder):
+    (folder / "in" / "A.PNG").touch()
+    jobs = find_jobs(["in/a.png", "in/deep/a.png", "in/A.PNG", "in/a.png"], "out")
+    assert [job.target for job in jobs] == ["out/a.png", "out/a_2.png", "out/A_3.PNG"]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "output", "words"),
+    [
+        (["none.png"], "out", "no such picture"),
+        (["*.gif"], "out", "no such picture, folder or pattern"),
+        (["in", STREAM], "out", "one picture at a time"),
+        (["in"], STREAM, "one picture at a time"),
+        ([STREAM], "out", "Give it a suffix"),
+        (["in"], "c.png", "is a file"),
+        (["empty"], "out", "no pictures in empty"),
+    ],
+)
+def test_what_cannot_be_done_is_said_first(folder, inputs, output, words):
+    (folder / "empty").mkdir()
+    with pytest.raises(UserError, match=words.replace("*", ".")):
+        find_jobs(inputs, output)

@@ -1,0 +1,132 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import PIL.Image
+import pytest
+
+import lapsrn_jax
+from lapsrn_jax.errors import UserError
+from lapsrn_jax.images.photo import Photo
+from lapsrn_jax.models import Pyramid, Tying
+from lapsrn_jax.upscaling.photos import enlarged, target_size
+from lapsrn_jax.upscaling.upscale import Upscaler
+from lapsrn_jax.weights.files import save_weights
+from tests import tiny
+
+MODEL = Pyramid(**tiny.MODEL, tying=Tying())
+
+
+@pytest.fixture(scope="module")
+def params():
+    """Of a network that does little more than to interpolate."""
+    return MODEL.init(jax.random.key(0), jnp.zeros((1, 8, 8, 1)), 1)["params"]
+
+
+@pytest.fixture(scope="module")
+def network(params):
+    return Upscaler(MODEL, params)
+
+
+def enlarge(photo, network, scale=2):
+    size = tuple(scale * side for side in photo.pixels.shape[:2])
+    return np.concatenate(list(enlarged(photo, network, size)))
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("alpha", [False, True])
+def test_depth_and_channels_stay(rng, network, channels, dtype, alpha):
+    """And 16 bits are more than 8: the steps between neighbours in a ramp survive."""
+    peak = np.iinfo(dtype).max
+    ramp = np.linspace(0.25, 0.26, 40)[None, :, None] * np.ones((30, 1, channels))
+    photo = Photo(np.rint(peak * ramp).astype(dtype), np.full((30, 40), peak, dtype) if alpha else None)
+    result = enlarge(photo, network)
+    assert result.shape == (60, 80, channels + alpha)
+    assert result.dtype == dtype
+    inner = result[10:-10, 10:-10, 0]
+    assert abs(inner / peak - 0.255).max() < 0.01
+    assert len(np.unique(inner)) > (50 if dtype == np.uint16 else 1)
+    if alpha:
+        assert (result[..., -1] == peak).all()
+
+
+def test_what_is_transparent_leaves_no_fringe(network):
+    """A red disc on transparent green stays red to its very edge; its opacity is enlarged as a picture is."""
+    y, x = np.mgrid[:40, :40]
+    disc = (x - 20) ** 2 + (y - 20) ** 2 < 150
+    pixels = np.where(disc[:, :, None], [200, 0, 0], [0, 255, 0]).astype(np.uint8)
+    result = enlarge(Photo(pixels, np.where(disc, 255, 0).astype(np.uint8)), network)
+    assert abs(result[..., 3].sum() / 255 / 4 - disc.sum()) < 10
+    visible = result[10:-10, 10:-10][result[10:-10, 10:-10, 3] > 0].astype(int)
+    assert abs(visible[:, :3] - [200, 0, 0]).max() < 10
+    assert 0 < ((result[..., 3] > 0) & (result[..., 3] < 255)).sum() < 1000
+
+
+def test_gray_gives_what_equal_channels_give(rng, network):
+    """Nearly: luminance has a narrower range than gray, and the network is not linear."""
+    gray = rng.integers(60, 200, (20, 30, 1), dtype=np.uint8)
+    result, color = enlarge(Photo(gray), network), enlarge(Photo(np.repeat(gray, 3, axis=2)), network)
+    assert abs(result.astype(int) - color).max() < 20
+
+
+def test_target_sizes():
+    assert target_size((10, 20), 1.5, None, None) == (15, 30)
+    assert target_size((10, 20), None, 50, None) == (25, 50)
+    assert target_size((10, 20), None, None, 25) == (25, 50)
+    assert target_size((10, 20), None, 50, 60) == (60, 50)
+    with pytest.raises(UserError, match="15 x 8 is smaller"):
+        target_size((10, 20), None, 15, None)
+
+
+@pytest.fixture
+def weights(tmp_path, params):
+    save_weights(tmp_path / "tiny.safetensors", MODEL, params, {})
+    return tmp_path / "tiny.safetensors"
+
+
+@pytest.mark.parametrize("shape", [(9, 7), (9, 7, 1), (9, 7, 2), (9, 7, 3), (9, 7, 4)], ids=str)
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.float64])
+def test_arrays_come_back_as_they_went_in(rng, weights, shape, dtype):
+    image = rng.random(shape)
+    image = image.astype(dtype) if np.issubdtype(dtype, np.floating) else (image * np.iinfo(dtype).max).astype(dtype)
+    result = lapsrn_jax.upscale(image, 2, weights)
+    assert result.shape == (18, 14, *shape[2:])
+    assert result.dtype == dtype
+    assert lapsrn_jax.upscale(image, weights=weights).shape[:2] == (36, 28)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16"])
+def test_pillow_images_come_back_as_pillow_images(rng, tmp_path, weights, mode):
+    pixels = rng.integers(0, 256, (12, 10, 3), dtype=np.uint8)
+    if mode == "I;16":
+        image = PIL.Image.fromarray(rng.integers(0, 2**16, (12, 10), dtype=np.uint16))
+    else:
+        image = PIL.Image.fromarray(pixels).convert(mode)
+    image.info |= {"icc_profile": b"a profile", "dpi": (300, 300)}
+    result = lapsrn_jax.upscale(image, weights=weights, width=25)
+    assert result.size == (25, 30)
+    assert result.mode == {"1": "L", "P": "RGB"}.get(mode, mode)
+    assert result.info["icc_profile"] == b"a profile"
+    assert result.info["dpi"] == pytest.approx((300, 300), abs=0.1)
+
+
+def test_paths(rng, tmp_path, weights):
+    image = PIL.Image.fromarray(rng.integers(0, 256, (12, 10, 3), dtype=np.uint8))
+    image.save(tmp_path / "picture.png")
+    result = lapsrn_jax.upscale(tmp_path / "picture.png", 2, weights)
+    np.testing.assert_array_equal(np.asarray(result), lapsrn_jax.upscale(np.asarray(image), 2, weights))
+
+
+@pytest.mark.parametrize(
+    ("image", "words"),
+    [
+        (np.zeros((4, 4), np.int32), "array of int32"),
+        (np.zeros((4, 4, 5), np.uint8), r"shape \(4, 4, 5\)"),
+        (np.zeros((0, 4), np.uint8), "no picture"),
+        (np.full((4, 4), 7.0), "from 7 to 7"),
+        (np.full((4, 4), np.nan), "from nan"),
+    ],
+)
+def test_what_is_no_picture_is_refused(weights, image, words):
+    with pytest.raises(UserError, match=words):
+        lapsrn_jax.upscale(image, 2, weights)

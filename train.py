@@ -10,7 +10,9 @@ from lapsrn_jax.errors import run_with_flags
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "The run's config, such as configs/cms_x4.py.")
 flags.mark_flag_as_required("config")
-_WORKDIR = flags.DEFINE_string("workdir", None, "The run's folder; runs/NAME for configs/NAME.py if not given.")
+_WORKDIR = flags.DEFINE_string(
+    "workdir", None, "The run's folder; runs/NAME for configs/NAME.py if not given, runs/NAME_X for NAME.py:X."
+)
 _DISTRIBUTED = flags.DEFINE_bool("distributed", False, "Whether this is one process of several that JAX can find.")
 _COORDINATOR = flags.DEFINE_string("coordinator", None, "Where it cannot: HOST:PORT of process 0, with the next two.")
 _PROCESSES = flags.DEFINE_integer("processes", None, "How many processes there are.")
@@ -23,7 +25,8 @@ def main() -> None:
     from lapsrn_jax.training.interrupts import STOPPED
     from lapsrn_jax.training.loop import train_and_evaluate
 
-    name = pathlib.Path(config_flags.get_config_filename(flags.FLAGS["config"])).stem
+    path, _, argument = config_flags.get_config_filename(flags.FLAGS["config"]).partition(":")
+    name = "_".join(filter(None, [pathlib.Path(path).stem, argument]))
     if _DISTRIBUTED.value or _COORDINATOR.value:
         start_processes(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
     if not train_and_evaluate(_CONFIG.value, pathlib.Path(_WORKDIR.value or f"runs/{name}")):

@@ -1,7 +1,7 @@
 """The recipe of the weights that come with the package: one network for x2, x4 and x8, in stages.
 
-    python train.py --config configs/weights.py:cms_r1 --workdir runs/cms_r1
-    python train.py --config configs/weights.py:cms_r2 --workdir runs/cms_r2
+    python train.py --config configs/weights.py:cms_r1
+    python train.py --config configs/weights.py:cms_r2
 
 and the same with ms, the baseline, whose recipe differs in nothing but the tying. Recursions share their parameters, so
 their number can grow: each stage begins with the parameters, the average and the moments of the one before.
@@ -19,12 +19,15 @@ STAGES = {
 
 
 def get_config(stage: str = "cms_r1") -> ml_collections.ConfigDict:
+    stages = [f"{family}_{name}" for family in ("cms", "ms") for name in STAGES]
+    if stage not in stages:
+        raise ValueError(f"the argument of this config is one of {', '.join(stages)}; not {stage!r}")
     family, name = stage.split("_")
     recursions, patch_size, batch_size, steps, first, last, before = STAGES[name]
     config = default.get_config()
     config.seed = list(STAGES).index(name)  # other patches in each stage
     if before:
-        config.start = f"runs/{family}_{before}"
+        config.start = f"runs/weights_{family}_{before}"
     if family == "ms":
         config.model.tying = None
     config.model.recursions = recursions

@@ -141,6 +141,17 @@ def test_bad_evaluation_input_gets_one_line(tmp_path, photographs, trained):
 
 
 @pytest.mark.slow
+def test_a_config_takes_an_argument(tmp_path, photographs):
+    """It is a part of the run's name: the stages of a recipe do not share a folder."""
+    flags = [flag for flag in tiny.flags(photographs) if not flag.startswith("--config=")]
+    result = run(ROOT / "train.py", f"--config={ROOT / 'configs/weights.py'}:ms_r1", *flags, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    settings = json.loads((tmp_path / "runs" / "weights_ms_r1" / "config.json").read_text())
+    assert settings["model"]["tying"] is None
+    assert "one of cms_r1, cms_r2, ms_r1, ms_r2" in complaint(run("train.py", "--config=configs/weights.py:x"))
+
+
+@pytest.mark.slow
 def test_bad_upscaling_input_gets_one_line(tmp_path, photographs, trained):
     picture = tmp_path / "picture.png"
     picture.write_bytes((photographs / "0.png").read_bytes())
@@ -155,7 +166,7 @@ def test_bad_upscaling_input_gets_one_line(tmp_path, photographs, trained):
         ([picture, "-o", tmp_path / "out.png", "--max-memory", "lots"], "is no amount of memory"),
         ([picture, "-o", tmp_path / "out.png", "--device", "abacus"], "--device abacus"),
         ([picture, "-o", tmp_path / "out.png", "--scale", "0.5"], "the scale must be above 1"),
-        ([picture, "-o", picture / "out.png"], "Not a directory"),
+        ([picture, "-o", picture / "out.png"], "File exists"),
         ([picture], "-o"),
         ([tmp_path / "none.png", "-o", picture], "no such picture"),
         ([picture, "-o", tmp_path / ("x" * 300 + ".png")], "File name too long"),

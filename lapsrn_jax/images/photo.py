@@ -72,8 +72,9 @@ def read_photo(source: str | os.PathLike[str] | BinaryIO, name: str | None = Non
     except MemoryError:
         raise UserError(f"{name} needs more memory than there is") from None
     except Exception as error:  # a stranger's bytes: decoders raise what they like (struct.error, KeyError, ...)
-        reason = " ".join(str(getattr(error, "strerror", None) or error).split())[:200] or type(error).__name__
-        raise UserError(f"{name} is damaged or unreadable: {reason}") from None
+        told = " ".join(str(getattr(error, "strerror", None) or error).split())[:200]
+        reason = "" if isinstance(error, TypeError | LookupError | AttributeError) else f": {told}"
+        raise UserError(f"{name} is damaged or unreadable{reason}") from None
 
 
 @contextlib.contextmanager

@@ -15,11 +15,13 @@ MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _ORIENTATION, _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT, _XMP, _PROFILE = 274, 282, 283, 296, 700, 34675
 _SIDEWAYS = 5  # and above
 _INCHES = {2: 1.0, 3: 2.54}  # by resolution unit
-_REDUCED_OR_MASK = 1 | 4
+_REDUCED, _MASK = 1, 4  # kinds of pages beside the picture itself
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _CMYK = 0, 1, 2, 5
 _KINDS = {_WHITE_IS_ZERO: ("L", 1), _BLACK_IS_ZERO: ("L", 1), _RGB: ("RGB", 3), _CMYK: ("CMYK", 4)}
 _ASSOCIATED, _UNASSOCIATED = 1, 2
 _UNSIGNED = 1
+# Whose decoders fill the space they are given and no more; JPEG and its like have headers of their own to lie in.
+_BOUNDED = {1, 5, 8, 32773, 32946, 34925, 50000}  # none, LZW, deflate, PackBits, LZMA, Zstandard
 
 
 def read_tiff(file: BinaryIO, name: str) -> tuple[np.ndarray, int, int, dict[str, Any]]:
@@ -37,17 +39,21 @@ def read_tiff(file: BinaryIO, name: str) -> tuple[np.ndarray, int, int, dict[str
     with tifffile.TiffFile(file) as tiff:
         pages: Any = tiff.pages
         page = pages[0]
-        if not all(other.subfiletype & _REDUCED_OR_MASK for other in itertools.islice(pages, 1, 50)):
+        if page.subfiletype & _REDUCED:
+            raise UserError(f"{name} begins with a preview, as cameras' raw files do: develop it to a picture first")
+        if not all(other.subfiletype & (_REDUCED | _MASK) for other in itertools.islice(pages, 1, 50)):
             raise UserError(f"{name} holds {len(pages)} pictures: save the wanted one as a file of its own")
         most = 2 * (PIL.Image.MAX_IMAGE_PIXELS or math.inf)
-        if page.imagewidth * page.imagelength > most:
+        if max(page.imagewidth * page.imagelength, page.tilewidth * page.tilelength) > most:
             raise PIL.Image.DecompressionBombError
         orientation = _number(page, _ORIENTATION, 1)
         info = _info(page)
-        if page.photometric in _KINDS and page.bitspersample in (8, 16) and page.sampleformat == _UNSIGNED:
+        bits, plain = page.bitspersample, page.photometric in _KINDS and page.sampleformat == _UNSIGNED
+        if plain and bits in (1, 8, 16) and page.compression in _BOUNDED:
             return *_samples(page, name), orientation, info
-        if page.bitspersample > 8:
-            raise UserError(f"{name} has {page.bitspersample} bits a pixel of its kind: convert it to 8 or 16 first")
+        if bits > 8:
+            reason = f"{bits} bits a pixel" if bits != 16 else "16 bits a pixel of a rare kind"
+            raise UserError(f"{name} has {reason}: convert it to 8 or 16 first")
         file.seek(0)
         with PIL.Image.open(file, formats=["TIFF"]) as image:
             samples, channels = decode(image, file, name)
@@ -66,6 +72,8 @@ def _samples(page: Any, name: str) -> tuple[np.ndarray, int]:
     shape, planes = (page.imagelength, page.imagewidth), page.planarconfig == 2 and total > 1
     samples = page.asarray()
     samples = np.moveaxis(samples.reshape(total, *shape), 0, -1) if planes else samples.reshape(*shape, total)
+    if page.bitspersample == 1:
+        samples = samples.astype(np.uint8) * 255
     if page.photometric == _WHITE_IS_ZERO:
         samples = np.concatenate([~samples[:, :, :1], samples[:, :, 1:]], axis=2)
     return _unmultiplied(samples) if extra == [_ASSOCIATED] else samples, channels

@@ -18,6 +18,12 @@ def main(arguments: list[str] | None = None) -> None:
     upscale.add_argument("--weights", required=True, help="a run folder, a .safetensors or an authors' .mat file")
     upscale.set_defaults(run=_upscale)
 
+    export = commands.add_parser("export", help="write a network for other programs: ONNX or StableHLO")
+    export.add_argument("output", help="the file; its suffix, .onnx or .stablehlo, says the format")
+    export.add_argument("--scale", type=int, default=4, help="how many times as wide and high (default: 4)")
+    export.add_argument("--weights", required=True, help="a run folder, a .safetensors or an authors' .mat file")
+    export.set_defaults(run=_export)
+
     prepare = commands.add_parser("prepare", help="download data, check it, put it where it can be used")
     data = prepare.add_subparsers(required=True, metavar="DATA")
 
@@ -53,6 +59,13 @@ def _upscale(options: argparse.Namespace) -> None:
     enlarged = to_uint8(upscale(to_float(image), options.scale))
     write_image(output, enlarged)
     print(f"{output}: {enlarged.shape[1]} x {enlarged.shape[0]} pixels")
+
+
+def _export(options: argparse.Namespace) -> None:
+    from lapsrn_jax.interop.export import export_model
+    from lapsrn_jax.weights.files import load_weights, read_info
+
+    export_model(options.output, *load_weights(options.weights), options.scale, read_info(options.weights))
 
 
 def _prepare_div2k(options: argparse.Namespace) -> None:

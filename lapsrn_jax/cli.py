@@ -34,6 +34,12 @@ def main(arguments: list[str] | None = None) -> None:
     result.add_argument("--report", type=pathlib.Path, help="a JSON file for what was done, skipped and failed")
     upscale.set_defaults(run=_upscale)
 
+    export = commands.add_parser("export", help="write a network for other programs: ONNX or StableHLO")
+    export.add_argument("output", help="the file; its suffix, .onnx or .stablehlo, says the format")
+    export.add_argument("--scale", type=int, default=4, help="how many times as wide and high (default: 4)")
+    export.add_argument("--weights", required=True, help="a run folder, a .safetensors or an authors' .mat file")
+    export.set_defaults(run=_export)
+
     prepare = commands.add_parser("prepare", help="download data, check it, put it where it can be used")
     data = prepare.add_subparsers(required=True, metavar="DATA")
 
@@ -72,6 +78,13 @@ def _upscale(options: argparse.Namespace) -> None:
     from lapsrn_jax.upscaling.command import run
 
     run(options)
+
+
+def _export(options: argparse.Namespace) -> None:
+    from lapsrn_jax.interop.export import export_model
+    from lapsrn_jax.weights.files import load_weights, read_info
+
+    export_model(options.output, *load_weights(options.weights), options.scale, read_info(options.weights))
 
 
 def _prepare_div2k(options: argparse.Namespace) -> None:

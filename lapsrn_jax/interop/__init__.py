@@ -1,1 +1,1 @@
-"""Weights in the formats of others."""
+"""Networks in the formats of others."""

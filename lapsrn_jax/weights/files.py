@@ -45,6 +45,20 @@ def load_weights(path: str | os.PathLike[str]) -> tuple[nn.Module, dict[str, Any
     Raises:
       UserError: no such file, no weights file, arrays that do not fit the model, or values that are not finite.
     """
+    path = _file(path)
+    model, params = read_mat(path) if path.suffix == ".mat" else _read_safetensors(path)[:2]
+    _check(path, model, params)
+    return model, params
+
+
+def read_info(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The info that `save_weights` was given, {} for an authors' `.mat`; paths and errors as in `load_weights`."""
+    path = _file(path)
+    return {} if path.suffix == ".mat" else _read_safetensors(path)[2]
+
+
+def _file(path: str | os.PathLike[str]) -> pathlib.Path:
+    """The weights file that is meant by a path to it, a path to a run folder, or a name."""
     path = PRETRAINED.get(str(path), pathlib.Path(path))
     if path.is_dir():
         if not (path / FILE_NAME).exists():
@@ -53,14 +67,7 @@ def load_weights(path: str | os.PathLike[str]) -> tuple[nn.Module, dict[str, Any
     if not path.exists():
         names = ", ".join(PRETRAINED)
         raise UserError(f"no such weights file or run folder: {path}; with the package come {names}")
-    model, params = read_mat(path) if path.suffix == ".mat" else _read_safetensors(path)[:2]
-    _check(path, model, params)
-    return model, params
-
-
-def read_info(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The info that `save_weights` was given, read from a safetensors file of ours; errors as in `load_weights`."""
-    return _read_safetensors(pathlib.Path(path))[2]
+    return path
 
 
 def _read_safetensors(path: pathlib.Path) -> tuple[nn.Module, dict[str, Any], dict[str, Any]]:

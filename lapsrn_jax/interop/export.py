@@ -1,0 +1,45 @@
+"""Trained networks as files for programs that know nothing of this package."""
+
+import os
+import pathlib
+from typing import Any
+
+import flax.linen as nn
+
+from lapsrn_jax.errors import UserError
+from lapsrn_jax.files import appearing
+
+
+def export_model(path: str | os.PathLike[str], model: nn.Module, params: Any, scale: int, info: dict[str, Any]) -> None:
+    """Writes the network that enlarges luminance by `scale`, as ONNX (.onnx) or StableHLO (.stablehlo).
+
+    Args:
+      path: the file, which appears whole or not at all; its suffix says the format.
+      model: a `Pyramid` or a `LapSRN`.
+      params: its parameters.
+      scale: 2, 4 or 8.
+      info: JSON-ready: where the weights come from. ONNX has a place for it, StableHLO has none.
+
+    Raises:
+      UserError: another suffix, a scale that the model cannot give, or a package that is not installed.
+    """
+    path = pathlib.Path(path)
+    if path.suffix not in (".onnx", ".stablehlo"):
+        raise UserError(f"{path}: networks are exported as .onnx or .stablehlo")
+    scales = [2**level for level in range(1, getattr(model, "levels", 3) + 1)]
+    if scale not in scales:
+        raise UserError(f"this network can be exported for the scales {', '.join(map(str, scales))}; not for {scale}")
+    levels = scales.index(scale) + 1
+    try:
+        if path.suffix == ".onnx":
+            from lapsrn_jax.interop.onnx import onnx_model
+
+            content: bytes | bytearray = onnx_model(model, params, levels, info)
+        else:
+            from lapsrn_jax.interop.stablehlo import stablehlo_model
+
+            content = stablehlo_model(model, params, levels)
+    except ImportError as error:
+        raise UserError(f"cannot write {path.suffix} ({error}): pip install 'lapsrn_jax[export]'") from None
+    with appearing(path) as partial:
+        partial.write_bytes(content)

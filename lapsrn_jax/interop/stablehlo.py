@@ -1,0 +1,27 @@
+"""A network as StableHLO, in the file format of `jax.export`: JAX alone runs it, without this package."""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import export
+
+PLATFORMS = ("cpu", "cuda")
+
+
+def stablehlo_model(model: nn.Module, params: Any, levels: int) -> bytearray:
+    """What `jax.export.deserialize(...).call` takes, for `PLATFORMS` and images of any size.
+
+    The function maps luminance float32 [N, H, W, 1] in [0, 1] to [N, s H, s W, 1] with s = 2 ** levels, not clipped.
+    Convolutions are XLA's own on CPUs too: Winograd's is chosen by the size.
+    """
+
+    def enlarge(image: jax.Array) -> jax.Array:
+        images: Any = model.apply({"params": params}, image, levels)
+        last: jax.Array = images[-1]
+        return last
+
+    n, height, width = export.symbolic_shape("batch, height, width")
+    image = jax.ShapeDtypeStruct((n, height, width, 1), jnp.float32)
+    return export.export(jax.jit(enlarge), platforms=PLATFORMS)(image).serialize()

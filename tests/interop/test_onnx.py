@@ -1,0 +1,107 @@
+"""The graphs against the models, in ONNX Runtime."""
+
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax.traverse_util import flatten_dict
+
+from lapsrn_jax import __version__, models
+from lapsrn_jax.models import LapSRN, Pyramid, Tying
+
+onnx = pytest.importorskip("onnx")
+runtime = pytest.importorskip("onnxruntime")
+SIZES = [(1, 1, 1), (2, 9, 6)]
+SMALL = {"features": 6, "depth": 2, "recursions": 2}
+
+
+def parameters(model, rng):
+    """Random ones that keep the size of the signal, biases too."""
+    start = model.init(jax.random.key(0), jnp.zeros((1, 4, 4, 1)), 1)["params"]
+
+    def some(array):
+        stddev = (1 / np.prod(array.shape[:3])) ** 0.5 if array.ndim == 4 else 0.1
+        return (stddev * rng.standard_normal(array.shape)).astype(np.float32)
+
+    return jax.tree.map(some, start)
+
+
+def written(model, params, levels):
+    from lapsrn_jax.interop.onnx import onnx_model
+
+    content = onnx_model(model, params, levels, {"step": 7})
+    return onnx.load_from_string(content), runtime.InferenceSession(content, providers=["CPUExecutionProvider"])
+
+
+def check_outputs(model, params, levels, session, rng, sizes=SIZES):
+    apply = jax.jit(lambda image: model.apply({"params": params}, image, levels)[-1])
+    for n, height, width in sizes:
+        image = rng.random((n, height, width, 1), np.float32)
+        (enlarged,) = session.run(None, {"image": image.transpose(0, 3, 1, 2)})
+        expected = np.asarray(apply(image))
+        assert np.ptp(expected) > 0.1 or expected.size <= 64
+        np.testing.assert_allclose(enlarged, expected.transpose(0, 3, 1, 2), atol=1e-5, rtol=1e-5)
+
+
+MODELS = {
+    "cms": Pyramid(**SMALL, tying=Tying(layer=2)),
+    "cms with biases": Pyramid(**SMALL, tying=Tying(layer=1), use_bias=True),
+    "its bias tied": Pyramid(**SMALL, tying=Tying(layer=2, bias="tied"), use_bias=True, skip="block"),
+    "ms": Pyramid(**SMALL),
+    "no skips": Pyramid(**SMALL, use_bias=True, skip="none"),
+    "lapsrn": LapSRN(levels=3, features=6, depth=2),
+    "lapsrn with biases": LapSRN(levels=2, features=6, depth=2, use_bias=True),
+    "soft": Pyramid(**SMALL, tying=Tying(layer=1, strength="soft", penalty=0.1)),
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_graph_is_the_model(rng, name):
+    model, levels = MODELS[name], 1 if "bias" in name else 2
+    params = parameters(model, rng)
+    _, session = written(model, params, levels)
+    check_outputs(model, params, levels, session, rng)
+
+
+def test_eight_times_as_large_and_of_any_size(rng):
+    model = Pyramid(features=4, depth=1, recursions=1, tying=Tying(layer=1))
+    params = parameters(model, rng)
+    _, session = written(model, params, 3)
+    check_outputs(model, params, 3, session, rng, [(1, 1, 1), (3, 1, 5), (1, 17, 33)])
+
+
+@pytest.mark.parametrize("flip", [True, False])
+@pytest.mark.parametrize("swap", [True, False])
+def test_the_adjoint_needs_no_kernel_of_its_own(rng, swap, flip):
+    model = Pyramid(**SMALL, tying=Tying(layer=2, swap_channels=swap, flip_taps=flip))
+    params = parameters(model, rng)
+    proto, session = written(model, params, 1)
+    check_outputs(model, params, 1, session, rng)
+
+    arrays = {array.name for array in proto.graph.initializer}
+    tree = set(flatten_dict(params, sep="/"))
+    assert arrays == (tree if swap and flip else tree | {"upsample/kernel"})
+    (users,) = [{n.op_type for n in proto.graph.node if "block/conv_2/kernel" in n.input}]
+    assert users == ({"Conv", "ConvTranspose"} if swap and flip else {"Conv"})
+
+
+def test_each_parameter_is_stored_once(rng):
+    for model in (MODELS["its bias tied"], MODELS["lapsrn with biases"], MODELS["no skips"]):
+        params = parameters(model, rng)
+        proto, _ = written(model, params, 2)
+        stored = {array.name: np.prod(array.dims) for array in proto.graph.initializer}
+        assert stored == {name: array.size for name, array in flatten_dict(params, sep="/").items()}
+
+
+def test_it_says_what_it_is(rng):
+    model = MODELS["cms"]
+    proto, session = written(model, parameters(model, rng), 2)
+    assert (proto.producer_name, proto.producer_version) == ("lapsrn_jax", __version__)
+    metadata = session.get_modelmeta().custom_metadata_map
+    assert metadata["scale"] == "4"
+    assert models.from_settings(json.loads(metadata["model"])) == model
+    assert json.loads(metadata["weights"]) == {"step": 7}
+    assert session.get_inputs()[0].shape == ["batch", 1, "height", "width"]
+    assert session.get_outputs()[0].shape == ["batch", 1, "4 * height", "4 * width"]

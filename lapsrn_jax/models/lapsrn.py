@@ -1,11 +1,10 @@
 """LapSRN (Lai et al., CVPR 2017): the Laplacian pyramid before recursion, every level with filters of its own."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import flax.linen as nn
 import jax
 
-from lapsrn_jax.errors import UserError
 from lapsrn_jax.models import layers
 from lapsrn_jax.models.layers import Filter, bilinear_init, block_init, conv, filter_init, he_stddev, leaky_relu
 
@@ -25,6 +24,8 @@ class LapSRN(nn.Module):
       remat: whether the backward pass computes the features of each level's convolutions anew.
     """
 
+    channels: ClassVar[int] = 1
+
     levels: int = 2
     features: int = 64
     depth: int = 10
@@ -37,6 +38,11 @@ class LapSRN(nn.Module):
         for name in ("levels", "features", "depth"):
             layers.check_count(name, getattr(self, name))
 
+    @property
+    def scales(self) -> tuple[int, ...]:
+        """Which the model can be called with."""
+        return tuple(2**level for level in range(1, self.levels + 1))
+
     def _level_init(self, key: jax.Array) -> dict[str, Any]:
         c, bias = self.features, self.use_bias
         keys = jax.random.split(key, 4)
@@ -48,14 +54,9 @@ class LapSRN(nn.Module):
         }
 
     @nn.compact
-    def __call__(self, image: jax.Array, levels: int) -> list[jax.Array]:
-        """As `Pyramid.__call__`, for at most `self.levels` levels.
-
-        Raises:
-          UserError: more levels than there are parameters for.
-        """
-        if levels > self.levels:
-            raise UserError(f"this LapSRN enlarges by at most x{2**self.levels}, not by x{2**levels}")
+    def __call__(self, image: jax.Array, scale: int) -> list[jax.Array]:
+        """As `Pyramid.__call__`, for at most as many levels as there are parameters for."""
+        layers.check_scale(scale, self.scales)
         conv_in = self.param("conv_in", filter_init((3, 3, 1, self.features), 1e-3, self.use_bias))
         pyramid = [self.param(f"level_{i}", self._level_init) for i in range(1, self.levels + 1)]
 
@@ -69,7 +70,7 @@ class LapSRN(nn.Module):
 
         features = leaky_relu(conv(image if self.dtype is None else image.astype(self.dtype), **conv_in))
         images = []
-        for level in pyramid[:levels]:
+        for level in pyramid[: scale.bit_length() - 1]:
             features = trunk(features, level["block"])
             features = leaky_relu(layers.upsample(features, **level["upsample"]))
             image = layers.upsample(image, **level["image_upsample"]) + conv(features, **level["residual"])

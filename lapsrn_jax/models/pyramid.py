@@ -1,7 +1,7 @@
 """MS-LapSRN (Lai et al., TPAMI 2018) and CMS-LapSRN: one recursive block for every recursion, level and scale."""
 
 import functools
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import flax.linen as nn
 import jax
@@ -55,6 +55,9 @@ class Pyramid(nn.Module):
         the memory for a third more work (docs/memory.md).
     """
 
+    channels: ClassVar[int] = 1
+    scales: ClassVar[tuple[int, ...]] = (2, 4, 8, 16)  # the recursion has no end, memory has
+
     features: int = 64
     depth: int = 5
     recursions: int = 8
@@ -92,11 +95,15 @@ class Pyramid(nn.Module):
         return params
 
     @nn.compact
-    def __call__(self, image: jax.Array, levels: int) -> list[jax.Array]:
-        """Luminance [N, H, W, 1] in [0, 1] to the images of all levels: [N, 2H, 2W, 1], [N, 4H, 4W, 1], ...
+    def __call__(self, image: jax.Array, scale: int) -> list[jax.Array]:
+        """Luminance [N, H, W, 1] in [0, 1] to the images of all levels: [N, 2H, 2W, 1], ..., [N, scale H, scale W, 1].
 
         The images are not clipped.
+
+        Raises:
+          UserError: `scale` is none of `self.scales`.
         """
+        layers.check_scale(scale, self.scales)
         params = self._declare()
         block, upsample = params["block"], params["upsample"]
         if self.tying is not None:
@@ -104,7 +111,7 @@ class Pyramid(nn.Module):
 
         features = conv(image if self.dtype is None else image.astype(self.dtype), **params["conv_in"])
         images = []
-        for _ in range(levels):
+        for _ in range(scale.bit_length() - 1):
             features = recurse(features, block, self.recursions, self.skip, self.remat)
             features = layers.upsample(leaky_relu(features), **upsample)
             image = layers.upsample(image, **params["image_upsample"]) + conv(features, **params["residual"])

@@ -1,7 +1,6 @@
-"""A network on luminance becomes a way to enlarge pictures in colour."""
+"""A network on luminance, or on RGB, becomes a way to enlarge pictures in gray and in colour."""
 
 import functools
-import math
 from typing import Any
 
 import flax.linen as nn
@@ -16,8 +15,8 @@ from lapsrn_jax.images.resize import imresize, scaled_size
 class Upscaler:
     """A model with its parameters, as a function of pictures.
 
-    The network enlarges the luminance, bicubic interpolation the two colour differences, as the papers do. A scale
-    that is no power of 2 takes the next pyramid level and shrinks its image.
+    A network on luminance enlarges that, bicubic interpolation the two colour differences, as the papers do; a network
+    on RGB sees gray as three equal channels. A scale that the model does not have takes the next and shrinks its image.
     """
 
     def __init__(self, model: nn.Module, params: Any) -> None:
@@ -31,6 +30,10 @@ class Upscaler:
         """
         self.check(scale)
         size = (scaled_size(image.shape[0], scale), scaled_size(image.shape[1], scale))
+        if self._model.channels == 3:
+            rgb = image if image.ndim == 3 else np.repeat(image[:, :, None], 3, axis=2)
+            larger = self._enlarge(rgb, scale, size)
+            return larger if image.ndim == 3 else larger.mean(axis=2)
         if image.ndim == 2:
             return self._enlarge(image, scale, size)
         ycbcr = rgb_to_ycbcr(image)
@@ -42,19 +45,20 @@ class Upscaler:
         """Raises `UserError` unless the model can enlarge by `scale`."""
         if not scale > 1:
             raise UserError(f"the scale must be above 1, got {scale:g}")
-        largest = 2 ** getattr(self._model, "levels", 4)  # a recursive pyramid has no end, memory has
+        largest = max(self._model.scales)
         if scale > largest:
             raise UserError(f"this network enlarges by at most x{largest}, not by x{scale:g}")
 
-    def _enlarge(self, y: np.ndarray, scale: float, size: tuple[int, int]) -> np.ndarray:
-        levels = math.ceil(math.log2(scale))
-        batch = _last_image(self._model, self._params, y[None, :, :, None].astype(np.float32), levels)
-        larger = np.asarray(batch, np.float64)[0, :, :, 0]
-        return larger if larger.shape == size else imresize(larger, size=size)
+    def _enlarge(self, image: np.ndarray, scale: float, size: tuple[int, int]) -> np.ndarray:
+        served = min(s for s in self._model.scales if s >= scale)
+        batch = _last_image(self._model, self._params, np.atleast_3d(image)[None].astype(np.float32), served)
+        larger = np.asarray(batch, np.float64)[0]
+        larger = larger[:, :, 0] if image.ndim == 2 else larger
+        return larger if larger.shape[:2] == size else imresize(larger, size=size)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 3))
-def _last_image(model: nn.Module, params: Any, y: jax.Array, levels: int) -> jax.Array:
-    images: Any = model.apply({"params": params}, y, levels)
+def _last_image(model: nn.Module, params: Any, lr: jax.Array, scale: int) -> jax.Array:
+    images: Any = model.apply({"params": params}, lr, scale)
     last: jax.Array = images[-1]
     return last

@@ -3,11 +3,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from lapsrn_jax.data.sources import evaluation_pictures
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.evaluation.benchmark import evaluate
 from lapsrn_jax.evaluation.protocol import Protocol, bicubic
 from lapsrn_jax.images.color import luminance
-from lapsrn_jax.images.io import find_images, to_float
+from lapsrn_jax.images.io import to_float
 from lapsrn_jax.images.resize import imresize
 from lapsrn_jax.interop.matconvnet import read_mat
 from lapsrn_jax.models import Pyramid, layers
@@ -32,7 +33,7 @@ NETWORKS = [
 @pytest.mark.slow
 @pytest.mark.parametrize("name", BICUBIC)
 def test_bicubic_rows_of_table_2(benchmarks, name):
-    records = evaluate({"bicubic": bicubic}, {name: find_images(benchmarks / name)}, [2, 4, 8], Protocol())
+    records = evaluate({"bicubic": bicubic}, {name: evaluation_pictures(str(benchmarks / name))}, [2, 4, 8], Protocol())
     for record, (psnr, ssim) in zip(records, BICUBIC[name], strict=True):
         assert record["psnr"] == pytest.approx(psnr, abs=0.005 + 1e-9)
         assert record["ssim"] == pytest.approx(ssim, abs=0.0005 + 1e-9)
@@ -42,7 +43,9 @@ def test_bicubic_rows_of_table_2(benchmarks, name):
 @pytest.mark.parametrize(("file", "scores", "tolerance"), NETWORKS, ids=[row[0] for row in NETWORKS])
 def test_authors_networks_score_as_published(benchmarks, reference, file, scores, tolerance):
     upscale = Upscaler(*read_mat(reference / file))
-    records = evaluate({"network": upscale}, {"Set5": find_images(benchmarks / "Set5")}, list(scores), Protocol())
+    records = evaluate(
+        {"network": upscale}, {"Set5": evaluation_pictures(str(benchmarks / "Set5"))}, list(scores), Protocol()
+    )
     assert {record["scale"]: record["psnr"] for record in records} == pytest.approx(scores, abs=tolerance)
 
 
@@ -80,7 +83,7 @@ def test_the_upscaler_changes_luminance_only(rng):
 
     class Bicubic(Upscaler):
         def __init__(self):
-            self._model = None
+            self._model = Pyramid()
 
         def _enlarge(self, y, scale, size):
             return imresize(y, size=size)
@@ -96,7 +99,7 @@ def test_the_upscaler_changes_luminance_only(rng):
 def test_the_upscaler_takes_the_level_that_the_scale_needs(rng):
     """A network whose residual is nothing enlarges bilinearly, level by level; what is too large is shrunk."""
     model = Pyramid(features=2, depth=1, recursions=1)
-    params = model.init(jax.random.key(0), jnp.zeros((1, 4, 4, 1)), 1)["params"]
+    params = model.init(jax.random.key(0), jnp.zeros((1, 4, 4, 1)), 2)["params"]
     params["residual"]["kernel"] *= 0
     image = rng.random((7, 9))
     twice = layers.upsample(jnp.asarray(image, jnp.float32)[None, :, :, None], **params["image_upsample"])

@@ -1,8 +1,8 @@
 """Training batches as a pure function of (seed, index): nothing to save, nothing to restore.
 
 A sample is the pyramid of one patch, from its low-resolution image to the patch itself, each image twice the size of
-the one before: (LR, HR) for x2, (LR, HR / 2, HR) for x4. A batch maps each scale to such a tuple of stacked images,
-float32 [n, h, w, 1], luminance in [0, 1]:
+the one before: (LR, HR) for x2, (LR, HR / 2, HR) for x4; a scale that is no power of 2 has no levels between: (LR, HR)
+for x3. A batch maps each scale to such a tuple of stacked images, float32 [n, h, w, C] in [0, 1], luminance or RGB:
 
     {2: (lr, hr), 4: (lr, half, hr)}
 """
@@ -54,6 +54,7 @@ def training_batches(
     batches: slice,
     process: int = 0,
     processes: int = 1,
+    channels: int = 1,
 ) -> grain.MapDataset[Batch]:
     """Batches of one process; element i is batch `batches.start + i`, the same whenever and wherever it is asked for.
 
@@ -66,6 +67,7 @@ def training_batches(
       batches: which batches, by their number since the start of training.
       process: whose share of each batch; together the shares are the batch of a single process.
       processes: how many share.
+      channels: 1 for luminance, 3 for RGB.
 
     Raises:
       UserError: `patch_size` is not a multiple of a scale.
@@ -78,7 +80,7 @@ def training_batches(
 
     def sample(scale_and_photograph: tuple[int, np.ndarray], rng: np.random.Generator) -> Pyramid:
         scale, photograph = scale_and_photograph
-        return augmented(cut_patch(photograph, scale, patch_size, rng), rng)
+        return augmented(cut_patch(photograph, scale, patch_size, rng, channels), rng)
 
     samples = (
         grain.MapDataset.source(photographs)
@@ -108,8 +110,10 @@ def prefetched(batches: grain.MapDataset[Batch], workers: int) -> grain.IterData
     return batches.to_iter_dataset(grain.ReadOptions(num_threads=4, prefetch_buffer_size=8))
 
 
-def cut_patch(photograph: np.ndarray, scale: int, patch_size: int, rng: np.random.Generator) -> Pyramid:
-    """A random patch of the photograph, shrunk by a random factor, as a pyramid of `log2(scale) + 1` images.
+def cut_patch(
+    photograph: np.ndarray, scale: int, patch_size: int, rng: np.random.Generator, channels: int = 1
+) -> Pyramid:
+    """A random patch of the photograph, shrunk by a random factor, as a pyramid from LR to HR.
 
     Each image equals that part of what the evaluation protocol would make of the whole shrunk photograph: it is made
     from the patch with a margin as wide as the bicubic kernel reaches.
@@ -125,14 +129,17 @@ def cut_patch(photograph: np.ndarray, scale: int, patch_size: int, rng: np.rando
         parts.append(resize_window(side, rescale, slice(begin, min(start + patch_size + margin, last))))
         inner.append(start - begin)
     (rows, seen_rows), (columns, seen_columns) = parts
-    hr = rows @ luminance(to_float(photograph[seen_rows, seen_columns])) @ columns.T
+    seen = to_float(photograph[seen_rows, seen_columns])
+    planes = [luminance(seen)] if channels == 1 else np.moveaxis(seen, 2, 0)
+    hr = np.stack([rows @ plane @ columns.T for plane in planes], axis=2)
 
     def level(shrink: int) -> np.ndarray:
         image = imresize(hr, 1 / shrink) if shrink > 1 else hr
         top, left, size = inner[0] // shrink, inner[1] // shrink, patch_size // shrink
-        return image[top : top + size, left : left + size, None].astype(np.float32)
+        return image[top : top + size, left : left + size].astype(np.float32)
 
-    return tuple(level(scale >> i) for i in range(scale.bit_length()))
+    between = range(1, scale.bit_length() - 1) if scale & (scale - 1) == 0 else ()
+    return (level(scale), *(level(scale >> i) for i in between), level(1))
 
 
 def augmented(pyramid: Pyramid, rng: np.random.Generator) -> Pyramid:

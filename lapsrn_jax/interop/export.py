@@ -8,6 +8,8 @@ import flax.linen as nn
 
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.files import appearing
+from lapsrn_jax.models import LapSRN, Pyramid
+from lapsrn_jax.models.layers import check_scale
 
 
 def export_model(path: str | os.PathLike[str], model: nn.Module, params: Any, scale: int, info: dict[str, Any]) -> None:
@@ -17,7 +19,7 @@ def export_model(path: str | os.PathLike[str], model: nn.Module, params: Any, sc
       path: the file, which appears whole or not at all; its suffix says the format.
       model: a `Pyramid` or a `LapSRN`.
       params: its parameters.
-      scale: 2, 4 or 8.
+      scale: one of the model's.
       info: JSON-ready: where the weights come from. ONNX has a place for it, StableHLO has none.
 
     Raises:
@@ -26,19 +28,18 @@ def export_model(path: str | os.PathLike[str], model: nn.Module, params: Any, sc
     path = pathlib.Path(path)
     if path.suffix not in (".onnx", ".stablehlo"):
         raise UserError(f"{path}: networks are exported as .onnx or .stablehlo")
-    scales = [2**level for level in range(1, getattr(model, "levels", 3) + 1)]
-    if scale not in scales:
-        raise UserError(f"this network can be exported for the scales {', '.join(map(str, scales))}; not for {scale}")
-    levels = scales.index(scale) + 1
+    if not isinstance(model, Pyramid | LapSRN):
+        raise UserError("only the pyramids, LapSRN, MS-LapSRN and CMS-LapSRN, can be exported")
+    check_scale(scale, model.scales)
     try:
         if path.suffix == ".onnx":
             from lapsrn_jax.interop.onnx import onnx_model
 
-            content: bytes | bytearray = onnx_model(model, params, levels, info)
+            content: bytes | bytearray = onnx_model(model, params, scale, info)
         else:
             from lapsrn_jax.interop.stablehlo import stablehlo_model
 
-            content = stablehlo_model(model, params, levels)
+            content = stablehlo_model(model, params, scale)
     except ImportError as error:
         raise UserError(f"cannot write {path.suffix} ({error}): pip install 'lapsrn_jax[export]'") from None
     with appearing(path) as partial:

@@ -20,22 +20,21 @@ from lapsrn_jax.models.layers import Filter
 OPSET, IR_VERSION = 17, 8  # of 2022, which hold all that the networks need
 
 
-def onnx_model(model: nn.Module, params: Any, levels: int, info: dict[str, Any]) -> bytes:
+def onnx_model(model: nn.Module, params: Any, scale: int, info: dict[str, Any]) -> bytes:
     """The ONNX file of a `Pyramid` or a `LapSRN`, float32 whatever `model.dtype`.
 
     Its input `image` is luminance [batch, 1, height, width] in [0, 1], of any size; its output `enlarged` is
-    [batch, 1, s height, s width] with s = 2 ** levels, not clipped. The metadata has `scale`, and as JSON the model's
+    [batch, 1, s height, s width] with s = scale, not clipped. The metadata has `scale`, and as JSON the model's
     settings, `model`, and `info`, `weights`.
     """
     graph = _Graph()
     if isinstance(model, Pyramid):
-        _pyramid(graph, model, params, levels)
+        _pyramid(graph, model, params, scale)
     else:
         assert isinstance(model, LapSRN)
-        _lapsrn(graph, model, params, levels)
+        _lapsrn(graph, model, params, scale)
     graph.nodes[-1].output[0] = "enlarged"
 
-    scale = 2**levels
     small: list[str | int | None] = ["batch", 1, "height", "width"]
     large: list[str | int | None] = ["batch", 1, f"{scale} * height", f"{scale} * width"]
     proto = helper.make_model(
@@ -107,12 +106,12 @@ class _Graph:
         return name
 
 
-def _pyramid(graph: _Graph, model: Pyramid, params: Any, levels: int) -> None:
+def _pyramid(graph: _Graph, model: Pyramid, params: Any, scale: int) -> None:
     block, upsample = params["block"], params.get("upsample", {})
     if model.tying is not None:
         block, upsample = model.tying.share(block, upsample)
     image, features = "image", graph.conv("image", "conv_in", params["conv_in"])
-    for _ in range(levels):
+    for _ in range(scale.bit_length() - 1):
         source = features
         for _ in range(model.recursions):
             h = features
@@ -123,9 +122,9 @@ def _pyramid(graph: _Graph, model: Pyramid, params: Any, levels: int) -> None:
         image = _larger(graph, image, features, "", params)
 
 
-def _lapsrn(graph: _Graph, model: LapSRN, params: Any, levels: int) -> None:
+def _lapsrn(graph: _Graph, model: LapSRN, params: Any, scale: int) -> None:
     image, features = "image", graph.leaky_relu(graph.conv("image", "conv_in", params["conv_in"]))
-    for name in [f"level_{i}" for i in range(1, levels + 1)]:
+    for name in [f"level_{i}" for i in range(1, scale.bit_length())]:
         for i in range(1, model.depth + 1):
             conv = f"conv_{i}"
             features = graph.leaky_relu(graph.conv(features, f"{name}/block/{conv}", params[name]["block"][conv]))

@@ -10,15 +10,15 @@ from jax import export
 PLATFORMS = ("cpu", "cuda")
 
 
-def stablehlo_model(model: nn.Module, params: Any, levels: int) -> bytearray:
+def stablehlo_model(model: nn.Module, params: Any, scale: int) -> bytearray:
     """What `jax.export.deserialize(...).call` takes, for `PLATFORMS` and images of any size.
 
-    The function maps luminance float32 [N, H, W, 1] in [0, 1] to [N, s H, s W, 1] with s = 2 ** levels, not clipped.
+    The function maps luminance float32 [N, H, W, 1] in [0, 1] to [N, s H, s W, 1] with s = scale, not clipped.
     Convolutions are XLA's own on CPUs too: Winograd's is chosen by the size.
     """
 
     def enlarge(image: jax.Array) -> jax.Array:
-        images: Any = model.apply({"params": params}, image, levels)
+        images: Any = model.apply({"params": params}, image, scale)
         last: jax.Array = images[-1]
         return last
 

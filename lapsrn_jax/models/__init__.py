@@ -1,19 +1,31 @@
-"""The networks. All are called alike: `model.apply({"params": params}, lr, levels)` returns the image of each level."""
+"""The networks, all called alike: `model.apply({"params": params}, lr, scale)` with `lr` [N, H, W, model.channels].
+
+It returns a list of images, the last `scale` times as large as `lr`; the pyramids put those of the levels on the way
+there before it. `model.scales` are the scales it takes, `model.channels` is 1 for luminance, 3 for RGB.
+"""
 
 import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 import flax.linen as nn
+import jax
+import jax.numpy as jnp
 
 from lapsrn_jax.errors import UserError
+from lapsrn_jax.models.drcn import DRCN
+from lapsrn_jax.models.drrn import DRRN
 from lapsrn_jax.models.lapsrn import LapSRN
+from lapsrn_jax.models.mdsr import MDSR
 from lapsrn_jax.models.pyramid import Pyramid
 from lapsrn_jax.models.tying import Tying
+from lapsrn_jax.models.vdsr import VDSR
 
-__all__ = ["LapSRN", "Pyramid", "Tying", "from_settings", "settings"]
+__all__ = ["DRCN", "DRRN", "MDSR", "VDSR", "LapSRN", "Pyramid", "Tying", "from_settings", "initial", "settings"]
 
-_MODELS: dict[str, type[nn.Module]] = {"pyramid": Pyramid, "lapsrn": LapSRN}
+_MODELS: dict[str, type[nn.Module]] = {
+    "pyramid": Pyramid, "lapsrn": LapSRN, "vdsr": VDSR, "drcn": DRCN, "drrn": DRRN, "mdsr": MDSR
+}  # fmt: skip
 
 
 _COMPUTATION = ("dtype", "remat")  # attributes that say how to compute, not what
@@ -35,6 +47,11 @@ def from_settings(settings: Mapping[str, Any]) -> nn.Module:
         return _MODELS[name](**arguments)
     except (TypeError, ValueError) as error:
         raise UserError(f"bad model settings: {error}") from None
+
+
+def initial(model: nn.Module, key: jax.Array) -> Any:
+    """The parameters that `model` starts with."""
+    return model.init(key, jnp.zeros((1, 8, 8, model.channels)), model.scales[0])["params"]
 
 
 def settings(model: nn.Module) -> dict[str, Any]:

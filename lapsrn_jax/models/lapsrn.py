@@ -1,11 +1,10 @@
 """LapSRN (Lai et al., CVPR 2017): the Laplacian pyramid before recursion, every level with filters of its own."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import flax.linen as nn
 import jax
 
-from lapsrn_jax.errors import UserError
 from lapsrn_jax.models import layers
 from lapsrn_jax.models.layers import Filter, bilinear_init, block_init, conv, filter_init, he_stddev, leaky_relu
 from lapsrn_jax.models.window import Window, margins
@@ -26,6 +25,8 @@ class LapSRN(nn.Module):
       remat: whether the backward pass computes the features of each level's convolutions anew.
     """
 
+    channels: ClassVar[int] = 1
+
     levels: int = 2
     features: int = 64
     depth: int = 10
@@ -38,6 +39,11 @@ class LapSRN(nn.Module):
         for name in ("levels", "features", "depth"):
             layers.check_count(name, getattr(self, name))
 
+    @property
+    def scales(self) -> tuple[int, ...]:
+        """Which the model can be called with."""
+        return tuple(2**level for level in range(1, self.levels + 1))
+
     def _level_init(self, key: jax.Array) -> dict[str, Any]:
         c, bias = self.features, self.use_bias
         keys = jax.random.split(key, 4)
@@ -48,19 +54,14 @@ class LapSRN(nn.Module):
             "image_upsample": bilinear_init(keys[3]),
         }
 
-    def margins(self, levels: int) -> list[tuple[int, int]]:
+    def margins(self, scale: int) -> list[tuple[int, int]]:
         """What a part of a picture needs around it: see `window.margins`."""
-        return margins(levels, self.depth)
+        return margins(scale, self.depth)
 
     @nn.compact
-    def __call__(self, image: jax.Array, levels: int, window: Window = Window()) -> list[jax.Array]:  # noqa: B008
-        """As `Pyramid.__call__`, for at most `self.levels` levels.
-
-        Raises:
-          UserError: more levels than there are parameters for.
-        """
-        if levels > self.levels:
-            raise UserError(f"this LapSRN enlarges by at most x{2**self.levels}, not by x{2**levels}")
+    def __call__(self, image: jax.Array, scale: int, window: Window = Window()) -> list[jax.Array]:  # noqa: B008
+        """As `Pyramid.__call__`, for at most as many levels as there are parameters for."""
+        layers.check_scale(scale, self.scales)
         conv_in = self.param("conv_in", filter_init((3, 3, 1, self.features), 1e-3, self.use_bias))
         pyramid = [self.param(f"level_{i}", self._level_init) for i in range(1, self.levels + 1)]
 
@@ -74,7 +75,7 @@ class LapSRN(nn.Module):
 
         features = leaky_relu(conv(image if self.dtype is None else image.astype(self.dtype), **conv_in))
         images = []
-        for level, (before, after) in zip(pyramid, self.margins(levels), strict=False):
+        for level, (before, after) in zip(pyramid, self.margins(scale), strict=False):
             window, (image, features) = window.narrow(before, image, features)
             features = trunk(features, level["block"], window)
             window, (image, features) = window.narrow(after, image, features)

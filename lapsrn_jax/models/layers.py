@@ -4,16 +4,20 @@ Images and features are NHWC; kernels are HWIO, as `lax` convolves with them (un
 parameter tree, `{"kernel": [h, w, I, O]}` and, where the model has biases, `"bias": [O]`; call `conv(x, **filter)`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from lapsrn_jax.errors import UserError
+from lapsrn_jax.images.resize import resize_matrix
 from lapsrn_jax.models import winograd
 
 Filter = dict[str, jax.Array]
+Initializer = Callable[[jax.Array], Any]
 
 _DIMENSIONS = ("NHWC", "HWIO", "NHWC")
 # Bilinear interpolation by 2 as a 4x4 transposed convolution, where every image upsampler starts.
@@ -50,6 +54,12 @@ def check_count(name: str, value: object) -> None:
     """Raises `ValueError` unless `value`, a model's attribute, is a whole number of 1 or more."""
     if not isinstance(value, int) or value < 1:
         raise ValueError(f"{name} must be a whole number, 1 or more; got {value!r}")
+
+
+def check_scale(scale: int, scales: Sequence[int]) -> None:
+    """Raises `UserError` unless `scale` is one of a model's `scales`."""
+    if scale not in scales:
+        raise UserError(f"this network enlarges by {', '.join(f'x{s}' for s in scales)}, not by x{scale}")
 
 
 def conv(x: jax.Array, kernel: jax.Array, bias: jax.Array | None = None) -> jax.Array:
@@ -112,6 +122,15 @@ def upsample(x: jax.Array, kernel: jax.Array, bias: jax.Array | None = None) -> 
     """`conv_transpose` in the dtype of `x`, in the form that is faster on the platform it is compiled for."""
     y = lax.platform_dependent(x, kernel.astype(x.dtype), cpu=conv_transpose_phases, default=conv_transpose)
     return y if bias is None else y + bias.astype(x.dtype)
+
+
+def bicubic(image: jax.Array, scale: int) -> jax.Array:
+    """MATLAB's bicubic interpolation, as `images.resize.imresize`: [N, H, W, C] to [N, scale H, scale W, C]."""
+    rows, columns = (
+        resize_matrix(size, scale * size, scale).toarray().astype(image.dtype) for size in image.shape[1:3]
+    )
+    # In full precision: a GPU's default would lose the last digits of what the network only adds a residual to.
+    return jnp.einsum("ih,nhwc,jw->nijc", rows, image, columns, precision=lax.Precision.HIGHEST)
 
 
 def leaky_relu(x: jax.Array) -> jax.Array:

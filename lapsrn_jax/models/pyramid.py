@@ -1,7 +1,7 @@
 """MS-LapSRN (Lai et al., TPAMI 2018) and CMS-LapSRN: one recursive block for every recursion, level and scale."""
 
 import functools
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import flax.linen as nn
 import jax
@@ -58,6 +58,9 @@ class Pyramid(nn.Module):
         the memory for a third more work (docs/memory.md).
     """
 
+    channels: ClassVar[int] = 1
+    scales: ClassVar[tuple[int, ...]] = (2, 4, 8, 16)  # the recursion has no end, memory has
+
     features: int = 64
     depth: int = 5
     recursions: int = 8
@@ -94,16 +97,20 @@ class Pyramid(nn.Module):
             params["upsample"] = self.param("upsample", lambda key: tying.start(free(key), params["block"]))
         return params
 
-    def margins(self, levels: int) -> list[tuple[int, int]]:
+    def margins(self, scale: int) -> list[tuple[int, int]]:
         """What a part of a picture needs around it: see `window.margins`."""
-        return margins(levels, self.recursions * self.depth)
+        return margins(scale, self.recursions * self.depth)
 
     @nn.compact
-    def __call__(self, image: jax.Array, levels: int, window: Window = Window()) -> list[jax.Array]:  # noqa: B008
-        """Luminance [N, H, W, 1] in [0, 1] to the images of all levels: [N, 2H, 2W, 1], [N, 4H, 4W, 1], ...
+    def __call__(self, image: jax.Array, scale: int, window: Window = Window()) -> list[jax.Array]:  # noqa: B008
+        """Luminance [N, H, W, 1] in [0, 1] to the images of all levels: [N, 2H, 2W, 1], ..., [N, scale H, scale W, 1].
 
         The images are not clipped. Of a part of a picture, which a `window` describes, only the last one is exact.
+
+        Raises:
+          UserError: `scale` is none of `self.scales`.
         """
+        layers.check_scale(scale, self.scales)
         params = self._declare()
         block, upsample = params["block"], params["upsample"]
         if self.tying is not None:
@@ -111,7 +118,7 @@ class Pyramid(nn.Module):
 
         features = conv(image if self.dtype is None else image.astype(self.dtype), **params["conv_in"])
         images = []
-        for before, after in self.margins(levels):
+        for before, after in self.margins(scale):
             window, (image, features) = window.narrow(before, image, features)
             features = recurse(features, block, window, self.recursions, self.skip, self.remat)
             window, (image, features) = window.narrow(after, image, features)

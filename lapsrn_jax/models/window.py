@@ -51,14 +51,14 @@ class Window:
         return Window(inside, self.axes, 2 * self.margin)
 
 
-def margins(levels: int, depth: int) -> list[tuple[int, int]]:
-    """For each level the margins that its features need before and after its `depth` 3x3 convolutions.
+def margins(scale: int, depth: int) -> list[tuple[int, int]]:
+    """For each level on the way to `scale`, the margins that features need before and after its 3x3 convolutions.
 
     The low-resolution image needs one pixel more than the first, for the convolution that makes features of it.
     """
     widths: list[tuple[int, int]] = []
     result = 0
-    for _ in range(levels):
+    for _ in range(scale.bit_length() - 1):
         after = -(-result // 2) + _BETWEEN
         result = after + depth
         widths.insert(0, (result, after))

@@ -70,7 +70,7 @@ def train_and_evaluate(config: ml_collections.ConfigDict, workdir: pathlib.Path)
         stop = stack.enter_context(StopRequest())
         dataset = training_batches(
             photographs, batch_sizes, config.data.patch_size, config.seed, slice(first, last),
-            jax.process_index(), jax.process_count(),
+            jax.process_index(), jax.process_count(), model.channels,
         )  # fmt: skip
         batches = iter(prefetched(dataset, config.data.workers))
         stack.callback(batches.close)

@@ -17,11 +17,11 @@ def charbonnier(sr: jax.Array, hr: jax.Array) -> jax.Array:
 
 
 def fourier_distance(sr: jax.Array, hr: jax.Array) -> jax.Array:
-    """Mean absolute difference of the real and imaginary parts of the 2-D spectra, [N, H, W, 1] each.
+    """Mean absolute difference of the real and imaginary parts of the 2-D spectra, [N, H, W, C] each.
 
     The transform is not normalised, as in the recipes that add this loss with a weight near 0.05 (SAFMN, SMFANet).
     """
-    difference = jnp.fft.rfft2((sr - hr)[..., 0])
+    difference = jnp.fft.rfft2(sr - hr, axes=(1, 2))
     return (jnp.abs(difference.real) + jnp.abs(difference.imag)).mean() / 2
 
 
@@ -31,19 +31,24 @@ def batch_loss(model: nn.Module, params: Any, batch: Batch, fourier: float = 0.0
     Args:
       model: any of `lapsrn_jax.models`.
       params: its parameters.
-      batch: for each scale the images (LR, ..., HR), each [n, h, w, 1] and twice the size of the one before. Every
-        scale goes through a pyramid of its own, with a target at each level.
+      batch: for each scale the images (LR, ..., HR) of `data.patches`, each [n, h, w, C]. Every scale goes through a
+        pyramid of its own, with a target at each level; a model that gives the final image alone is held to the last.
       fourier: the weight of `fourier_distance`, added at each level.
     """
+
+    def distance(sr: jax.Array, hr: jax.Array) -> jax.Array:
+        loss = charbonnier(sr, hr)
+        return loss + fourier * fourier_distance(sr, hr) if fourier else loss
+
     size = sum(len(images[0]) for images in batch.values())
     total = jnp.zeros(())
-    for lr, *targets in batch.values():
-        images = model.apply({"params": params}, lr, len(targets))
-        for sr, hr in zip(images, targets, strict=True):
-            loss = charbonnier(sr, hr)
-            if fourier:
-                loss += fourier * fourier_distance(sr, hr)
-            total += len(lr) / size * loss
+    for scale, (lr, *targets) in batch.items():
+        images, state = model.apply({"params": params}, lr, scale, mutable=["intermediates"])
+        loss = sum(distance(sr, hr) for sr, hr in zip(images, targets[-len(images) :], strict=True))
+        for outputs in state.get("intermediates", {}).get("outputs", ()):  # a DRCN's, of all its recursions
+            supervised = jax.vmap(distance, (0, None))(outputs, targets[-1]).mean()
+            loss = model.supervision * supervised + (1 - model.supervision) * loss
+        total += len(lr) / size * loss
     return total + _tying_penalty(model, params)
 
 

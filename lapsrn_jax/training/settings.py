@@ -7,6 +7,7 @@ from typing import Any
 
 import ml_collections
 
+from lapsrn_jax import models
 from lapsrn_jax.errors import UserError
 
 Rule = tuple[Callable[[Any], bool], str]
@@ -22,8 +23,8 @@ def _number(least: float, below: float = math.inf) -> Rule:
 
 
 def _are_scales(value: Any) -> bool:
-    powers = all(isinstance(scale, int) and scale > 1 and scale & (scale - 1) == 0 for scale in value)
-    return bool(value) and powers and len(set(value)) == len(value)
+    whole = all(isinstance(scale, int) and scale > 1 for scale in value)
+    return bool(value) and whole and len(set(value)) == len(value)
 
 
 _TEXT: Rule = (lambda value: isinstance(value, str), "text")
@@ -38,7 +39,7 @@ RULES: dict[str, Rule] = {
         lambda value: isinstance(value, int) and (value == 0 or value >= 2),
         "0, or a whole number from 2 on",
     ),
-    "data.scales": (_are_scales, "different powers of 2, such as (2, 4, 8)"),
+    "data.scales": (_are_scales, "different whole numbers, such as (2, 4, 8)"),
     "data.patch_size": _whole(1),
     "data.batch_size": _whole(1),
     "data.workers": _whole(0),
@@ -63,7 +64,7 @@ RULES: dict[str, Rule] = {
 def check_settings(config: ml_collections.ConfigDict) -> None:
     """Raises `UserError` for the first setting that is missing, unknown or out of range.
 
-    Those of `config.model` are the model's own concern: see `lapsrn_jax.models.from_settings`.
+    Those of `config.model` are the model's own concern: see `lapsrn_jax.models.from_settings`, which it calls.
     """
     given = _flat(json.loads(config.to_json_best_effort()))
     for name, (holds, meaning) in RULES.items():
@@ -74,6 +75,10 @@ def check_settings(config: ml_collections.ConfigDict) -> None:
     unknown = sorted(name for name in given if name not in RULES and not name.startswith("model"))
     if unknown:
         raise UserError(f"the config has a setting that nothing reads: {unknown[0]}")
+    served = models.from_settings(config.model).scales
+    for scale in config.data.scales:
+        if scale not in served:
+            raise UserError(f"data.scales must be among {', '.join(map(str, served))} for this model; got {scale}")
 
 
 def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:

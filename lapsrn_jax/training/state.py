@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import ml_collections
 import optax
 
+from lapsrn_jax import models
+
 
 @flax.struct.dataclass
 class TrainState:
@@ -51,7 +53,7 @@ def make_optimizer(config: ml_collections.ConfigDict) -> optax.GradientTransform
 
 def create_state(model: nn.Module, tx: optax.GradientTransformation, seed: int, ema: bool) -> TrainState:
     """The state before the first step, the parameters drawn from `seed`."""
-    params = model.init(jax.random.key(seed), jnp.zeros((1, 8, 8, 1)), 1)["params"]
+    params = models.initial(model, jax.random.key(seed))
     copy = jax.tree.map(jnp.copy, params) if ema else None
     zero = jnp.zeros((), jnp.int32)
     return TrainState(step=zero, params=params, ema=copy, opt_state=tx.init(params), skipped=zero + 0)

@@ -48,11 +48,11 @@ def enlarged(photo: Photo, upscale: Upscaler, size: Size, progress: Progress = l
         bands = upscale.color(colors, shape, size, share)
     else:
         planes = [
-            upscale.network(lambda start, stop, c=c: colors(start, stop)[:, :, c], shape, size, share)  # type: ignore[misc]
+            upscale.gray(lambda start, stop, c=c: colors(start, stop)[:, :, c], shape, size, share)  # type: ignore[misc]
             for c in range(channels)
         ]
         bands = (np.stack(band, axis=2) for band in zip(*planes, strict=True))
-    opacities = upscale.network(opacity, shape, size, share) if transparent else None
+    opacities = upscale.gray(opacity, shape, size, share) if transparent else None
 
     for band in bands:
         if opacities is not None:

@@ -11,6 +11,7 @@ import flax.linen as nn
 import jax
 import numpy as np
 
+from lapsrn_jax import models
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.models.window import Window
 
@@ -83,14 +84,14 @@ class Tiles:
         self._area = AREA
 
     def bands(
-        self, rows: Rows, shape: tuple[int, int], levels: int, progress: Callable[[float], None] = lambda _: None
+        self, rows: Rows, shape: tuple[int, int], scale: int, progress: Callable[[float], None] = lambda _: None
     ) -> Iterator[np.ndarray]:
-        """The last level's image, float32 [n, W * 2 ** levels], from top to bottom.
+        """The enlarged picture, float32 [n, scale W, C], from top to bottom.
 
         Args:
-          rows: gives the picture's rows from one to before another, [n, W], luminance in [0, 1].
+          rows: gives the picture's rows from one to before another, [n, W, C] in [0, 1].
           shape: of the picture, (H, W).
-          levels: how often its size doubles.
+          scale: one of the model's.
           progress: is told, after each tile, what share of the whole it was.
 
         Raises:
@@ -98,9 +99,9 @@ class Tiles:
         """
         done = 0
         while done < shape[0]:
-            tiling = self._plan(shape, levels)
+            tiling = self._plan(shape, scale)
             try:
-                band = self._band(rows, shape, levels, tiling, done, progress)
+                band = self._band(rows, shape, scale, tiling, done, progress)
             except jax.errors.JaxRuntimeError as error:
                 if "RESOURCE_EXHAUSTED" not in str(error) and "memory" not in str(error):
                     raise
@@ -111,14 +112,16 @@ class Tiles:
             yield band
             done += tiling.step[0]
 
-    def _plan(self, shape: tuple[int, int], levels: int) -> Plan:
-        margin = self._model.margins(levels)[0][0] + 1
+    def _plan(self, shape: tuple[int, int], scale: int) -> Plan:
+        if not hasattr(self._model, "margins"):  # the relatives that begin with the whole picture, interpolated
+            return Plan(shape, shape, 0)
+        margin = self._model.margins(scale)[0][0] + 1
         while True:
             tiling = plan(shape, margin, self._area)
             if tiling is None:
                 mebibytes = self._max_memory // 2**20
                 raise UserError(f"{mebibytes} MiB are too little for one tile of this network: allow more memory")
-            needed = _memory(_compiled(self._model, levels, tiling))
+            needed = _memory(_compiled(self._model, scale, tiling))
             if needed <= self._max_memory:
                 return tiling
             self._area = math.prod(tiling.side) // 2
@@ -127,7 +130,7 @@ class Tiles:
         self,
         rows: Rows,
         shape: tuple[int, int],
-        levels: int,
+        scale: int,
         tiling: Plan,
         start: int,
         progress: Callable[[float], None],
@@ -137,55 +140,57 @@ class Tiles:
         count = min(tiling.step[0], height - start)
         top = start - tiling.before(1)
         first, last = max(top, 0), min(top + tiling.side[0], height)
-        source = np.zeros((tiling.side[0], width), np.float32)
+        channels = self._model.channels
+        source = np.zeros((tiling.side[0], width, channels), np.float32)
         source[first - top : last - top] = rows(first, last)
         seen = np.zeros(tiling.side[0], np.float32)
         seen[first - top : last - top] = 1
 
-        scale = 2**levels
-        band = np.empty((count * scale, width * scale), np.float32)
+        band = np.empty((count * scale, width * scale, channels), np.float32)
         for column in range(0, width, tiling.step[1]):
             left = column - tiling.before(2)
             first, last = max(left, 0), min(left + tiling.side[1], width)
-            tile, inside = np.zeros((2, *tiling.side), np.float32)
+            tile = np.zeros((*tiling.side, channels), np.float32)
+            inside = np.zeros((*tiling.side, 1), np.float32)
             tile[:, first - left : last - left] = source[:, first:last]
-            inside[:, first - left : last - left] = seen[:, None]
+            inside[:, first - left : last - left] = seen[:, None, None]
             end = min(column + tiling.step[1], width)
-            result = self._apply(tile, inside, levels, tiling)
+            result = self._apply(tile, inside, scale, tiling)
             band[:, column * scale : end * scale] = result[: count * scale, : (end - column) * scale]
             progress(count * (end - column) / (height * width))
         return band
 
-    def _apply(self, tile: np.ndarray, inside: np.ndarray, levels: int, tiling: Plan) -> np.ndarray:
+    def _apply(self, tile: np.ndarray, inside: np.ndarray, scale: int, tiling: Plan) -> np.ndarray:
         """The network's image of one tile, without its margins."""
         if not self._ensemble:
-            return self._run(tile, inside, levels, tiling)
+            return self._run(tile, inside, scale, tiling)
         total: Any = 0.0
         for turns, mirror in itertools.product(range(4), (False, True)):
             image, seen = (np.rot90(x[:, ::-1] if mirror else x, turns) for x in (tile, inside))
             turned = tiling._replace(side=tiling.side[::-1], step=tiling.step[::-1]) if turns % 2 else tiling
-            result = np.rot90(self._run(image, seen, levels, turned), -turns)
+            result = np.rot90(self._run(image, seen, scale, turned), -turns)
             total = total + (result[:, ::-1] if mirror else result)
         return np.asarray(total / 8)
 
-    def _run(self, tile: np.ndarray, inside: np.ndarray, levels: int, tiling: Plan) -> np.ndarray:
-        compiled = _compiled(self._model, levels, tiling)
-        return np.asarray(compiled(self._params, tile[None, :, :, None], inside[None, :, :, None]))[0, :, :, 0]
+    def _run(self, tile: np.ndarray, inside: np.ndarray, scale: int, tiling: Plan) -> np.ndarray:
+        compiled = _compiled(self._model, scale, tiling)
+        return np.asarray(compiled(self._params, tile[None], inside[None]))[0]
 
 
 @functools.lru_cache(maxsize=64)
-def _compiled(model: nn.Module, levels: int, tiling: Plan) -> jax.stages.Compiled:
-    """The network for the plan's tiles: (params, image, inside) to the last level's image."""
+def _compiled(model: nn.Module, scale: int, tiling: Plan) -> jax.stages.Compiled:
+    """The network for the plan's tiles: (params, image, inside) to the enlarged image."""
 
     def last_image(params: Any, image: jax.Array, inside: jax.Array) -> jax.Array:
-        window = Window(inside, tiling.axes, tiling.margin)
-        images: Any = model.apply({"params": params}, image, levels, window)
+        window: Any = {"window": Window(inside, tiling.axes, tiling.margin)} if tiling.margin else {}
+        images: Any = model.apply({"params": params}, image, scale, **window)
         last: jax.Array = images[-1]
         return last
 
-    image = jax.ShapeDtypeStruct((1, *tiling.side, 1), np.float32)
-    params = jax.eval_shape(lambda key: model.init(key, np.zeros((1, 8, 8, 1), np.float32), 1), jax.random.key(0))
-    return jax.jit(last_image).lower(params["params"], image, image).compile()
+    image = jax.ShapeDtypeStruct((1, *tiling.side, model.channels), np.float32)
+    inside = jax.ShapeDtypeStruct((1, *tiling.side, 1), np.float32)
+    params = jax.eval_shape(lambda key: models.initial(model, key), jax.random.key(0))
+    return jax.jit(last_image).lower(params, image, inside).compile()
 
 
 def _memory(compiled: jax.stages.Compiled) -> int:

@@ -1,6 +1,5 @@
-"""A network on luminance becomes a way to enlarge pictures: planes of any size, to any size, in bands of rows."""
+"""A network becomes a way to enlarge pictures: gray and colour, of any size, to any size, in bands of rows."""
 
-import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -21,8 +20,8 @@ Progress = Callable[[float], None]
 class Upscaler:
     """A model with its parameters, as a function of pictures.
 
-    The network enlarges the luminance, bicubic interpolation the two colour differences, as the papers do. A size
-    between the levels of the pyramid takes the next level and shrinks its image.
+    A network on luminance enlarges that, bicubic interpolation the two colour differences, as the papers do; a network
+    on RGB sees gray as three equal channels. A scale that the model does not have takes the next and shrinks its image.
 
     Args:
       model: any of `lapsrn_jax.models`.
@@ -32,7 +31,7 @@ class Upscaler:
     """
 
     def __init__(self, model: nn.Module, params: Any, max_memory: int | None = None, ensemble: bool = False) -> None:
-        self._largest = 2 ** getattr(model, "levels", 4)  # a recursive pyramid has no end, memory has
+        self._model = model
         self._tiles = Tiles(model, params, max_memory, ensemble)
 
     def __call__(self, image: np.ndarray, scale: float) -> np.ndarray:
@@ -44,16 +43,15 @@ class Upscaler:
         self.check(scale)
         size = (scaled_size(image.shape[0], scale), scaled_size(image.shape[1], scale))
         if image.ndim == 2:
-            return np.concatenate(list(self.network(lambda a, b: image[a:b], image.shape, size)))
-        planes = self.color(lambda a, b: image[a:b], image.shape[:2], size)
-        return np.concatenate(list(planes))
+            return np.concatenate(list(self.gray(lambda a, b: image[a:b], image.shape, size)))
+        return np.concatenate(list(self.color(lambda a, b: image[a:b], image.shape[:2], size)))
 
     def check(self, scale: float) -> None:
         """Raises `UserError` unless the model can enlarge by `scale`."""
         if not scale > 1:
             raise UserError(f"the scale must be above 1, got {scale:g}")
-        if scale > self._largest:
-            raise UserError(f"this network enlarges by at most x{self._largest}, not by x{scale:g}")
+        if scale > (largest := max(self._model.scales)):
+            raise UserError(f"this network enlarges by at most x{largest}, not by x{scale:g}")
 
     def color(self, rows: Rows, shape: Size, size: Size, progress: Progress = lambda _: None) -> Iterator[np.ndarray]:
         """Bands of the enlarged picture, float64 [BAND or fewer, W', 3].
@@ -64,16 +62,28 @@ class Upscaler:
           size: to enlarge it to, (H', W').
           progress: is told what share of the network's work is done, piece by piece.
         """
-        luminance = self.network(lambda a, b: rgb_to_ycbcr(rows(a, b))[:, :, 0], shape, size, progress)
+        if self._model.channels == 3:
+            yield from self._network(rows, shape, size, progress)
+            return
+        luminance = self.gray(lambda a, b: rgb_to_ycbcr(rows(a, b))[:, :, 0], shape, size, progress)
         chroma = bicubic(lambda a, b: rgb_to_ycbcr(rows(a, b))[:, :, 1:], shape, size)
         for y, differences in zip(luminance, chroma, strict=True):
             yield ycbcr_to_rgb(np.concatenate([y[:, :, None], differences], axis=2))
 
-    def network(self, rows: Rows, shape: Size, size: Size, progress: Progress = lambda _: None) -> Iterator[np.ndarray]:
+    def gray(self, rows: Rows, shape: Size, size: Size, progress: Progress = lambda _: None) -> Iterator[np.ndarray]:
         """As `color`, for a single plane: rows [n, W], bands [BAND or fewer, W']."""
-        levels = math.ceil(math.log2(max(size[0] / shape[0], size[1] / shape[1])) - 1e-9)
-        bands = self._tiles.bands(rows, shape, levels, progress)
-        return _resized(bands, (shape[0] << levels, shape[1] << levels), size)
+        channels = self._model.channels
+        for band in self._network(
+            lambda a, b: np.repeat(rows(a, b)[:, :, None], channels, axis=2), shape, size, progress
+        ):
+            yield band.mean(axis=2)
+
+    def _network(self, rows: Rows, shape: Size, size: Size, progress: Progress) -> Iterator[np.ndarray]:
+        """As `color`, through the network as it is: [n, W, channels] to [BAND or fewer, W', channels]."""
+        needed = max(size[0] / shape[0], size[1] / shape[1])
+        scale = min(scale for scale in self._model.scales if scale >= needed - 1e-9)
+        bands = self._tiles.bands(rows, shape, scale, progress)
+        return _resized(bands, (shape[0] * scale, shape[1] * scale), size)
 
 
 def bicubic(rows: Rows, shape: Size, size: Size) -> Iterator[np.ndarray]:

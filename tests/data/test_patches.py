@@ -80,32 +80,40 @@ def test_each_photograph_is_used_once_an_epoch():
     assert len({tuple(order) for order in orders}) > 1
 
 
-@pytest.mark.parametrize("scale", [2, 4, 8])
-def test_patches_equal_the_protocols_images(rng, scale):
+@pytest.mark.parametrize("shrinks", [(2, 1), (3, 1), (4, 2, 1), (6, 1), (8, 4, 2, 1)])
+def test_patches_equal_the_protocols_images(rng, shrinks):
     """A patch is found, exactly, in the pyramid that the protocol would make of the whole shrunk photograph."""
     photograph = rng.integers(0, 256, (83, 117, 3), dtype=np.uint8)
-    whole = luminance(to_float(photograph))
+    whole, scale = luminance(to_float(photograph)), shrinks[0]
     for seed in range(6):
-        pyramid = cut_patch(photograph, scale, 32, np.random.default_rng(seed))
+        pyramid = cut_patch(photograph, scale, 24, np.random.default_rng(seed))
         matches = 0
         for rescale in (0.5, 0.6, 0.7, 0.8, 0.9, 1.0):
             shrunk = imresize(whole, rescale)
             shrunk = shrunk[: shrunk.shape[0] // scale * scale, : shrunk.shape[1] // scale * scale]
-            levels = [imresize(shrunk, 1 / (scale >> i)) for i in range(len(pyramid))]
-            rows, columns = ((side - 32) // scale + 1 for side in shrunk.shape)
+            levels = [imresize(shrunk, 1 / shrink) for shrink in shrinks]
+            rows, columns = ((side - 24) // scale + 1 for side in shrunk.shape)
             for top in range(rows):
                 for left in range(columns):
                     windows = [
                         level[
-                            (top * scale) // k : (top * scale + 32) // k, (left * scale) // k : (left * scale + 32) // k
+                            (top * scale) // k : (top * scale + 24) // k, (left * scale) // k : (left * scale + 24) // k
                         ]
-                        for level, k in zip(levels, (scale >> i for i in range(len(pyramid))), strict=True)
+                        for level, k in zip(levels, shrinks, strict=True)
                     ]
                     matches += all(
                         np.abs(window - image[:, :, 0]).max() < 1e-6
                         for window, image in zip(windows, pyramid, strict=True)
                     )
         assert matches == 1
+
+
+def test_an_rgb_patch_has_the_luminance_of_the_luminance_patch(rng):
+    photograph = rng.integers(0, 256, (83, 117, 3), dtype=np.uint8)
+    gray, rgb = (cut_patch(photograph, 3, 24, np.random.default_rng(5), channels) for channels in (1, 3))
+    assert [image.shape for image in rgb] == [(8, 8, 3), (24, 24, 3)]
+    for y, image in zip(gray, rgb, strict=True):
+        np.testing.assert_allclose(luminance(image), y[:, :, 0], atol=1e-6)
 
 
 def test_augmentation_turns_all_images_alike(rng):

@@ -1,5 +1,6 @@
 import numpy as np
 
+from lapsrn_jax.data.sources import evaluation_pictures
 from lapsrn_jax.evaluation.benchmark import evaluate
 from lapsrn_jax.evaluation.figures import PANEL, comparison, telling_crop
 from lapsrn_jax.evaluation.protocol import Protocol, bicubic
@@ -31,7 +32,7 @@ def test_panels_show_the_pixels_of_the_crop(rng):
 def test_evaluation_writes_pictures_and_a_table(tmp_path, rng):
     write_image(tmp_path / "a.png", rng.integers(0, 256, (40, 40, 3), dtype=np.uint8))
     models = {"bicubic": bicubic, "nearest": lambda lr, s: lr.repeat(s, 0).repeat(s, 1)}
-    records = evaluate(models, {"noise": [tmp_path / "a.png"]}, [2, 4], Protocol(), tmp_path / "out")
+    records = evaluate(models, {"noise": evaluation_pictures(str(tmp_path))}, [2, 4], Protocol(), tmp_path / "out")
     assert [(r["model"], r["scale"], r["images"]) for r in records] == [
         ("bicubic", 2, 1), ("nearest", 2, 1), ("bicubic", 4, 1), ("nearest", 4, 1)
     ]  # fmt: skip
@@ -51,6 +52,5 @@ def test_results_of_pictures_with_one_name_stay_apart(tmp_path, rng):
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
         write_image(tmp_path / folder / "x.png", rng.integers(0, 256, (20, 20), dtype=np.uint8))
-    paths = [tmp_path / "a" / "x.png", tmp_path / "b" / "x.png"]
-    evaluate({"bicubic": bicubic}, {"set": paths}, [2], Protocol(), tmp_path / "out")
+    evaluate({"bicubic": bicubic}, {"set": evaluation_pictures(str(tmp_path))}, [2], Protocol(), tmp_path / "out")
     assert len(list((tmp_path / "out" / "set" / "x2").glob("*_bicubic.png"))) == 2

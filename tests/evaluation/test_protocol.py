@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
+from lapsrn_jax.data.sources import evaluation_pictures
 from lapsrn_jax.evaluation.benchmark import evaluate
 from lapsrn_jax.evaluation.protocol import Protocol, bicubic
-from lapsrn_jax.images.io import find_images, to_float
+from lapsrn_jax.images.io import to_float
 from lapsrn_jax.images.resize import imresize
 from lapsrn_jax.interop.matconvnet import read_mat
 from lapsrn_jax.upscaling.upscale import Upscaler
@@ -27,7 +28,7 @@ NETWORKS = [
 @pytest.mark.slow
 @pytest.mark.parametrize("name", BICUBIC)
 def test_bicubic_rows_of_table_2(benchmarks, name):
-    records = evaluate({"bicubic": bicubic}, {name: find_images(benchmarks / name)}, [2, 4, 8], Protocol())
+    records = evaluate({"bicubic": bicubic}, {name: evaluation_pictures(str(benchmarks / name))}, [2, 4, 8], Protocol())
     for record, (psnr, ssim) in zip(records, BICUBIC[name], strict=True):
         assert record["psnr"] == pytest.approx(psnr, abs=0.005 + 1e-9)
         assert record["ssim"] == pytest.approx(ssim, abs=0.0005 + 1e-9)
@@ -37,7 +38,9 @@ def test_bicubic_rows_of_table_2(benchmarks, name):
 @pytest.mark.parametrize(("file", "scores", "tolerance"), NETWORKS, ids=[row[0] for row in NETWORKS])
 def test_authors_networks_score_as_published(benchmarks, reference, file, scores, tolerance):
     upscale = Upscaler(*read_mat(reference / file))
-    records = evaluate({"network": upscale}, {"Set5": find_images(benchmarks / "Set5")}, list(scores), Protocol())
+    records = evaluate(
+        {"network": upscale}, {"Set5": evaluation_pictures(str(benchmarks / "Set5"))}, list(scores), Protocol()
+    )
     assert {record["scale"]: record["psnr"] for record in records} == pytest.approx(scores, abs=tolerance)
 
 

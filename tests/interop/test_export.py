@@ -4,17 +4,16 @@ import json
 import sys
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from lapsrn_jax.cli import main
-from lapsrn_jax.models import LapSRN, Pyramid, Tying
+from lapsrn_jax.models import LapSRN, Pyramid, Tying, initial
 from lapsrn_jax.weights.files import save_weights
 
 
 def save(path, model):
-    params = model.init(jax.random.key(0), jnp.zeros((1, 4, 4, 1)), 1)["params"]
+    params = initial(model, jax.random.key(0))
     save_weights(path, model, params, {"step": 7})
     return model, params
 
@@ -50,10 +49,10 @@ def complaint(capsys, *arguments):
 def test_what_cannot_be_is_refused(tmp_path, run, capsys):
     assert "exported as .onnx or .stablehlo" in complaint(capsys, tmp_path / "model.tflite", "--weights", run)
     path = tmp_path / "model.onnx"
-    assert "scales 2, 4, 8; not for 3" in complaint(capsys, path, "--weights", run, "--scale", 3)
+    assert "by x2, x4, x8, x16, not by x3" in complaint(capsys, path, "--weights", run, "--scale", 3)
     assert "no such weights file" in complaint(capsys, path, "--weights", tmp_path / "none")
     save(tmp_path / "lapsrn.safetensors", LapSRN(levels=1, features=4, depth=1))
-    assert "scales 2; not for 4" in complaint(capsys, path, "--weights", tmp_path / "lapsrn.safetensors")
+    assert "by x2, not by x4" in complaint(capsys, path, "--weights", tmp_path / "lapsrn.safetensors")
     assert not path.exists()
 
 

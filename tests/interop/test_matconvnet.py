@@ -78,7 +78,7 @@ def test_ms_lapsrn(tmp_path, rng):
         features = conv_transpose(relu(features), arrays["upconv_f"], (0, 1, 0, 1)) + arrays["upconv_b"]
         enlarged = conv_transpose(enlarged, arrays["img_up_f"], (1, 1, 1, 1)) + conv(features, arrays, "residual_conv")
         expected.append(enlarged)
-    for mine, theirs in zip(model.apply({"params": params}, image[None], 2), expected, strict=True):
+    for mine, theirs in zip(model.apply({"params": params}, image[None], 4), expected, strict=True):
         np.testing.assert_allclose(mine[0], theirs, rtol=1e-4, atol=1e-4)
 
 
@@ -98,7 +98,7 @@ def test_lapsrn_whose_levels_count_down(tmp_path, rng):
         residual = conv(features, arrays, f"{level}residual_conv")
         enlarged = conv_transpose(enlarged, arrays[f"{level}img_up_f"], (1, 1, 1, 1)) + residual
         expected.append(enlarged)
-    for mine, theirs in zip(model.apply({"params": params}, image[None], 2), expected, strict=True):
+    for mine, theirs in zip(model.apply({"params": params}, image[None], 4), expected, strict=True):
         np.testing.assert_allclose(mine[0], theirs, rtol=1e-4, atol=1e-4)
 
 

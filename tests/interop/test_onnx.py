@@ -3,7 +3,6 @@
 import json
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax.traverse_util import flatten_dict
@@ -19,7 +18,7 @@ SMALL = {"features": 6, "depth": 2, "recursions": 2}
 
 def parameters(model, rng):
     """Random ones that keep the size of the signal, biases too."""
-    start = model.init(jax.random.key(0), jnp.zeros((1, 4, 4, 1)), 1)["params"]
+    start = models.initial(model, jax.random.key(0))
 
     def some(array):
         stddev = (1 / np.prod(array.shape[:3])) ** 0.5 if array.ndim == 4 else 0.1
@@ -28,15 +27,15 @@ def parameters(model, rng):
     return jax.tree.map(some, start)
 
 
-def written(model, params, levels):
+def written(model, params, scale):
     from lapsrn_jax.interop.onnx import onnx_model
 
-    content = onnx_model(model, params, levels, {"step": 7})
+    content = onnx_model(model, params, scale, {"step": 7})
     return onnx.load_from_string(content), runtime.InferenceSession(content, providers=["CPUExecutionProvider"])
 
 
-def check_outputs(model, params, levels, session, rng, sizes=SIZES):
-    apply = jax.jit(lambda image: model.apply({"params": params}, image, levels)[-1])
+def check_outputs(model, params, scale, session, rng, sizes=SIZES):
+    apply = jax.jit(lambda image: model.apply({"params": params}, image, scale)[-1])
     for n, height, width in sizes:
         image = rng.random((n, height, width, 1), np.float32)
         (enlarged,) = session.run(None, {"image": image.transpose(0, 3, 1, 2)})
@@ -59,17 +58,17 @@ MODELS = {
 
 @pytest.mark.parametrize("name", MODELS)
 def test_the_graph_is_the_model(rng, name):
-    model, levels = MODELS[name], 1 if "bias" in name else 2
+    model, scale = MODELS[name], 2 if "bias" in name else 4
     params = parameters(model, rng)
-    _, session = written(model, params, levels)
-    check_outputs(model, params, levels, session, rng)
+    _, session = written(model, params, scale)
+    check_outputs(model, params, scale, session, rng)
 
 
 def test_eight_times_as_large_and_of_any_size(rng):
     model = Pyramid(features=4, depth=1, recursions=1, tying=Tying(layer=1))
     params = parameters(model, rng)
-    _, session = written(model, params, 3)
-    check_outputs(model, params, 3, session, rng, [(1, 1, 1), (3, 1, 5), (1, 17, 33)])
+    _, session = written(model, params, 8)
+    check_outputs(model, params, 8, session, rng, [(1, 1, 1), (3, 1, 5), (1, 17, 33)])
 
 
 @pytest.mark.parametrize("flip", [True, False])
@@ -77,8 +76,8 @@ def test_eight_times_as_large_and_of_any_size(rng):
 def test_the_adjoint_needs_no_kernel_of_its_own(rng, swap, flip):
     model = Pyramid(**SMALL, tying=Tying(layer=2, swap_channels=swap, flip_taps=flip))
     params = parameters(model, rng)
-    proto, session = written(model, params, 1)
-    check_outputs(model, params, 1, session, rng)
+    proto, session = written(model, params, 2)
+    check_outputs(model, params, 2, session, rng)
 
     arrays = {array.name for array in proto.graph.initializer}
     tree = set(flatten_dict(params, sep="/"))
@@ -90,7 +89,7 @@ def test_the_adjoint_needs_no_kernel_of_its_own(rng, swap, flip):
 def test_each_parameter_is_stored_once(rng):
     for model in (MODELS["its bias tied"], MODELS["lapsrn with biases"], MODELS["no skips"]):
         params = parameters(model, rng)
-        proto, _ = written(model, params, 2)
+        proto, _ = written(model, params, 4)
         stored = {array.name: np.prod(array.dims) for array in proto.graph.initializer}
         assert stored == {name: array.size for name, array in flatten_dict(params, sep="/").items()}
 
@@ -100,7 +99,7 @@ def test_it_says_what_it_is(rng):
     proto, session = written(model, parameters(model, rng), 2)
     assert (proto.producer_name, proto.producer_version) == ("lapsrn_jax", __version__)
     metadata = session.get_modelmeta().custom_metadata_map
-    assert metadata["scale"] == "4"
+    assert metadata["scale"] == "2"
     assert models.from_settings(json.loads(metadata["model"])) == model
     assert json.loads(metadata["weights"]) == {"step": 7}
     assert session.get_inputs()[0].shape == ["batch", 1, "height", "width"]

@@ -1,12 +1,11 @@
 """What is written, read back and called as someone without the package would."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from lapsrn_jax.interop.stablehlo import stablehlo_model
-from lapsrn_jax.models import LapSRN, Pyramid, Tying
+from lapsrn_jax.models import LapSRN, Pyramid, Tying, initial
 
 pytest.importorskip("flatbuffers")
 
@@ -17,11 +16,11 @@ pytest.importorskip("flatbuffers")
     ids=["cms", "lapsrn"],
 )
 def test_every_size_and_platform_is_in_the_file(rng, model):
-    params = model.init(jax.random.key(0), jnp.zeros((1, 4, 4, 1)), 1)["params"]
+    params = initial(model, jax.random.key(0))
     params["conv_in"]["kernel"] *= 1e3  # from 1e-3: as large as after training
-    exported = jax.export.deserialize(stablehlo_model(model, params, 1))
+    exported = jax.export.deserialize(stablehlo_model(model, params, 2))
     assert exported.platforms == ("cpu", "cuda")
     for n, height, width in [(1, 1, 1), (2, 3, 7), (1, 16, 17)]:  # none for Winograd: that rounds otherwise
         image = rng.random((n, height, width, 1), np.float32)
-        expected = jax.jit(lambda image: model.apply({"params": params}, image, 1)[-1])(image)
+        expected = jax.jit(lambda image: model.apply({"params": params}, image, 2)[-1])(image)
         np.testing.assert_allclose(exported.call(image), expected, atol=1e-6, rtol=1e-5)

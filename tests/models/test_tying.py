@@ -60,7 +60,7 @@ def batch(rng):
 
 def params_of(model, rng):
     """Random parameters of ordinary size, biases too: the initial ones leave much of the network idle."""
-    shapes = model.init(jax.random.key(0), jnp.zeros((1, 4, 4, 1)), 1)["params"]
+    shapes = model.init(jax.random.key(0), jnp.zeros((1, 4, 4, 1)), 2)["params"]
     return jax.tree.map(lambda leaf: jnp.asarray(rng.standard_normal(leaf.shape) / 5), shapes)
 
 
@@ -111,12 +111,12 @@ def test_orienting_twice_changes_nothing(rng):
 
 def test_init_and_soft_differ_from_free_only_by_the_upsamplers_start():
     image, key = jnp.zeros((1, 4, 4, 1)), jax.random.key(3)
-    free = Pyramid(**SMALL).init(key, image, 1)["params"]
+    free = Pyramid(**SMALL).init(key, image, 2)["params"]
     for tying in (Tying(layer=2, strength="init"), Tying(layer=2, strength="soft", penalty=0.5)):
-        params = Pyramid(**SMALL, tying=tying).init(key, image, 1)["params"]
+        params = Pyramid(**SMALL, tying=tying).init(key, image, 2)["params"]
         started = free | {"upsample": free["upsample"] | {"kernel": tying.orient(free["block"]["conv_2"]["kernel"])}}
         jax.tree.map(np.testing.assert_array_equal, params, started)
-    hard = Pyramid(**SMALL, tying=Tying(layer=2)).init(key, image, 1)["params"]
+    hard = Pyramid(**SMALL, tying=Tying(layer=2)).init(key, image, 2)["params"]
     jax.tree.map(np.testing.assert_array_equal, hard, free | {"upsample": {"bias": free["upsample"]["bias"]}})
 
 

@@ -26,8 +26,9 @@ def test_the_default_config_has_every_setting_and_no_other(tmp_path):
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("data.scales", (1,)), ("data.scales", (2, 2)), ("data.scales", (3,)), ("data.scales", ()),
-        ("data.scales", (2.5,)), ("data.scales", (2, 0)), ("data.batch_size", -4), ("data.patch_size", 0),
+        ("data.scales", (1,)), ("data.scales", (2, 2)), ("data.scales", (3,)), ("data.scales", (2, 32)),
+        ("data.scales", ()), ("data.scales", (2.5,)), ("data.scales", (2, 0)), ("data.batch_size", -4),
+        ("data.patch_size", 0),
         ("data.workers", -1), ("seed", -1), ("training.keep", 0), ("training.log_every", 0),
         ("training.checkpoint_every", 0), ("training.steps", 0), ("training.dtype", "float8"),
         ("optimizer.ema_decay", 1.5), ("optimizer.ema_decay", -0.5), ("optimizer.clip_norm", -1.0),

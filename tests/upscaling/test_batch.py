@@ -20,7 +20,7 @@ from tests import tiny
 def weights(tmp_path_factory):
     model = Pyramid(**tiny.MODEL, tying=Tying())
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    save_weights(path, model, model.init(jax.random.key(0), jnp.zeros((1, 8, 8, 1)), 1)["params"], {})
+    save_weights(path, model, model.init(jax.random.key(0), jnp.zeros((1, 8, 8, 1)), 2)["params"], {})
     return path
 
 

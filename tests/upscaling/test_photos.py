@@ -19,7 +19,7 @@ MODEL = Pyramid(**tiny.MODEL, tying=Tying())
 @pytest.fixture(scope="module")
 def params():
     """Of a network that does little more than to interpolate."""
-    return MODEL.init(jax.random.key(0), jnp.zeros((1, 8, 8, 1)), 1)["params"]
+    return MODEL.init(jax.random.key(0), jnp.zeros((1, 8, 8, 1)), 2)["params"]
 
 
 @pytest.fixture(scope="module")

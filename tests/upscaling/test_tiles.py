@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lapsrn_jax.errors import UserError
-from lapsrn_jax.models import LapSRN, Pyramid, Tying
+from lapsrn_jax.models import VDSR, LapSRN, Pyramid, Tying, initial
 from lapsrn_jax.upscaling import tiles
 from lapsrn_jax.upscaling.tiles import Tiles, plan
 
@@ -19,27 +19,28 @@ MODELS = {
 
 def random_params(model, generator):
     """Every array of them away from 0, the biases too."""
-    params = model.init(jax.random.key(0), jnp.zeros((1, 8, 8, 1)), 1)["params"]
+    params = initial(model, jax.random.key(0))
     return jax.tree.map(lambda x: x + 0.1 * generator.standard_normal(x.shape).astype(np.float32), params)
 
 
-def whole(model, params, image, levels):
-    images = model.apply({"params": params}, jnp.asarray(image, jnp.float32)[None, :, :, None], levels)
+def whole(model, params, image, scale):
+    images = model.apply({"params": params}, jnp.asarray(image, jnp.float32)[None, :, :, None], scale)
     return np.asarray(images[-1])[0, :, :, 0]
 
 
-def tiled(network, image, levels):
-    return np.concatenate(list(network.bands(lambda a, b: image[a:b], image.shape, levels)))
+def tiled(network, image, scale):
+    bands = list(network.bands(lambda a, b: image[a:b, :, None], image.shape, scale))
+    return np.concatenate(bands)[:, :, 0]
 
 
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("shape", [(1, 1), (1, 90), (2, 3), (17, 16), (101, 67), (67, 130)], ids=str)
-@pytest.mark.parametrize("levels", [1, 2])
-def test_tiled_equals_whole(rng, monkeypatch, name, shape, levels):
+@pytest.mark.parametrize("scale", [2, 4])
+def test_tiled_equals_whole(rng, monkeypatch, name, shape, scale):
     monkeypatch.setattr(tiles, "AREA", 48 * 48)
     model = MODELS[name]
     params, image = random_params(model, rng), rng.random(shape)
-    result, expected = tiled(Tiles(model, params), image, levels), whole(model, params, image, levels)
+    result, expected = tiled(Tiles(model, params), image, scale), whole(model, params, image, scale)
     assert result.dtype == np.float32
     np.testing.assert_allclose(result, expected, atol=1e-6 * np.abs(expected).max())
 
@@ -49,8 +50,8 @@ def test_three_levels_and_the_paper_s_depth(rng, monkeypatch):
     monkeypatch.setattr(tiles, "AREA", 128 * 96)
     model = Pyramid(features=2, depth=5, recursions=4, tying=Tying())
     params, image = random_params(model, rng), rng.random((140, 99))
-    expected = whole(model, params, image, 3)
-    np.testing.assert_allclose(tiled(Tiles(model, params), image, 3), expected, atol=1e-6 * np.abs(expected).max())
+    expected = whole(model, params, image, 8)
+    np.testing.assert_allclose(tiled(Tiles(model, params), image, 8), expected, atol=1e-6 * np.abs(expected).max())
 
 
 def test_the_margin_is_no_wider_than_it_must_be(rng, monkeypatch):
@@ -59,7 +60,7 @@ def test_the_margin_is_no_wider_than_it_must_be(rng, monkeypatch):
     model = MODELS["cms"]
     params, image = random_params(model, rng), rng.random((101, 67))
     monkeypatch.setattr("lapsrn_jax.models.window._BETWEEN", 0)
-    error = np.abs(tiled(Tiles(model, params), image, 2) - whole(model, params, image, 2)).max()
+    error = np.abs(tiled(Tiles(model, params), image, 4) - whole(model, params, image, 4)).max()
     jax.clear_caches()
     tiles._compiled.cache_clear()
     assert error > 1e-4
@@ -85,7 +86,7 @@ def test_pictures_of_many_sizes_share_few_compiled_networks(rng):
     network = Tiles(MODELS["block skip"], random_params(MODELS["block skip"], rng))
     tiles._compiled.cache_clear()
     for height, width in itertools.product(range(50, 65, 5), range(33, 49, 4)):
-        tiled(network, rng.random((height, width)), 1)
+        tiled(network, rng.random((height, width)), 2)
     assert tiles._compiled.cache_info().misses == 1
 
 
@@ -94,7 +95,7 @@ def test_out_of_memory_halves_the_tile(rng, monkeypatch):
     model = MODELS["cms"]
     params, image = random_params(model, rng), rng.random((300, 70))
     monkeypatch.setattr(tiles, "AREA", 128 * 96)
-    expected, run, calls = whole(model, params, image, 1), Tiles._run, []
+    expected, run, calls = whole(model, params, image, 2), Tiles._run, []
 
     def crowded(self, tile, *rest):
         calls.append(tile.size)
@@ -103,7 +104,7 @@ def test_out_of_memory_halves_the_tile(rng, monkeypatch):
         return run(self, tile, *rest)
 
     monkeypatch.setattr(Tiles, "_run", crowded)
-    result = tiled(Tiles(model, params), image, 1)
+    result = tiled(Tiles(model, params), image, 2)
     assert calls[0] > 64 * 64 >= calls[-1]
     np.testing.assert_allclose(result, expected, atol=1e-6 * np.abs(expected).max())
 
@@ -112,18 +113,18 @@ def test_a_budget_makes_tiles_small_or_is_refused(rng):
     model = MODELS["cms"]
     params, image = random_params(model, rng), rng.random((200, 200))
     network = Tiles(model, params, max_memory=2 * 2**20)
-    result, expected = tiled(network, image, 1), whole(model, params, image, 1)
-    assert tiles._memory(tiles._compiled(model, 1, network._plan(image.shape, 1))) <= 2 * 2**20
+    result, expected = tiled(network, image, 2), whole(model, params, image, 2)
+    assert tiles._memory(tiles._compiled(model, 2, network._plan(image.shape, 2))) <= 2 * 2**20
     np.testing.assert_allclose(result, expected, atol=1e-6 * np.abs(expected).max())
     with pytest.raises(UserError, match="0 MiB are too little"):
-        tiled(Tiles(model, params, max_memory=1000), image, 1)
+        tiled(Tiles(model, params, max_memory=1000), image, 2)
 
 
 def test_values_that_are_not_finite_are_no_picture(rng):
     params = random_params(MODELS["cms"], rng)
     params["residual"]["kernel"] = params["residual"]["kernel"].at[0, 0, 0, 0].set(jnp.nan)
     with pytest.raises(UserError, match="not finite"):
-        tiled(Tiles(MODELS["cms"], params), rng.random((20, 20)), 1)
+        tiled(Tiles(MODELS["cms"], params), rng.random((20, 20)), 2)
 
 
 def test_an_ensemble_averages_over_rotations_and_reflections(rng, monkeypatch):
@@ -133,16 +134,22 @@ def test_an_ensemble_averages_over_rotations_and_reflections(rng, monkeypatch):
     expected = np.zeros((150, 60))
     for turns, mirror in itertools.product(range(4), (False, True)):
         turned = np.rot90(image[:, ::-1] if mirror else image, turns)
-        result = np.rot90(whole(model, params, turned, 1), -turns)
+        result = np.rot90(whole(model, params, turned, 2), -turns)
         expected += (result[:, ::-1] if mirror else result) / 8
-    result = tiled(Tiles(model, params, ensemble=True), image, 1)
+    result = tiled(Tiles(model, params, ensemble=True), image, 2)
     np.testing.assert_allclose(result, expected, atol=1e-6 * np.abs(expected).max())
 
 
 def test_progress_adds_up_to_the_whole(rng, monkeypatch):
     monkeypatch.setattr(tiles, "AREA", 48 * 48)
     network, shares = Tiles(MODELS["cms"], random_params(MODELS["cms"], rng)), []
-    for _ in network.bands(lambda a, b: np.zeros((b - a, 67)), (101, 67), 1, shares.append):
+    for _ in network.bands(lambda a, b: np.zeros((b - a, 67, 1)), (101, 67), 2, shares.append):
         pass
     assert len(shares) > 4
     assert sum(shares) == pytest.approx(1)
+
+
+def test_a_network_that_needs_the_whole_picture_gets_it(rng):
+    model = VDSR(features=4, depth=4)
+    params, image = random_params(model, rng), rng.random((13, 21))
+    np.testing.assert_array_equal(tiled(Tiles(model, params), image, 3), whole(model, params, image, 3))

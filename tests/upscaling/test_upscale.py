@@ -15,9 +15,9 @@ def test_the_upscaler_changes_luminance_only(rng):
 
     class Bicubic(Upscaler):
         def __init__(self):
-            self._largest = 4
+            self._model = Pyramid()
 
-        def network(self, rows, shape, size, progress=None):
+        def gray(self, rows, shape, size, progress=None):
             return bicubic(rows, shape, size)
 
     image = rng.random((9, 7, 3))
@@ -31,7 +31,7 @@ def test_the_upscaler_changes_luminance_only(rng):
 def test_the_upscaler_takes_the_level_that_the_scale_needs(rng):
     """A network whose residual is nothing enlarges bilinearly, level by level; what is too large is shrunk."""
     model = Pyramid(features=2, depth=1, recursions=1)
-    params = model.init(jax.random.key(0), jnp.zeros((1, 4, 4, 1)), 1)["params"]
+    params = model.init(jax.random.key(0), jnp.zeros((1, 4, 4, 1)), 2)["params"]
     params["residual"]["kernel"] *= 0
     image = rng.random((7, 9))
     twice = layers.upsample(jnp.asarray(image, jnp.float32)[None, :, :, None], **params["image_upsample"])

@@ -103,4 +103,4 @@ def test_it_says_what_it_is(rng):
     assert models.from_settings(json.loads(metadata["model"])) == model
     assert json.loads(metadata["weights"]) == {"step": 7}
     assert session.get_inputs()[0].shape == ["batch", 1, "height", "width"]
-    assert session.get_outputs()[0].shape == ["batch", 1, "4 * height", "4 * width"]
+    assert session.get_outputs()[0].shape == ["batch", 1, "2 * height", "2 * width"]

@@ -104,6 +104,8 @@ def _read(file: BinaryIO, name: str) -> Photo:
             samples, channels = decode(image, file, name)
             orientation, info = _orientation(image), image.info  # only now: PNG can have them behind the pixels
             told = _exif(info)
+    if not samples.size:
+        raise UserError(f"{name} has no pixels")
     samples, dpi, profile = _upright(samples, orientation), _dpi(info), info.get("icc_profile")
     return Photo(
         pixels=np.ascontiguousarray(samples[:, :, :channels]),

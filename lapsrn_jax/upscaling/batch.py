@@ -6,6 +6,7 @@ import json
 import pathlib
 import sys
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -77,8 +78,10 @@ def upscale_all(jobs: Sequence[Job], upscale: Upscaler, settings: Settings, reco
                 report |= {"status": "done", "size": size[::-1], "seconds": seconds} | ({"note": note} if note else {})
                 if note:
                     bar.write(f"{job.target}: {note}", file=sys.stderr)
-            except (UserError, OSError, MemoryError) as error:
+            except Exception as error:  # also for a bug of ours, a night's work should not end in the middle
                 report |= {"status": "failed", "error": _one_line(error)}
+                if not isinstance(error, UserError | OSError | MemoryError):
+                    traceback.print_exc()
                 if len(jobs) > 1:
                     bar.write(f"failed: {report['error']}", file=sys.stderr)
             finally:
@@ -142,5 +145,6 @@ def _one_line(error: BaseException) -> str:
         return str(error)
     if isinstance(error, MemoryError):
         return "not enough memory"
-    assert isinstance(error, OSError)
-    return f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return " ".join(f"{type(error).__name__}: {error}".split())

@@ -14,6 +14,7 @@ from lapsrn_jax.images.photo import read_photo
 from lapsrn_jax.models import Pyramid, Tying
 from lapsrn_jax.weights.files import save_weights
 from tests import tiny
+from tests.images.test_photo_damage import whole_files
 
 
 @pytest.fixture(scope="module")
@@ -113,3 +114,33 @@ def test_depth_profile_and_resolution_arrive(tmp_path, rng, weights, capsys):
     assert upscale(tmp_path / "x.png", "-o", tmp_path / "y.png", "--width", "30", "--strip", "--weights", weights) == 0
     stripped = read_photo(tmp_path / "y.png")
     assert (stripped.dpi, stripped.icc_profile) == (None, b"profile")
+
+
+def test_two_hundred_damaged_files(tmp_path, weights, rng, capsys):
+    """Each is enlarged or named with its reason, in a line; nothing half-written; the good ones among them are done."""
+    whole = list(whole_files().items())
+    (tmp_path / "in").mkdir()
+    for i in range(200):
+        name, content = whole[i % len(whole)]
+        damaged = bytearray(content)
+        if i % 4 == 0:
+            damaged = damaged[: rng.integers(len(damaged))]
+        elif i % 4 < 3:
+            for place in rng.integers(len(damaged), size=4):
+                damaged[place] ^= 1 << rng.integers(8)
+        suffix = ".png" if i % 4 == 3 else "." + name.split(".")[-1]
+        (tmp_path / "in" / f"{i:03d}{suffix}").write_bytes(damaged)
+    for name in ("000 first.png", "zzz last.png"):
+        write_image(tmp_path / "in" / name, tiny.photograph(rng, 10, 12))
+    report = tmp_path / "report.json"
+    upscale(tmp_path / "in", "-o", tmp_path / "out", "--weights", weights, "--scale", "2", "--report", report)
+    reports = json.loads(report.read_text())
+    assert len(reports) == 202
+    failed = [report for report in reports if report["status"] == "failed"]
+    assert len(failed) > 20
+    assert all(len(report["error"].splitlines()) == 1 for report in failed)
+    assert capsys.readouterr().err.count("failed: ") == len(failed)
+    done = {report["target"] for report in reports if report["status"] == "done"}
+    assert {str(path) for path in (tmp_path / "out").iterdir()} == done | {str(tmp_path / "out" / ".lapsrn.json")}
+    assert all(read_photo(path).pixels.size for path in done)
+    assert {f"{tmp_path}/out/000 first.png", f"{tmp_path}/out/zzz last.png"} <= done

@@ -1,0 +1,48 @@
+"""Makes trained weights a part of the package, with the scores that they get: what their model card quotes.
+
+    python -m studies.release runs/weights_cms_r2/best.safetensors cms-lapsrn --data data/Set5,data/Set14,data/BSD100
+
+writes lapsrn_jax/weights/cms-lapsrn.safetensors, whose metadata say how it was trained and how it scores, and prints
+the scores by protocol A and B.
+"""
+
+import argparse
+import importlib.metadata
+import pathlib
+
+from lapsrn_jax.data.sources import evaluation_pictures
+from lapsrn_jax.errors import reported
+from lapsrn_jax.evaluation.benchmark import evaluate
+from lapsrn_jax.evaluation.protocol import Protocol
+from lapsrn_jax.evaluation.tables import text_table
+from lapsrn_jax.upscaling.upscale import Upscaler
+from lapsrn_jax.weights import files
+
+SCALES = (2, 4, 8)
+
+
+def main() -> None:
+    """Scores, writes, prints."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("weights", type=pathlib.Path, help="of the run")
+    parser.add_argument("name", help="in the package")
+    parser.add_argument("--data", required=True, help="the benchmarks, separated by commas")
+    options = parser.parse_args()
+    with reported():
+        model, params = files.load_weights(options.weights)
+        info = files.read_info(options.weights)
+        sets = {pathlib.Path(folder).name: evaluation_pictures(folder) for folder in options.data.split(",")}
+        info["scores"] = []
+        for protocol in (Protocol("A"), Protocol("B")):
+            records = evaluate({options.name: Upscaler(model, params)}, sets, SCALES, protocol)
+            print(text_table(records), "\n")
+            kind = {"protocol": str(protocol)[:1]}
+            info["scores"] += [{k: r[k] for k in ("set", "scale", "psnr", "ssim")} | kind for r in records]  # type: ignore[literal-required]
+        info |= {"licence": "Apache-2.0", "scored_with": f"jax {importlib.metadata.version('jax')}"}
+        path = pathlib.Path(files.__file__).with_name(f"{options.name}.safetensors")
+        files.save_weights(path, model, params, info)
+        print(path)
+
+
+if __name__ == "__main__":
+    main()

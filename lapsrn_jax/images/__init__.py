@@ -1,1 +1,1 @@
-"""What a picture is: reading and writing, colour, resizing. NumPy only."""
+"""What a picture is: reading and writing, colour, resizing. Without JAX."""

@@ -24,7 +24,7 @@ _MAX_STREAM = 2**31  # bytes read from a pipe before giving up
 logging.getLogger("tifffile").addHandler(logging.NullHandler())  # what matters of its complaints it also raises
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Photo:
     """A decoded picture with all that its file says about it."""
 
@@ -42,7 +42,8 @@ def read_photo(source: str | os.PathLike[str] | BinaryIO, name: str | None = Non
 
     16 bits stay 16; palettes become RGB, one bit a pixel becomes gray; transparency of every kind becomes alpha; CMYK
     stays CMYK. The content says what the format is, not the suffix. A JPEG with further pictures behind it (gain maps,
-    previews of phones) is its first one. More than 8 bits of AVIF are read as 8.
+    previews of phones) is its first one. More than 8 bits of AVIF are read as 8; IPTC blocks, text chunks and colour
+    told by other means than an ICC profile are not kept.
 
     Args:
       source: path, or binary stream, read to its end.

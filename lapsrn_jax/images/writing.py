@@ -34,7 +34,8 @@ def write_photo(
     """Writes a picture as its rows arrive, with the profile, EXIF, XMP and resolution of another one.
 
     PNG and TIFF are written on the way; the other formats gather up to 4 bytes a pixel first, and get 8 of 16 bits.
-    EXIF tells the new size and upright rows. BMP holds neither EXIF nor XMP, WebP and AVIF no resolution of their own.
+    EXIF tells the new size. BMP holds neither EXIF nor XMP, WebP and AVIF no resolution of their own, and AVIF's alpha
+    is not quite exact.
 
     Args:
       target: path, which appears whole or not at all; or a binary stream, which gets nothing before all went well.

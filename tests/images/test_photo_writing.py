@@ -87,8 +87,6 @@ def test_a_failure_in_the_middle_leaves_nothing(tmp_path, name):
 @pytest.mark.parametrize("bands", [[20], [20, 16], [20, 17, 1], [37, 37], []], ids=str)
 def test_bands_that_do_not_make_up_the_picture_are_a_bug(tmp_path, name, bands):
     samples = smooth("RGB", height=40)
-    if sum(bands) == HEIGHT:
-        return
     with pytest.raises(ValueError, match="rows"):
         write_photo(tmp_path / name, SIZE, [samples[:rows] for rows in bands], photo(samples, "RGB"))
     with pytest.raises(ValueError, match="a band is uint16"):

@@ -1,0 +1,63 @@
+"""The weights that come with the package do what their metadata and their model card say."""
+
+import pathlib
+
+import numpy as np
+import pytest
+
+import lapsrn_jax
+from lapsrn_jax import models
+from lapsrn_jax.data.sources import evaluation_pictures
+from lapsrn_jax.evaluation.benchmark import evaluate
+from lapsrn_jax.evaluation.protocol import Protocol
+from lapsrn_jax.models import Pyramid
+from lapsrn_jax.upscaling.upscale import Upscaler
+from lapsrn_jax.weights import files
+
+NAMES = sorted(files.PRETRAINED)
+CARD = pathlib.Path(files.__file__).with_name("MODELS.md")
+
+
+def test_both_networks_are_there():
+    assert NAMES == ["cms-lapsrn", "ms-lapsrn"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_the_metadata_say(name):
+    model, params = lapsrn_jax.load(name)
+    info = files.read_info(name)
+    assert isinstance(model, Pyramid)
+    assert (model.tying is None) == (name == "ms-lapsrn")
+    count = sum(np.size(array) for array in models.jax.tree.leaves(params))
+    assert count == (222_352 if name == "ms-lapsrn" else 185_488)
+    assert {"step", "revision", "jax", "licence", "scores"} <= info.keys()
+    card = CARD.read_text()
+    for record in info["scores"]:
+        assert f"{record['psnr']:.2f} / {record['ssim']:.4f}" in card, record
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.slow
+def test_scores_on_set5_are_those_of_the_card(name, benchmarks):
+    network = Upscaler(*lapsrn_jax.load(name))
+    pictures = {"Set5": evaluation_pictures(str(benchmarks / "Set5"))}
+    records = evaluate({name: network}, pictures, (2, 4, 8), Protocol())
+    told = {r["scale"]: r for r in files.read_info(name)["scores"] if (r["set"], r["protocol"]) == ("Set5", "A")}
+    for record in records:
+        assert record["psnr"] == pytest.approx(told[record["scale"]]["psnr"], abs=0.005)
+        assert record["ssim"] == pytest.approx(told[record["scale"]]["ssim"], abs=0.0005)
+
+
+def test_a_picture_gets_better_with_nothing_but_the_package(rng):
+    """One call, no weights named: closer to the original than bicubic interpolation."""
+    from skimage import data
+
+    from lapsrn_jax.images.io import to_float
+    from lapsrn_jax.images.resize import imresize
+
+    hr = data.astronaut()[100:228, 180:308]
+    lr = imresize(to_float(hr), 1 / 2)
+    error = [
+        np.abs(result - to_float(hr)).mean() for result in (lapsrn_jax.upscale(np.clip(lr, 0, 1), 2), imresize(lr, 2))
+    ]
+    assert error[0] < 0.9 * error[1]

@@ -2,8 +2,8 @@
 
     python -m studies.release runs/weights_cms_r2/best.safetensors cms-lapsrn --data data/Set5,data/Set14,data/BSD100
 
-writes lapsrn_jax/weights/cms-lapsrn.safetensors, whose metadata say how it was trained and how it scores, and prints the
-scores by protocol A, with gray pictures left gray and read as RGB, and by protocol B.
+writes lapsrn_jax/weights/cms-lapsrn.safetensors, whose metadata say how it was trained and how it scores, and prints
+its scores by protocol A, with gray pictures left gray and read as RGB, and by protocol B.
 """
 
 import argparse
@@ -36,8 +36,11 @@ def main() -> None:
         for protocol in (Protocol("A"), Protocol("A", gray_as_rgb=True), Protocol("B")):
             records = evaluate({options.name: Upscaler(model, params)}, sets, SCALES, protocol)
             print(text_table(records), "\n")
-            kind = {"protocol": protocol.name + " gray as RGB" * protocol.gray_as_rgb}
-            info["scores"] += [{k: r[k] for k in ("set", "scale", "psnr", "ssim")} | kind for r in records]  # type: ignore[literal-required]
+            name = protocol.name + " gray as RGB" * protocol.gray_as_rgb
+            info["scores"] += [
+                {"protocol": name, "set": r["set"], "scale": r["scale"], "psnr": r["psnr"], "ssim": r["ssim"]}
+                for r in records
+            ]
         info |= {"licence": "Apache-2.0", "scored_with": f"jax {importlib.metadata.version('jax')}"}
         path = pathlib.Path(files.__file__).with_name(f"{options.name}.safetensors")
         files.save_weights(path, model, params, info)

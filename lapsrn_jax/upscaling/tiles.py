@@ -177,7 +177,7 @@ class Tiles:
         return np.asarray(compiled(self._params, tile[None], inside[None]))[0]
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=512)
 def _compiled(model: nn.Module, scale: int, tiling: Plan) -> jax.stages.Compiled:
     """The network for the plan's tiles: (params, image, inside) to the enlarged image."""
 

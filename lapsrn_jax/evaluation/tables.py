@@ -114,7 +114,7 @@ def _latex(table: Table) -> str:
 
 
 def _escaped(text: str) -> str:
-    for character in "&%#_":
+    for character in "&%#_$":
         text = text.replace(character, "\\" + character)
     return text
 

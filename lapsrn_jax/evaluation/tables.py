@@ -1,8 +1,65 @@
-"""Benchmark records as text."""
+"""Tables as text: Markdown for people, LaTeX for papers, CSV and JSON for programs."""
 
-from collections.abc import Sequence
+import csv
+import dataclasses
+import io
+import json
+import math
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from lapsrn_jax.errors import UserError
 from lapsrn_jax.evaluation.benchmark import Record
+from lapsrn_jax.files import appearing
+
+FORMATS = ("markdown", "csv", "latex", "json")
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """A table as people read it, and the same as plain values.
+
+    Attributes:
+      title: one line.
+      columns: their headings.
+      rows: a text for each column.
+      records: for each row the values behind it, JSON-ready.
+      notes: what a reader must know; they stand below.
+    """
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    records: Sequence[Mapping[str, Any]]
+    notes: Sequence[str] = ()
+
+
+def render(tables: Sequence[Table], form: str) -> str:
+    """The tables, one after the other, in one of `FORMATS`; ends with a line break."""
+    if form == "json":
+        return json.dumps([dataclasses.asdict(table) for table in map(_plain, tables)], indent=2) + "\n"
+    write = {"markdown": _markdown, "csv": _csv, "latex": _latex}[form]
+    return "\n\n".join(write(table) for table in tables) + "\n"
+
+
+def check_output(path: pathlib.Path | None) -> None:
+    """Raises `UserError` unless a table can be written to `path`: to be asked before the hours of scoring."""
+    if path is not None and (path.is_dir() or not path.resolve().parent.is_dir()):
+        raise UserError(f"cannot write the table to {path}: name a file in a folder that there is")
+
+
+def write_tables(tables: Sequence[Table], form: str, path: pathlib.Path | None) -> None:
+    """Prints the tables in one of `FORMATS`, or writes them to a file; `UserError` where that cannot be written."""
+    text = render(tables, form)
+    if path is None:
+        print(text, end="")
+        return
+    try:
+        with appearing(path) as partial:
+            partial.write_text(text)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}") from None
 
 
 def text_table(records: Sequence[Record]) -> str:
@@ -19,8 +76,56 @@ def text_table(records: Sequence[Record]) -> str:
         if len(models) == 2:
             line.append(f"{row[1]['psnr'] - row[0]['psnr']:+.2f} dB")
         rows.append(line)
+    return "\n".join([*_grid(rows), "", "PSNR (dB) / SSIM, " + records[0]["protocol"]])
+
+
+def _grid(rows: Sequence[Sequence[str]]) -> list[str]:
+    """A Markdown table's lines, the columns aligned; the first row holds the headings."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    rows.insert(1, ["-" * width for width in widths])
-    lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
-             for row in rows]  # fmt: skip
-    return "\n".join([*lines, "", "PSNR (dB) / SSIM, " + records[0]["protocol"]])
+    lines = [rows[0], ["-" * width for width in widths], *rows[1:]]
+    return ["| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |"
+            for line in lines]  # fmt: skip
+
+
+def _markdown(table: Table) -> str:
+    notes = [f"- {note}" for note in table.notes]
+    return "\n".join([f"**{table.title}**", "", *_grid([table.columns, *table.rows]), "", *notes]).rstrip()
+
+
+def _csv(table: Table) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([f"# {table.title}"])
+    writer.writerows([table.columns, *table.rows])
+    writer.writerows([f"# {note}"] for note in table.notes)
+    return text.getvalue().rstrip()
+
+
+def _latex(table: Table) -> str:
+    """Needs the package booktabs."""
+    lines = [" & ".join(map(_escaped, row)) + r" \\" for row in [table.columns, *table.rows]]
+    notes = [rf"\par\smallskip\footnotesize {_escaped(note)}" for note in table.notes]
+    return "\n".join(
+        [r"\begin{table}", r"  \centering", rf"  \caption{{{_escaped(table.title)}}}",
+         rf"  \begin{{tabular}}{{{'l' * len(table.columns)}}}", r"    \toprule", f"    {lines[0]}", r"    \midrule",
+         *(f"    {line}" for line in lines[1:]), r"    \bottomrule", r"  \end{tabular}", *(f"  {n}" for n in notes),
+         r"\end{table}"]
+    )  # fmt: skip
+
+
+def _escaped(text: str) -> str:
+    for character in "&%#_$":
+        text = text.replace(character, "\\" + character)
+    return text
+
+
+def _plain(table: Table) -> Table:
+    """Without infinities (of a perfect PSNR), which JSON has not."""
+    records = [
+        {
+            name: None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in record.items()
+        }
+        for record in table.records
+    ]
+    return dataclasses.replace(table, records=records)

@@ -28,6 +28,11 @@ def shapes(model):
     return jax.eval_shape(lambda key: models.initial(model, key), jax.random.key(0))
 
 
+def drawn(model, rng):
+    """Random parameters: how the models start takes longer to compile than to test."""
+    return jax.tree.map(lambda leaf: rng.standard_normal(leaf.shape).astype(np.float32) / 20, shapes(model))
+
+
 def count(model):
     return sum(leaf.size for leaf in jax.tree.leaves(shapes(model)))
 
@@ -115,6 +120,7 @@ def test_each_scale_gives_one_image(model):
         model.apply({"params": params}, lr, 17)
 
 
+@pytest.mark.slow
 @small
 def test_it_learns_a_batch_by_heart(rng, model):
     pictures = [tiny.photograph(rng, 12, 12) / 255 for _ in range(2)]
@@ -137,10 +143,11 @@ def test_it_learns_a_batch_by_heart(rng, model):
     assert losses[-1] < losses[0] / 10
 
 
+@pytest.mark.slow
 @small
 def test_remat_and_bfloat16_compute_the_same_function(rng, model):
     lr, hr = (jnp.asarray(rng.random((2, n, n, model.channels)), jnp.float32) for n in (6, 12))
-    params = jax.jit(lambda key: models.initial(model, key))(jax.random.key(0))
+    params = jax.tree.map(jnp.asarray, drawn(model, rng))
 
     def value_and_grad(model):
         return jax.jit(jax.value_and_grad(lambda params: batch_loss(model, params, {2: (lr, hr)})))(params)
@@ -155,8 +162,8 @@ def test_remat_and_bfloat16_compute_the_same_function(rng, model):
 
 
 @small
-def test_weights_come_back_as_they_were(tmp_path, model):
-    params = jax.jit(lambda key: models.initial(model, key))(jax.random.key(3))
+def test_weights_come_back_as_they_were(tmp_path, rng, model):
+    params = drawn(model, rng)
     save_weights(tmp_path / "weights.safetensors", model, params, {})
     again, params_again = load_weights(tmp_path / "weights.safetensors")
     assert again == model
@@ -164,7 +171,7 @@ def test_weights_come_back_as_they_were(tmp_path, model):
 
 
 def test_a_gray_picture_stays_gray_in_an_rgb_network(rng):
-    upscale = Upscaler(SMALL[3], models.initial(SMALL[3], jax.random.key(0)))
+    upscale = Upscaler(SMALL[3], drawn(SMALL[3], rng))
     gray = rng.random((6, 7))
     assert upscale(gray, 3).shape == (18, 21)
     rgb = upscale(np.repeat(gray[:, :, None], 3, axis=2), 3)

@@ -158,4 +158,4 @@ def test_the_best_weights_stay(tmp_path, photographs, monkeypatch):
 def test_small_photographs_are_named_and_left_out(tmp_path, photographs, capsys):
     tiny.write_photographs(photographs / "small", count=1, size=20)
     train_and_evaluate(tiny.config(photographs, training__steps=1), tmp_path / "run")
-    assert "smaller than a patch of 32 pixels: 0.png" in capsys.readouterr().out
+    assert f"smaller than a patch of 32 pixels: {photographs}/small/0.png" in capsys.readouterr().out

@@ -37,7 +37,9 @@ def main(arguments: list[str] | None = None) -> None:
     export = commands.add_parser("export", help="write a network for other programs: ONNX or StableHLO")
     export.add_argument("output", help="the file; its suffix, .onnx or .stablehlo, says the format")
     export.add_argument("--scale", type=int, default=4, help="how many times as wide and high (default: 4)")
-    export.add_argument("--weights", required=True, help="a run folder, a .safetensors or an authors' .mat file")
+    export.add_argument(
+        "--weights", default="cms-lapsrn", help="%(default)s, a run folder, a .safetensors or an authors' .mat file"
+    )
     export.set_defaults(run=_export)
 
     prepare = commands.add_parser("prepare", help="download data, check it, put it where it can be used")

@@ -79,7 +79,8 @@ class Tiles:
     """
 
     def __init__(self, model: nn.Module, params: Any, max_memory: int | None = None, ensemble: bool = False) -> None:
-        self._model, self._params = model, jax.device_put(params)
+        # From one device or from all of those that train, to the one that enlarges.
+        self._model, self._params = model, jax.device_put(jax.tree.map(np.asarray, params), jax.local_devices()[0])
         self._max_memory, self._ensemble = max_memory or _free_memory() // 2, ensemble
         self._area = AREA
 
@@ -201,7 +202,7 @@ def _memory(compiled: jax.stages.Compiled) -> int:
 
 def _free_memory() -> int:
     """Bytes that are free on the default device."""
-    statistics = jax.devices()[0].memory_stats()
+    statistics = jax.local_devices()[0].memory_stats()
     if statistics and "bytes_limit" in statistics:
         return int(statistics["bytes_limit"] - statistics.get("bytes_in_use", 0))
     try:

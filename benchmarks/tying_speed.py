@@ -1,0 +1,81 @@
+"""The CMS-LapSRN paper's claims about time: a shorter training, an equal inference. CMS against MS, in turns.
+
+    python -m benchmarks.tying_speed --recursions 8 --scale 4
+
+prints, for a training step and for one picture, the median of the times and the ratio CMS / MS with its 95 % confidence
+interval (percentile bootstrap of the median over the rounds' ratios). A third candidate, MS again, shows what the
+machine's own restlessness makes of two equal networks.
+"""
+
+import argparse
+import statistics
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from benchmarks.timing import in_turns, machine
+from benchmarks.train_step import Ours
+from configs import default
+from lapsrn_jax import models
+
+
+def interval(seconds: list[float], reference: list[float]) -> tuple[float, float, float]:
+    """The median ratio of paired times, and the bounds of its 95 % confidence interval."""
+    ratios = np.array(seconds) / np.array(reference)
+    draws = np.random.default_rng(0).choice(ratios, (10_000, len(ratios)))
+    low, high = np.percentile(np.median(draws, axis=1), [2.5, 97.5])
+    return float(np.median(ratios)), float(low), float(high)
+
+
+def report(what: str, candidates: dict[str, Callable[[], Any]], rounds: int) -> None:
+    """Runs the candidates in turns; prints a row for each."""
+    seconds = in_turns(candidates, rounds)
+    for name in candidates:
+        middle, low, high = interval(seconds[name], seconds["MS"])
+        ratio = "" if name == "MS" else f"{middle:.3f} [{low:.3f}, {high:.3f}]"
+        print(f"| {what} | {name} | {1e3 * statistics.median(seconds[name]):.1f} ms | {ratio} |")
+
+
+def main() -> None:
+    """Prints a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--recursions", type=int, default=8)
+    parser.add_argument("--scale", type=int, choices=(2, 4, 8), default=4)
+    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--patch", type=int, default=128, help="HR pixels of the training step")
+    parser.add_argument("--side", type=int, default=64, help="LR pixels of the picture")
+    parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
+    parser.add_argument("--rounds", type=int, default=21)
+    args = parser.parse_args()
+
+    configs = {}
+    for name in ("MS", "CMS", "MS again"):
+        configs[name] = default.get_config()
+        configs[name].model.recursions = args.recursions
+        if name != "CMS":
+            configs[name].model.tying = None
+    generator = np.random.default_rng(0)
+    sides = [args.patch // args.scale * 2**i for i in range(args.scale.bit_length())]
+    images = tuple(generator.random((args.batch, side, side, 1), np.float32) for side in sides)
+    lr = generator.random((1, args.side, args.side, 1), np.float32)
+
+    def enlarge(config: Any) -> Callable[[], Any]:
+        model = models.from_settings(config.model)
+        params = models.initial(model, jax.random.key(0))
+        apply = jax.jit(lambda params, lr: model.apply({"params": params}, lr, args.scale)[-1])
+        return lambda: apply(params, jnp.asarray(lr))
+
+    print(
+        f"{machine()}; D5R{args.recursions} x{args.scale}, {args.dtype}, {args.rounds} rounds; a step on {args.batch} "
+        f"patches of {args.patch} HR pixels, a picture of {args.side} x {args.side} LR pixels (float32)\n"
+    )
+    print("| | network | median | CMS / MS [95 %] |\n| --- | --- | --- | --- |")
+    report("training step", {name: Ours(config, images, args.dtype) for name, config in configs.items()}, args.rounds)
+    report("one picture", {name: enlarge(config) for name, config in configs.items()}, args.rounds)
+
+
+if __name__ == "__main__":
+    main()

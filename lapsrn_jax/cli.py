@@ -119,8 +119,9 @@ def _export(options: argparse.Namespace) -> None:
 
 def _add_weights(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--weights", nargs="+", default=[], metavar="NAME=PATH",
-        help="a network by the name it shall have, from a run folder, a .safetensors or an authors' .mat file",
+        "--weights", nargs="+", default=["CMS-LapSRN=cms-lapsrn", "MS-LapSRN=ms-lapsrn"], metavar="NAME=PATH",
+        help="a network by the name it shall have: a run folder, a .safetensors or an authors' .mat file, or (default) "
+        "cms-lapsrn and ms-lapsrn, which come with the package",
     )  # fmt: skip
 
 

@@ -144,7 +144,7 @@ def table_2(networks: Sequence[Network], records: Sequence[Record], scales: Sequ
     if twice:
         notes.append(
             f"{' and '.join(twice)} with gray pictures: once with gray left gray, as the papers' bicubic rows need it, "
-            "once scored as the luminance of RGB (there 1.32 dB more), as the LapSRN authors' rows need it."
+            "once scored as the luminance of RGB, as the LapSRN authors' rows need it."
         )
     present = {record["set"].removesuffix(GRAY_AS_RGB) for record in records}
     missing = [name for name in SETS if name not in present]

@@ -14,7 +14,7 @@ from configs import default
 # Recursions, HR pixels of a patch, patches of a batch, steps, first and last learning rate, the stage before.
 STAGES = {
     "r1": (1, 96, 12, 3000, 1e-3, 5e-4, None),
-    "r2": (2, 96, 12, 2400, 7e-4, 1e-5, "r1"),
+    "r2": (2, 96, 12, 2000, 7e-4, 1e-5, "r1"),
 }
 
 

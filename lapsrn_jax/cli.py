@@ -144,8 +144,6 @@ def _table_2(options: argparse.Namespace) -> None:
         raise UserError(f"--scales takes whole numbers above 1; got {min(options.scales)}")
     if options.plot:
         check_plot(options.plot)
-        if not options.weights:
-            raise UserError("--plot needs networks: name some with --weights")
     networks, sets = networks_of(options.weights), sets_of(options.data)
     records = score(networks, sets, options.scales, Protocol(options.protocol))
     costs = table_of_costs(networks, records)

@@ -138,7 +138,6 @@ def test_the_tables_commands(tmp_path, pictures, weights, capsys):
         (["2", "--data", "{data}", "--weights", "{weights}"], "--weights takes NAME=PATH"),
         (["2", "--data", "{data}", "--weights", "a={weights}", "a={weights}"], "would be called a"),
         (["2", "--data", "{data}", "--scales", "1"], "--scales takes"),
-        (["2", "--data", "{data}", "--plot", "a.png"], "--plot needs networks"),
         (["2", "--data", "{data}", "--weights", "a={weights}", "--plot", "a.xyz"], "suffix"),
         (["1", "-o", "/nowhere/table.md"], "cannot write the table"),
     ],

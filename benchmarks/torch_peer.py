@@ -30,25 +30,31 @@ class Network(torch.nn.Module):
         super().__init__()
         self.recursions, self.depth, self.dtype = recursions, depth, dtype
         for name, array in arrays.items():
-            transposed = "upsample" in name
-            weight = array[::-1, ::-1].transpose(2, 3, 0, 1) if transposed else array.transpose(3, 2, 0, 1)
-            self.register_parameter(_attribute(name), torch.nn.Parameter(torch.from_numpy(weight.copy())))
+            if array.ndim == 4:
+                transposed = "upsample" in name
+                array = array[::-1, ::-1].transpose(2, 3, 0, 1) if transposed else array.transpose(3, 2, 0, 1)
+            self.register_parameter(_attribute(name), torch.nn.Parameter(torch.from_numpy(array.copy())))
 
     def forward(self, image: torch.Tensor, levels: int) -> list[torch.Tensor]:
         """[N, 1, H, W] to the images of all levels."""
         weights = {name: weight.to(self.dtype) for name, weight in self.named_parameters()}
         upsample = weights.get(_attribute("upsample/kernel"), weights[_attribute("block/conv_3/kernel")])
-        features = F.conv2d(image.to(self.dtype), weights[_attribute("conv_in/kernel")], padding=1)
+
+        def conv(x: torch.Tensor, name: str) -> torch.Tensor:
+            kernel, bias = (weights.get(_attribute(f"{name}/{part}")) for part in ("kernel", "bias"))
+            return F.conv2d(x, kernel, bias, padding=1)
+
+        features = conv(image.to(self.dtype), "conv_in")
         images = []
         for _ in range(levels):
             source = features
             for _ in range(self.recursions):
                 for i in range(1, self.depth + 1):
-                    kernel = weights[_attribute(f"block/conv_{i}/kernel")]
-                    features = F.conv2d(F.leaky_relu(features, 0.2), kernel, padding=1)
+                    features = conv(F.leaky_relu(features, 0.2), f"block/conv_{i}")
                 features = features + source
-            features = F.conv_transpose2d(F.leaky_relu(features, 0.2), upsample, stride=2)[:, :, :-1, :-1]
-            residual = F.conv2d(features, weights[_attribute("residual/kernel")], padding=1)
+            bias = weights.get(_attribute("upsample/bias"))
+            features = F.conv_transpose2d(F.leaky_relu(features, 0.2), upsample, bias, stride=2)[:, :, :-1, :-1]
+            residual = conv(features, "residual")
             larger = getattr(self, _attribute("image_upsample/kernel"))
             image = F.conv_transpose2d(image, larger, stride=2, padding=1) + residual
             images.append(image)

@@ -15,7 +15,6 @@ import json
 import os
 import pathlib
 import statistics
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable
@@ -27,6 +26,7 @@ import ml_collections
 import numpy as np
 from flax.traverse_util import flatten_dict
 
+from benchmarks.peer import Peer
 from benchmarks.timing import in_turns, machine, ratio
 from configs import default
 from lapsrn_jax import models
@@ -77,41 +77,14 @@ class Ours:
         return float(metrics["loss"]), time.perf_counter() - start
 
 
-class Theirs:
-    """PyTorch's step, in a process of its own: benchmarks/torch_peer.py."""
+def theirs(peer: Peer, variant: str) -> tuple[float, float]:
+    """PyTorch's step, by torch_peer.py: loss and seconds.
 
-    def __init__(self, python: str, file: pathlib.Path) -> None:
-        command = [python, str(pathlib.Path(__file__).with_name("torch_peer.py")), str(file)]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.about = self._answer()
-
-    def _answer(self) -> dict[str, Any]:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise SystemExit("error: PyTorch's process ended; its message is above")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
-
-    def __call__(self, variant: str) -> tuple[float, float]:
-        """Loss and seconds.
-
-        Raises:
-          RuntimeError: the variant does not run there.
-        """
-        assert self._process.stdin is not None
-        self._process.stdin.write(variant + "\n")
-        self._process.stdin.flush()
-        answer = self._answer()
-        if "error" in answer:
-            raise RuntimeError(answer["error"])
-        return answer["loss"], answer["seconds"]
-
-    def __enter__(self) -> "Theirs":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.communicate()
+    Raises:
+      RuntimeError: the variant does not run there.
+    """
+    answer = peer.ask(variant)
+    return answer["loss"], answer["seconds"]
 
 
 def hand_over(
@@ -160,9 +133,9 @@ def main() -> None:
         if args.torch:
             file = pathlib.Path(folder, "step.npz")
             hand_over(file, config, ours.params, images, args.dtype)
-            theirs = stack.enter_context(Theirs(args.torch, file))
-            about = theirs.about
-            steps |= {f"PyTorch {name}": functools.partial(theirs, name) for name in about["variants"]}
+            peer = stack.enter_context(Peer(args.torch, "torch_peer.py", file))
+            about = peer.about
+            steps |= {f"PyTorch {name}": functools.partial(theirs, peer, name) for name in about["variants"]}
         losses: dict[str, list[float]] = {}
         for name, step in list(steps.items()):
             try:

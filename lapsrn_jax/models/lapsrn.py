@@ -66,9 +66,10 @@ class LapSRN(nn.Module):
         pyramid = [self.param(f"level_{i}", self._level_init) for i in range(1, self.levels + 1)]
 
         def trunk(features: jax.Array, block: dict[str, Filter], window: Window) -> jax.Array:
-            for i in range(1, self.depth + 1):
-                features = window.keep(leaky_relu(conv(features, **block[f"conv_{i}"])))
-            return features
+            def layer(x: jax.Array, parts: Filter) -> jax.Array:
+                return window.keep(leaky_relu(conv(x, **parts)))
+
+            return layers.through_block(layer, features, block)
 
         if self.remat:
             trunk = jax.checkpoint(trunk)

@@ -20,6 +20,8 @@ Filter = dict[str, jax.Array]
 Initializer = Callable[[jax.Array], Any]
 
 _DIMENSIONS = ("NHWC", "HWIO", "NHWC")
+# The pixels from which eight recursions on a single image gain about as much by Winograd as it takes to compile more.
+SINGLE = 2**16
 # Bilinear interpolation by 2 as a 4x4 transposed convolution, where every image upsampler starts.
 BILINEAR = np.outer([0.25, 0.75, 0.75, 0.25], [0.25, 0.75, 0.75, 0.25])[:, :, None, None]
 
@@ -80,14 +82,30 @@ def conv_direct(x: jax.Array, kernel: jax.Array) -> jax.Array:
 def winograd_is_faster(x: jax.Array, kernel: jax.Array) -> bool:
     """Whether `winograd.conv3x3` beats `conv_direct` on a CPU: see benchmarks/convolution.py.
 
-    Not for a single image: each size that comes along is compiled once, which takes longer than what it then gains.
+    Not for a single small image: its size may not come again, and compiling for it takes longer than it then gains.
     """
     n, height, width, _ = x.shape
     inputs, outputs = kernel.shape[2:]
     if not all(isinstance(size, int) for size in (n, height, width)):  # exported, for images of any size
         return False
-    large = n > 1 and min(height, width, inputs, outputs) >= 16
+    large = min(height, width, inputs, outputs) >= 16 and (n > 1 or height * width >= SINGLE)
     return large and kernel.shape[:2] == (3, 3) and x.dtype == jnp.float32
+
+
+def through_block(layer: Callable[[jax.Array, Filter], jax.Array], x: jax.Array, block: dict[str, Filter]) -> jax.Array:
+    """`layer(x, filter)`, which keeps the shape of `x`, with each filter of a block in its order.
+
+    A single image, whose size may not come again, goes through a loop: with Winograd's convolutions that compiles more
+    than twice as fast, and it runs as fast. Batches do not: gradients of a loop take longer.
+    """
+    filters = [block[f"conv_{i}"] for i in range(1, len(block) + 1)]
+    if x.shape[0] == 1:
+        stacked = jax.tree.map(lambda *parts: jnp.stack(parts), *filters)
+        x, _ = lax.scan(lambda x, parts: (layer(x, parts), None), x, stacked)
+    else:
+        for parts in filters:
+            x = layer(x, parts)
+    return x
 
 
 def conv_transpose(x: jax.Array, kernel: jax.Array) -> jax.Array:

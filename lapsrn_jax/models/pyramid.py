@@ -8,7 +8,16 @@ import jax
 from jax import lax
 
 from lapsrn_jax.models import layers
-from lapsrn_jax.models.layers import Filter, bilinear_init, block_init, conv, filter_init, he_stddev, leaky_relu
+from lapsrn_jax.models.layers import (
+    Filter,
+    bilinear_init,
+    block_init,
+    conv,
+    filter_init,
+    he_stddev,
+    leaky_relu,
+    through_block,
+)
 from lapsrn_jax.models.tying import Tying
 from lapsrn_jax.models.window import Window, margins
 
@@ -21,17 +30,18 @@ def recurse(
 ) -> jax.Array:
     """The features [N, H, W, C] of one level after all its recursions.
 
-    In a loop of two at a time, eight recursions compile twice as fast; two, as trained with on CPUs, are no loop.
+    Of batches two at a time: eight recursions compile twice as fast; two, as trained with on CPUs, are no loop.
     """
 
+    def layer(h: jax.Array, parts: Filter) -> jax.Array:
+        return window.keep(conv(leaky_relu(h), **parts))
+
     def recursion(features: jax.Array, _: None) -> tuple[jax.Array, None]:
-        h = features
-        for i in range(1, len(block) + 1):
-            h = window.keep(conv(leaky_relu(h), **block[f"conv_{i}"]))
+        h = through_block(layer, features, block)
         return h if skip == "none" else h + (source if skip == "source" else features), None
 
     body = jax.checkpoint(recursion) if remat else recursion
-    features, _ = lax.scan(body, source, length=recursions, unroll=2)
+    features, _ = lax.scan(body, source, length=recursions, unroll=1 if source.shape[0] == 1 else 2)
     return features
 
 

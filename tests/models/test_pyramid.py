@@ -49,6 +49,20 @@ def test_levels_are_prefixes_of_deeper_pyramids(rng, model):
     np.testing.assert_array_equal(model.apply(variables, image, 2)[0], images[0])
 
 
+@pytest.mark.parametrize(
+    "model",
+    [Pyramid(features=4, depth=2, recursions=3, use_bias=True), LapSRN(features=4, depth=3)],
+    ids=["pyramid", "lapsrn"],
+)
+def test_an_image_alone_is_the_same_as_in_a_batch(rng, model):
+    images = jnp.asarray(rng.random((2, 5, 6, 1)), jnp.float32)
+    variables = model.init(jax.random.key(0), images, 1)
+    variables["params"]["conv_in"]["kernel"] *= 1e3
+    together = model.apply(variables, images, 2)[-1]
+    alone = [model.apply(variables, image[None], 2)[-1][0] for image in images]
+    np.testing.assert_allclose(jnp.stack(alone), together, rtol=1e-5, atol=1e-6)
+
+
 def test_skips_follow_the_papers_definition(rng):
     """Two recursions of one convolution, by hand."""
     image = jnp.asarray(rng.random((1, 5, 6, 1)), jnp.float32)

@@ -63,6 +63,7 @@ def test_the_network_uses_it_where_it_is_faster():
     x, kernel = jnp.zeros((2, 32, 32, 64)), jnp.zeros((3, 3, 64, 64))
     assert layers.winograd_is_faster(x, kernel)
     assert not layers.winograd_is_faster(x[:1], kernel)
+    assert layers.winograd_is_faster(jnp.zeros((1, 128, 512, 64)), kernel)
     assert not layers.winograd_is_faster(x, kernel[..., :1])
     assert not layers.winograd_is_faster(x[:, :4], kernel)
     assert not layers.winograd_is_faster(x.astype(jnp.bfloat16), kernel.astype(jnp.bfloat16))

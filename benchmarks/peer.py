@@ -1,0 +1,43 @@
+"""Another program's process, started beside ours, that answers one line of JSON to each line it reads."""
+
+import json
+import pathlib
+import subprocess
+from typing import Any
+
+
+class Peer:
+    """A script of this folder, run by another interpreter; it begins with an answer, `about`, of its own accord."""
+
+    def __init__(self, python: str, script: str, *arguments: object) -> None:
+        command = [python, str(pathlib.Path(__file__).with_name(script)), *map(str, arguments)]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.about = self._answer()
+
+    def _answer(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise SystemExit("error: a process to compare with ended; its message is above")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def ask(self, line: str) -> dict[str, Any]:
+        """The answer to a line.
+
+        Raises:
+          RuntimeError: what was asked for does not run there.
+        """
+        assert self._process.stdin is not None
+        self._process.stdin.write(line + "\n")
+        self._process.stdin.flush()
+        answer = self._answer()
+        if "error" in answer:
+            raise RuntimeError(answer["error"])
+        return answer
+
+    def __enter__(self) -> "Peer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate()

@@ -44,9 +44,6 @@ def find_jobs(inputs: Iterable[str], output: str, suffix: str | None = None) -> 
             raise UserError(f"what kind of picture should {output} be? Give it a suffix, such as {output}.png")
     if STREAM in (*inputs, output):
         raise UserError("standard input and output are for one picture at a time: -o FILE or -o -")
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"{output} is a file: several pictures need a folder")
-
     places: list[tuple[pathlib.Path, pathlib.PurePath]] = []
     for name in inputs:
         path = pathlib.Path(name)
@@ -62,6 +59,9 @@ def find_jobs(inputs: Iterable[str], output: str, suffix: str | None = None) -> 
             if not matches:
                 raise UserError(f"no such picture, folder or pattern: {name}")
             places += [(pathlib.Path(m), pathlib.PurePath(pathlib.Path(m).name)) for m in matches if os.path.isfile(m)]
+
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{output} is a file: several pictures need a folder")
 
     jobs, taken = [], set()
     for source, place in dict(places).items():

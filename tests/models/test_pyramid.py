@@ -56,10 +56,10 @@ def test_levels_are_prefixes_of_deeper_pyramids(rng, model):
 )
 def test_an_image_alone_is_the_same_as_in_a_batch(rng, model):
     images = jnp.asarray(rng.random((2, 5, 6, 1)), jnp.float32)
-    variables = model.init(jax.random.key(0), images, 1)
+    variables = model.init(jax.random.key(0), images, 2)
     variables["params"]["conv_in"]["kernel"] *= 1e3
-    together = model.apply(variables, images, 2)[-1]
-    alone = [model.apply(variables, image[None], 2)[-1][0] for image in images]
+    together = model.apply(variables, images, 4)[-1]
+    alone = [model.apply(variables, image[None], 4)[-1][0] for image in images]
     np.testing.assert_allclose(jnp.stack(alone), together, rtol=1e-5, atol=1e-6)
 
 

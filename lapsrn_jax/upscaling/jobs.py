@@ -78,7 +78,7 @@ def find_jobs(inputs: Iterable[str], output: str, suffix: str | None = None) -> 
 def _pictures(folder: pathlib.Path, output: pathlib.Path) -> list[pathlib.Path]:
     """The pictures below `folder`, except earlier results where `output` lies in it."""
     inside = output.resolve()
-    skip = inside if inside != folder.resolve() else None
+    skip = inside if output.is_dir() and inside != folder.resolve() else None
     return sorted(
         path
         for path in folder.rglob("*")

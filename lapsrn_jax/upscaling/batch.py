@@ -66,7 +66,7 @@ def upscale_all(jobs: Sequence[Job], upscale: Upscaler, settings: Settings, reco
             try:
                 if job.target != STREAM and pathlib.Path(job.target).resolve() in sources:
                     raise UserError(f"{job.target} is one of the inputs: give another --output")
-                made_from = _made_from(job, settings)
+                made_from = _made_from(job, settings) if record else {}
                 if record and known.get(job.target) == {**made_from, "result": _digest(job.target)}:
                     reports.append({**report, "status": "skipped"})
                     continue

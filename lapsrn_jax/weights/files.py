@@ -29,11 +29,10 @@ def save_weights(path: str | os.PathLike[str], model: nn.Module, params: Any, in
 
     The file appears whole or not at all.
     """
-    flat = {name: np.ascontiguousarray(array, np.float32) for name, array in flatten_dict(params, sep="/").items()}
     # One entry, since safetensors writes several in any order: the same weights should be the same file.
     metadata = {_ENTRY: json.dumps({"model": models.settings(model), "info": info})}
     with appearing(path) as partial:
-        partial.write_bytes(save(flat, metadata))
+        partial.write_bytes(save(_flat(params), metadata))
 
 
 def load_weights(path: str | os.PathLike[str]) -> tuple[nn.Module, dict[str, Any]]:
@@ -100,5 +99,9 @@ def _check(path: pathlib.Path, model: nn.Module, params: Any) -> None:
 
 def weights_digest(params: Any) -> str:
     """A fingerprint of parameters, the same for the same values."""
-    flat = {name: np.ascontiguousarray(array, np.float32) for name, array in flatten_dict(params, sep="/").items()}
-    return hashlib.sha256(save(flat)).hexdigest()
+    return hashlib.sha256(save(_flat(params))).hexdigest()
+
+
+def _flat(params: Any) -> dict[str, np.ndarray]:
+    """The arrays by their paths in the tree, as safetensors takes them."""
+    return {name: np.ascontiguousarray(array, np.float32) for name, array in flatten_dict(params, sep="/").items()}

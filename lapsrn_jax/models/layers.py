@@ -20,8 +20,6 @@ Filter = dict[str, jax.Array]
 Initializer = Callable[[jax.Array], Any]
 
 _DIMENSIONS = ("NHWC", "HWIO", "NHWC")
-# The pixels from which eight recursions on a single image gain about as much by Winograd as it takes to compile more.
-SINGLE = 2**16
 # Bilinear interpolation by 2 as a 4x4 transposed convolution, where every image upsampler starts.
 BILINEAR = np.outer([0.25, 0.75, 0.75, 0.25], [0.25, 0.75, 0.75, 0.25])[:, :, None, None]
 
@@ -80,15 +78,10 @@ def conv_direct(x: jax.Array, kernel: jax.Array) -> jax.Array:
 
 
 def winograd_is_faster(x: jax.Array, kernel: jax.Array) -> bool:
-    """Whether `winograd.conv3x3` beats `conv_direct` on a CPU: see benchmarks/convolution.py.
-
-    Not for a single small image: its size may not come again, and compiling for it takes longer than it then gains.
-    """
-    n, height, width, _ = x.shape
-    inputs, outputs = kernel.shape[2:]
-    if not all(isinstance(size, int) for size in (n, height, width)):  # exported, for images of any size
+    """Whether `winograd.conv3x3` beats `conv_direct` on a CPU: see benchmarks/convolution.py."""
+    if not all(isinstance(size, int) for size in x.shape):  # exported, for images of any size
         return False
-    large = min(height, width, inputs, outputs) >= 16 and (n > 1 or height * width >= SINGLE)
+    large = min(*x.shape[1:], kernel.shape[3]) >= 16
     return large and kernel.shape[:2] == (3, 3) and x.dtype == jnp.float32
 
 

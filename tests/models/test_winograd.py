@@ -29,8 +29,8 @@ def relative_errors(rng, shape, dtype):
 @pytest.mark.parametrize("shape", SHAPES)
 def test_it_is_the_convolution(rng, shape):
     value, *gradients = relative_errors(rng, shape, jnp.float32)
-    assert value < 1e-5
-    assert max(gradients) < 5e-5
+    assert value < 2e-6
+    assert max(gradients) < 2e-6
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -39,11 +39,21 @@ def test_only_rounding_tells_them_apart(rng, shape):
         assert max(relative_errors(rng, shape, jnp.float64)) < 1e-12
 
 
+def test_it_rounds_hardly_more_than_the_direct_convolution(rng):
+    """Winograd's own points, 0, 1, -1, 2, -2, err ten times as much."""
+    x, kernel = rng.standard_normal((1, 64, 64, 64)), rng.standard_normal((3, 3, 64, 64))
+    with jax.enable_x64(True):
+        exact = np.asarray(layers.conv_direct(jnp.asarray(x), jnp.asarray(kernel)))
+    single = jnp.asarray(x, jnp.float32), jnp.asarray(kernel, jnp.float32)
+    direct, mine = (np.abs(np.asarray(conv(*single)) - exact).max() for conv in (layers.conv_direct, winograd.conv3x3))
+    assert mine < 3 * direct
+
+
 def test_strips_are_the_whole(rng, monkeypatch):
     monkeypatch.setattr(winograd, "WHOLE", 0)
     monkeypatch.setattr(winograd, "STRIP", 200)
     for shape in SHAPES:
-        assert max(relative_errors(rng, shape, jnp.float32)) < 5e-5
+        assert max(relative_errors(rng, shape, jnp.float32)) < 2e-6
 
 
 def test_forward_mode_and_second_derivatives_work(rng):
@@ -62,8 +72,7 @@ def test_forward_mode_and_second_derivatives_work(rng):
 def test_the_network_uses_it_where_it_is_faster():
     x, kernel = jnp.zeros((2, 32, 32, 64)), jnp.zeros((3, 3, 64, 64))
     assert layers.winograd_is_faster(x, kernel)
-    assert not layers.winograd_is_faster(x[:1], kernel)
-    assert layers.winograd_is_faster(jnp.zeros((1, 128, 512, 64)), kernel)
+    assert layers.winograd_is_faster(x[:1], kernel)
     assert not layers.winograd_is_faster(x, kernel[..., :1])
     assert not layers.winograd_is_faster(x[:, :4], kernel)
     assert not layers.winograd_is_faster(x.astype(jnp.bfloat16), kernel.astype(jnp.bfloat16))

@@ -2,8 +2,8 @@
 
 Recursions are unrolled: every node that needs a kernel names the one array. ONNX keeps a convolution's kernel as
 [O, I, h, w] and a transposed one's as that of the convolution whose transpose it is, so under the adjoint tying (the
-default) both name the same array. In the other orientations the upsampler's is a copy, turned: programs that do not
-fold constants demand their weights as they are.
+default) one array could serve both. The upsampler has a copy all the same: OpenVINO (2026.4, on a CPU) lays an array
+out for one of its uses, reads it so in the other, and gives a wrong picture without a word.
 """
 
 import json
@@ -92,12 +92,8 @@ class _Graph:
         return self._node(kind, *inputs, **attributes)
 
     def _array(self, name: str, array: np.ndarray) -> str:
-        """The name under which the array is kept: one that equals another is kept once."""
-        array = np.ascontiguousarray(array, np.float32)
-        for other, kept in self.arrays.items():
-            if np.array_equal(kept, array):
-                return other
-        self.arrays[name] = array
+        """Keeps the array under its name, which it returns."""
+        self.arrays[name] = np.ascontiguousarray(array, np.float32)
         return name
 
     def _node(self, kind: str, *inputs: str, **attributes: Any) -> str:

@@ -73,25 +73,36 @@ def test_eight_times_as_large_and_of_any_size(rng):
 
 @pytest.mark.parametrize("flip", [True, False])
 @pytest.mark.parametrize("swap", [True, False])
-def test_the_adjoint_needs_no_kernel_of_its_own(rng, swap, flip):
+def test_every_orientation(rng, swap, flip):
     model = Pyramid(**SMALL, tying=Tying(layer=2, swap_channels=swap, flip_taps=flip))
     params = parameters(model, rng)
     proto, session = written(model, params, 2)
     check_outputs(model, params, 2, session, rng)
+    arrays = {array.name: onnx.numpy_helper.to_array(array) for array in proto.graph.initializer}
+    adjoint = swap and flip
+    assert np.array_equal(arrays["upsample/kernel"], arrays["block/conv_2/kernel"]) == adjoint
 
-    arrays = {array.name for array in proto.graph.initializer}
-    tree = set(flatten_dict(params, sep="/"))
-    assert arrays == (tree if swap and flip else tree | {"upsample/kernel"})
-    (users,) = [{n.op_type for n in proto.graph.node if "block/conv_2/kernel" in n.input}]
-    assert users == ({"Conv", "ConvTranspose"} if swap and flip else {"Conv"})
+
+def test_no_array_serves_two_kinds_of_convolution(rng):
+    """OpenVINO's CPU plugin would give a wrong picture."""
+    for model in (MODELS["cms"], MODELS["its bias tied"], MODELS["lapsrn with biases"]):
+        proto, _ = written(model, parameters(model, rng), 2)
+        users = {}
+        for node in proto.graph.node:
+            for name in node.input:
+                users.setdefault(name, set()).add(node.op_type)
+        assert all(len(users[array.name]) == 1 for array in proto.graph.initializer)
 
 
 def test_each_parameter_is_stored_once(rng):
+    """Beside what the upsampler borrows."""
     for model in (MODELS["its bias tied"], MODELS["lapsrn with biases"], MODELS["no skips"]):
         params = parameters(model, rng)
         proto, _ = written(model, params, 4)
         stored = {array.name: np.prod(array.dims) for array in proto.graph.initializer}
-        assert stored == {name: array.size for name, array in flatten_dict(params, sep="/").items()}
+        own = {name: array.size for name, array in flatten_dict(params, sep="/").items()}
+        assert own.items() <= stored.items()
+        assert stored.keys() - own.keys() <= {"upsample/kernel", "upsample/bias"}
 
 
 def test_it_says_what_it_is(rng):

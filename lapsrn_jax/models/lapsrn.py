@@ -67,7 +67,7 @@ class LapSRN(nn.Module):
 
         def trunk(features: jax.Array, block: dict[str, Filter], window: Window) -> jax.Array:
             def layer(x: jax.Array, parts: Filter) -> jax.Array:
-                return window.keep(leaky_relu(conv(x, **parts)))
+                return leaky_relu(conv(window.keep(x), **parts))
 
             return layers.through_block(layer, features, block)
 

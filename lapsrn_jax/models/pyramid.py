@@ -34,7 +34,7 @@ def recurse(
     """
 
     def layer(h: jax.Array, parts: Filter) -> jax.Array:
-        return window.keep(conv(leaky_relu(h), **parts))
+        return conv(leaky_relu(window.keep(h)), **parts)
 
     def recursion(features: jax.Array, _: None) -> tuple[jax.Array, None]:
         h = through_block(layer, features, block)

@@ -128,3 +128,64 @@ def test_the_soft_penalty_is_the_squared_distance(rng):
     difference = params["upsample"]["kernel"] - params["block"]["conv_3"]["kernel"].swapaxes(2, 3)
     expected = batch_loss(free, params, data) + 0.7 * (difference**2).sum()
     assert np.isclose(batch_loss(soft, params, data), expected, rtol=1e-12)
+
+
+def test_stop_gradient_leaves_exactly_nothing_of_the_other_use(rng):
+    block = {"conv_3": {"kernel": jnp.asarray(rng.standard_normal((3, 3, 4, 4)))}}
+    weight = jnp.asarray(rng.standard_normal((3, 3, 4, 4)))
+
+    def gradient(which, use):
+        def total(block):
+            for_conv, for_upsample = Tying(gradient=which).share(block, {})
+            return (weight * {"conv": for_conv["conv_3"], "upsample": for_upsample}[use]["kernel"]).sum()
+
+        return jax.grad(total)(block)["conv_3"]["kernel"]
+
+    for which in ("both", "conv", "upsample"):
+        for use, pushed in (("conv", weight), ("upsample", Tying().orient(weight))):
+            np.testing.assert_array_equal(gradient(which, use), pushed if which in ("both", use) else 0 * pushed)
+
+
+def test_init_is_a_free_upsampler_after_its_start(rng):
+    data, sizes = {2: batch(rng)[4][:2]}, {"features": 3, "depth": 3, "recursions": 1, "use_bias": True}
+    free, init = Pyramid(**sizes), Pyramid(**sizes, tying=Tying(strength="init"))
+    params = params_of(free, rng)
+    assert jax.tree.structure(params) == jax.tree.structure(params_of(init, rng))
+    expected, of_init = (
+        jax.jit(jax.value_and_grad(lambda p, m=model: batch_loss(m, p, data)))(params) for model in (free, init)
+    )
+    jax.tree.map(np.testing.assert_array_equal, of_init, expected)
+
+
+@pytest.mark.slow
+def test_a_growing_penalty_becomes_a_hard_tie_at_half_the_speed(rng):
+    """Gradient descent: the distance falls as 1 / penalty, and each of the two arrays takes half of each push."""
+    data, rate, steps = {2: batch(rng)[4][:2]}, 1 / 4000, 400
+    sizes = {"features": 3, "depth": 2, "recursions": 1}
+    hard = Pyramid(**sizes, tying=Tying(layer=2))
+    start = params_of(hard, rng)
+
+    def trained(model, params, lender_rate):
+        def step(params, _):
+            grads = jax.grad(lambda p: batch_loss(model, p, data))(params)
+            grads["block"]["conv_2"]["kernel"] *= lender_rate
+            return jax.tree.map(lambda p, g: p - rate * g, params, grads), None
+
+        return jax.jit(lambda params: lax.scan(step, params, length=steps)[0])(params)
+
+    def kernel(params):
+        return params["block"]["conv_2"]["kernel"]
+
+    halved = trained(hard, start, 0.5)
+    apart, from_hard = [], []
+    for penalty in (50.0, 500.0):
+        tying = Tying(layer=2, strength="soft", penalty=penalty)
+        own = {"upsample": {"kernel": tying.orient(kernel(start))}}
+        params = trained(Pyramid(**sizes, tying=tying), start | own, 1)
+        apart.append(tying.distance(params["block"], params["upsample"]) ** 0.5)
+        from_hard.append(np.linalg.norm(kernel(params) - kernel(halved)))
+    moved = np.linalg.norm(kernel(halved) - kernel(start))
+    assert 0 < apart[1] < moved / 50
+    assert 9 < apart[0] / apart[1] < 11
+    assert from_hard[1] < moved / 50
+    assert 9 < from_hard[0] / from_hard[1] < 11

@@ -40,7 +40,12 @@ def _needed(folder: pathlib.Path) -> pathlib.Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory):
-    """Decoded photographs go to a folder of the test session."""
+    """Decoded photographs and compiled networks go to a folder of the test session, also those of its commands."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        folder = tmp_path_factory.mktemp("cache")
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        compiled = {"jax_compilation_cache_dir": str(folder), "jax_persistent_cache_min_compile_time_secs": 0.5}
+        for name, value in compiled.items():
+            patch.setenv(name.upper(), str(value))
+            jax.config.update(name, value)
         yield

@@ -125,7 +125,7 @@ class Grid:
         values = {name: getattr(self, name) for name in ("seeds", "sets", "steps", "flops", "moments")}
         variants = {name: dataclasses.asdict(variant) for name, variant in self.variants.items()}
         base = json.loads(self.base.to_json_best_effort())
-        return json.loads(json.dumps({"base": base, "variants": variants} | values))  # type: ignore[no-any-return]
+        return json.loads(json.dumps({"base": base, "variants": variants} | values))
 
 
 def load_grid(path: pathlib.Path) -> Grid:

@@ -52,7 +52,7 @@ def contributions(tying: Tying, gradients: Any) -> dict[str, float]:
       "cosine" of the angle between g_conv and g_up, and "ratio", |g_up| / |g_conv|.
     """
     g_conv = np.asarray(gradients["block"][tying.lender]["kernel"], np.float64)
-    g_up = np.asarray(tying.orient(np.asarray(gradients["upsample"]["kernel"], np.float64)))
+    g_up = np.asarray(tying.orient(gradients["upsample"]["kernel"]), np.float64)
     return {"cosine": cosine(g_up, g_conv), "ratio": float(np.linalg.norm(g_up) / np.linalg.norm(g_conv))}
 
 
@@ -66,10 +66,11 @@ def resemblance(params: Any) -> dict[str, dict[str, list[float]]]:
       By orientation the "cosine" between K_up and O(K_i) and the "distance" |K_up - O(K_i)| / |K_i|, i from 1 to d.
     """
     up = np.asarray(params["upsample"]["kernel"], np.float64)
-    block = [np.asarray(params["block"][f"conv_{i}"]["kernel"], np.float64) for i in range(1, len(params["block"]) + 1)]
+    block = [params["block"][f"conv_{i}"]["kernel"] for i in range(1, len(params["block"]) + 1)]
     found = {}
     for name, (swap, flip) in ORIENTATIONS.items():
-        turned = [np.asarray(Tying(swap_channels=swap, flip_taps=flip).orient(kernel)) for kernel in block]
+        tying = Tying(swap_channels=swap, flip_taps=flip)
+        turned = [np.asarray(tying.orient(kernel), np.float64) for kernel in block]
         found[name] = {
             "cosine": [cosine(up, kernel) for kernel in turned],
             "distance": [float(np.linalg.norm(up - kernel) / np.linalg.norm(kernel)) for kernel in turned],

@@ -19,7 +19,7 @@ class Claim(NamedTuple):
 
     text: str
     verdict: Verdict
-    figures: str
+    figures: list[str]
     files: str
 
 
@@ -58,20 +58,18 @@ def _best_layer(results: Results, third: str) -> Claim | None:
         (name, scale): t_interval(results.differences(third, name, scale), comparisons=len(pairs))
         for name, scale in pairs
     }
-    figures = "; ".join(
-        f"{third} - {name} at x{scale}: {show(gain, unit=' dB')}" for (name, scale), gain in gains.items()
-    )
+    figures = [f"{third} - {name}, x{scale}: {show(gain, unit=' dB')}" for (name, scale), gain in gains.items()]
     return Claim(
         "The third layer is the best one to share.",
         decide(all(gain.low > 0 for gain in gains.values()), any(gain.high < 0 for gain in gains.values())),
-        f"{figures} ({len(pairs)} intervals that hold together with 95 %, Bonferroni)",
+        [*figures, f"{len(pairs)} intervals that hold together with 95 % (Bonferroni)"],
         _cells(third, *others),
     )
 
 
 def _quality(results: Results, ms: str, cms: str, scale: int) -> Claim:
     gain = t_interval(results.differences(cms, ms, scale))
-    figures = f"{cms} - {ms}: {show(gain, unit=' dB')}, {gain.n} pairs"
+    figures = [f"{cms} - {ms}, x{scale}: {show(gain, unit=' dB')}, {gain.n} pairs"]
     if scale == 2:
         verdict = decide(gain.low > -COMPARABLE, gain.high < -COMPARABLE)
         return Claim("Comparable at x2 (not worse by more than 0.05 dB).", verdict, figures, _cells(ms, cms))
@@ -84,7 +82,7 @@ def _parameters(results: Results, ms: str, cms: str) -> Claim:
     return Claim(
         "3.7e4 fewer parameters (9 C^2: 36,864 with C = 64 features).",
         decide(free - tied == kernel, free - tied != kernel),
-        f"{free:,} - {tied:,} = {free - tied:,}",
+        [f"{free:,} - {tied:,} = {free - tied:,}"],
         _cells(ms, cms),
     )
 
@@ -100,10 +98,10 @@ def _times(results: Results, ms: str, cms: str) -> list[Claim]:
             verdict = decide(high < 1 - EQUAL, low > 1 - EQUAL)
         else:
             verdict = decide(low > 1 - EQUAL and high < 1 + EQUAL, high < 1 - EQUAL or low > 1 + EQUAL)
-        figures = f"time of a {kind}, {cms} / {ms}: {middle:.3f} [{low:.3f}, {high:.3f}]"
+        figures = [f"time of a {kind}, {cms} / {ms}: {middle:.3f} [{low:.3f}, {high:.3f}]"]
         if ms + AGAIN in seconds:
             middle, low, high = ratio_interval(seconds[ms + AGAIN], seconds[ms])
-            figures += f"; {ms} again / {ms}: {middle:.3f} [{low:.3f}, {high:.3f}]"
+            figures.append(f"{ms} again / {ms}: {middle:.3f} [{low:.3f}, {high:.3f}]")
         found.append(Claim(f"{text} (Differences below {EQUAL:.0%} count as none.)", verdict, figures, "times.json"))
     return found
 

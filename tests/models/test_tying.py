@@ -128,3 +128,66 @@ def test_the_soft_penalty_is_the_squared_distance(rng):
     difference = params["upsample"]["kernel"] - params["block"]["conv_3"]["kernel"].swapaxes(2, 3)
     expected = batch_loss(free, params, data) + 0.7 * (difference**2).sum()
     assert np.isclose(batch_loss(soft, params, data), expected, rtol=1e-12)
+
+
+def test_the_use_that_is_stopped_contributes_exactly_nothing(rng):
+    """Each use alone, so that no rounding of the other's gradient can hide in the sum."""
+    params = params_of(Pyramid(**SMALL, tying=Tying()), rng)
+    y = jnp.asarray(rng.standard_normal((1, 5, 7, 6)))
+    for gradient in ("both", "conv", "upsample"):
+        tying = Tying(gradient=gradient)
+
+        def of_conv(block, tying=tying):
+            return (down(y, tying.share(block, {"bias": jnp.zeros(6)})[0]["conv_3"]["kernel"]) ** 2).sum()
+
+        def of_upsample(block, tying=tying):
+            return (upsample(y, tying.share(block, {"bias": jnp.zeros(6)})[1]["kernel"]) ** 2).sum()
+
+        from_conv, from_upsample = (
+            np.any(jax.grad(use)(params["block"])["conv_3"]["kernel"]) for use in (of_conv, of_upsample)
+        )
+        assert (from_conv, from_upsample) == (gradient != "upsample", gradient != "conv")
+
+
+def test_after_its_start_init_is_free(rng):
+    """The same loss and gradients for the same arrays: nothing but the start is left of the tying."""
+    data, free, started = batch(rng), Pyramid(**SMALL), Pyramid(**SMALL, tying=Tying(strength="init"))
+    params = params_of(free, rng)
+    results = [jax.value_and_grad(lambda p, m=m: batch_loss(m, p, data))(params) for m in (free, started)]
+    jax.tree.map(np.testing.assert_array_equal, *results)
+
+
+def descend(model, params, data, rates, steps):
+    """So many steps down the gradient, each array at its own rate."""
+    gradient = jax.jit(jax.grad(lambda params: batch_loss(model, params, data)))
+    for _ in range(steps):
+        params = jax.tree.map(lambda p, rate, g: p - rate * g, params, rates, gradient(params))
+    return params
+
+
+def test_soft_comes_as_near_to_hard_as_its_penalty_is_large(rng):
+    """In the flow down the gradient, ten times the penalty is a tenth of the distance to the hard tying's path.
+
+    The penalty holds the two arrays together like a rod: each takes half of the sum of the gradients, so the hard one
+    goes at half the rate. With a rate of 1 / (4 penalty) a step undoes any difference but what it adds itself.
+    """
+    settings = {"features": 3, "depth": 1, "recursions": 1}
+    data, time = {2: tuple(jnp.asarray(rng.random((2, n, n, 1))) for n in (4, 8))}, 0.5
+    hard = Pyramid(**settings, tying=Tying(layer=1))
+    start = params_of(hard, rng)
+    apart = []
+    for penalty in (10.0, 100.0):
+        tying = Tying(layer=1, strength="soft", penalty=penalty)
+        rate, steps = 1 / (4 * penalty), round(4 * penalty * time)
+        rates = jax.tree.map(lambda _, rate=rate: rate, start)
+        rates["block"]["conv_1"]["kernel"] = rate / 2
+        kernel = descend(hard, start, data, rates, steps)["block"]["conv_1"]["kernel"]
+
+        two = start | {"upsample": tying.share(start["block"], {})[1]}
+        rates = jax.tree.map(lambda _, rate=rate: rate, two)
+        two = descend(Pyramid(**settings, tying=tying), two, data, rates, steps)
+        moved = np.linalg.norm(kernel - start["block"]["conv_1"]["kernel"])
+        apart.append(np.linalg.norm(two["block"]["conv_1"]["kernel"] - kernel) / moved)
+        assert tying.distance(two["block"], two["upsample"]) ** 0.5 < 10 * moved / penalty
+    assert apart[0] < 0.5
+    assert 5 < apart[0] / apart[1] < 20

@@ -74,6 +74,8 @@ class Grid:
         for name in self.variants:
             if not re.fullmatch(r"[a-z0-9_]+", name):
                 raise UserError(f"{name!r} cannot name a variant: use lower-case letters, digits and _")
+        if len({pathlib.Path(folder).name for folder in self.sets}) < len(self.sets):
+            raise UserError("two of the grid's sets have the same name: rename one's folder")
         for name in self.variants:
             self.reference(name)
         for cell in self.cells:

@@ -81,7 +81,6 @@ def losses(results: Results, figure: "Figure") -> bool:
             continue
         excess = 100 * (loss / np.interp(share, *reference) - 1)
         right.plot(100 * share, excess, label=name, **_style(results, name))
-    left.set_yscale("log")
     left.set_title("training loss of MS-LapSRN")
     right.axhline(0, color="0.2", linewidth=1)
     right.set_title("loss above MS-LapSRN's (%)")
@@ -104,11 +103,11 @@ def gradients(results: Results, figure: "Figure") -> bool:
     """The angle between the two uses' gradients, and how much longer the upsampler's is."""
     figure.set_size_inches(10.5, 4.4)
     left, right = figure.subplots(1, 2)
-    _along(results, left, lambda _, moment: moment["gradients"]["cosine"])
-    _along(results, right, lambda _, moment: moment["gradients"]["ratio"])
+    _along(results, left, lambda _, moment: moment["gradients"]["cosine"], band=False)
+    _along(results, right, lambda _, moment: moment["gradients"]["ratio"], band=False)
     left.axhline(0, color="0.3", linewidth=1)
     left.set_title("cosine between the two gradients")
-    right.set_yscale("log")
+    right.set_ylim(bottom=0)
     right.axhline(1, color="0.3", linewidth=1)
     right.set_title("|upsampler's gradient| / |convolution's|")
     _legend(figure, left)
@@ -131,7 +130,7 @@ def kernels(results: Results, figure: "Figure") -> bool:
             ])  # fmt: skip
             image = panel.imshow(table, cmap="RdBu_r", vmin=-1, vmax=1, aspect="auto")
             for (y, x), value in np.ndenumerate(table):
-                panel.text(x, y, f"{value:.2f}", ha="center", va="center", fontsize=8,
+                panel.text(x, y, f"{value:.3f}".replace("-0.000", "0.000"), ha="center", va="center", fontsize=8,
                            color="white" if abs(value) > 0.6 else "black")  # fmt: skip
             panel.set_xticks(range(depth), [f"K{i}" for i in range(1, depth + 1)])
             panel.set_yticks(range(len(ORIENTATIONS)), list(ORIENTATIONS))
@@ -151,7 +150,8 @@ def drift(results: Results, figure: "Figure") -> bool:
     _along(results, right, lambda name, moment: results.lent(name, moment)["cosine"], names)
     left.set_title("|K_up - O(K_lender)| / |K_lender|")
     right.set_title("cosine between K_up and O(K_lender)")
-    left.set_ylim(bottom=0)
+    left.set_ylim(-0.05, 1.08 * left.get_ylim()[1])
+    right.set_ylim(min(-0.1, right.get_ylim()[0]), 1.1)
     _legend(figure, left)
     return True
 
@@ -175,16 +175,21 @@ def _inverse_error(level: int, _: str, moment: Moment) -> float:
 
 
 def _along(
-    results: Results, panel: "Axes", number: Callable[[str, Moment], float], names: Sequence[str] | None = None
+    results: Results,
+    panel: "Axes",
+    number: Callable[[str, Moment], float],
+    names: Sequence[str] | None = None,
+    band: bool = True,
 ) -> None:
-    """A line for each variant, the mean over its seeds, with a band from the least to the greatest."""
+    """A line for each variant, the mean over its seeds, and a band from the least to the greatest of them."""
     for name in names or results.variants:
         cells = [results.cells[name, seed]["moments"] for seed in results.seeds(name)]
         values = np.array([[number(name, moment) for moment in cell] for cell in cells])
         share = np.array([moment["step"] for moment in cells[0]]) / cells[0][-1]["step"]
         style = _style(results, name)
         panel.plot(100 * share, values.mean(axis=0), label=name, marker="o", markersize=3, **style)
-        panel.fill_between(100 * share, values.min(axis=0), values.max(axis=0), alpha=0.12, color=style["color"])
+        if band:
+            panel.fill_between(100 * share, values.min(axis=0), values.max(axis=0), alpha=0.12, color=style["color"])
     panel.set_xlabel("of the training (%)")
     panel.grid(alpha=0.3, which="both")
 

@@ -64,22 +64,21 @@ _ALONG = {
     "gradients": (
         "The two contributions to the shared kernel, g_conv (as the block's convolution) and g_up (as the upsampler, "
         "turned back by the transpose of the orientation), of the loss on one batch that is the same for all. Of "
-        "MS-LapSRN, which shares nothing, as if it had the paper's tying. Mean over the seeds, band from least to "
-        "greatest."
+        "MS-LapSRN, which shares nothing, as if it had the paper's tying. Means over the seeds."
     ),
     "kernels": (
         "Do free kernels drift towards a tied one? The cosine between the upsampler's kernel and each of the block's, "
-        "K1 to Kd, in each orientation; mean over the seeds. Random kernels of this size have 0 within about 0.01."
+        "K1 to Kd, in each orientation; mean over the seeds. Of kernels drawn at random, C channels to C, 95 % lie within 2 / (3 C) of 0."
     ),
     "drift": (
         "The same along the training, for the lender in the variant's orientation; of MS-LapSRN, for the third layer's "
-        "adjoint. Two random kernels are about 1.41 apart."
+        "adjoint. Two random kernels are about 1.41 apart. Mean over the seeds, band from least to greatest."
     ),
     "inverse": (
         "How far the upsampler U is from an inverse of the convolution, on the features x that enter it: the least "
         "|a D U x - x| / |x| over all factors a, where D is the lender's convolution with stride 2 (the third layer's "
         "for MS-LapSRN), whose transpose U would be in the adjoint orientation. 0: D undoes U; 1: nothing of x comes "
-        "back."
+        "back. Mean over the seeds, band from least to greatest."
     ),
 }
 
@@ -93,8 +92,8 @@ def _setting(results: Results, name: str) -> str:
     return (
         f"{len(results.cells)} of {total} cells are finished: {len(results.grid['variants'])} variants, "
         f"{len(results.grid['seeds'])} seeds. Each was trained for {budget} on {data['train']}, {data['batch_size']} "
-        f"patches of {data['patch_size']} pixels a step, {scales} together; {model['features']} features, depth "
-        f"{model['depth']}, {model['recursions']} recursions. Scores are of the averaged weights, by protocol A; "
+        f"patches of {data['patch_size']} pixels a step, {scales} together; features {model['features']}, depth "
+        f"{model['depth']}, recursions {model['recursions']}. Scores are of the averaged weights, by protocol A; "
         f"jax {cell['jax']}, {cell['device']}.\n\n"
         f"This page is made by `python -m studies.report` from grid.json, cells/VARIANT-SEED.json and times.json of "
         f"this folder and from nothing else. A seed draws the first parameters and the batches, alike for all "
@@ -120,6 +119,7 @@ def _costs(results: Results) -> str:
             *(_ratio(results, kind, name) for kind in ("step", "picture")),
         ])  # fmt: skip
     notes = [
+        "Adjoint: channels swapped and taps flipped, the transpose of the convolution; plain: neither of them.",
         "From cells/\\*.json. GFLOP: of the convolutions in a training step; where a `stop_gradient` makes a kernel's "
         "gradient unnecessary it is not counted, and the budget gives more steps.",
     ]

@@ -159,9 +159,14 @@ def test_after_its_start_init_is_free(rng):
 
 def descend(model, params, data, rates, steps):
     """So many steps down the gradient, each array at its own rate."""
-    gradient = jax.jit(jax.grad(lambda params: batch_loss(model, params, data)))
+
+    @jax.jit
+    def step(params):
+        gradient = jax.grad(lambda params: batch_loss(model, params, data))(params)
+        return jax.tree.map(lambda p, rate, g: p - rate * g, params, rates, gradient)
+
     for _ in range(steps):
-        params = jax.tree.map(lambda p, rate, g: p - rate * g, params, rates, gradient(params))
+        params = step(params)
     return params
 
 

@@ -68,6 +68,7 @@ def test_cells_differ_in_variant_and_seed_alone():
     ({"variants": {"cms": Variant(Tying())}}, "cms needs one variant with tying=None"),
     ({"variants": {"ms": Variant(None), "b": Variant(Tying(), True)}}, "b needs one .* use_bias=True"),
     ({"variants": {"M S": Variant(None)}}, "cannot name a variant"),
+    ({"sets": ("a/Set5", "b/Set5")}, "same name"),
     ({"flops": 10.0}, "training.steps must be"),
 ])  # fmt: skip
 def test_bad_grids_are_refused(changes, message):

@@ -68,7 +68,8 @@ _ALONG = {
     ),
     "kernels": (
         "Do free kernels drift towards a tied one? The cosine between the upsampler's kernel and each of the block's, "
-        "K1 to Kd, in each orientation; mean over the seeds. Of kernels drawn at random, C channels to C, 95 % lie within 2 / (3 C) of 0."
+        "K1 to Kd, in each orientation; mean over the seeds. Of kernels drawn at random, C channels to C, 95 % lie "
+        "within 2 / (3 C) of 0."
     ),
     "drift": (
         "The same along the training, for the lender in the variant's orientation; of MS-LapSRN, for the third layer's "

@@ -11,8 +11,10 @@ several machines, may share the folder; each takes the cells that no other has. 
     taskset -c 1 python -m studies.tying --config studies/configs/mini.py
 
 On CPUs the results are the same to the byte however the work was shared or interrupted, provided that all processes
-have the same number of cores. To a GPU belongs one process; several, with CUDA_VISIBLE_DEVICES, to several. Exit status:
-0, all is done or in others' hands; 75, a signal stopped it and the same command goes on; 1, cells failed; 2, bad input.
+have the same number of cores. To a GPU belongs one process; several, with CUDA_VISIBLE_DEVICES, to several.
+
+Exit status: 0, all is done or in others' hands; 75, a signal stopped it and the same command goes on; 1, cells failed;
+2, bad input.
 """
 
 import argparse

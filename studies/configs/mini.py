@@ -5,7 +5,7 @@
     python -m studies.times --config studies/configs/mini.py
     python -m studies.report runs/tying_mini
 
-A cell takes about 95 seconds of one core of a virtual EPYC: 65 for 248 steps, 10 to compile and trace, 15 to measure.
+A cell takes about 90 seconds of one core of a virtual EPYC: 62 for 248 steps, 13 to start and trace, 15 to measure.
 Two recursions of the paper's eight and minutes of training instead of days: it shows that the study works, and what
 the beginning of training looks like. What it finds about quality need not hold at the end of a long one.
 """

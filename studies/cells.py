@@ -28,6 +28,7 @@ from studies.grid import Cell, Grid
 from studies.probes import probe, untied
 
 PROBED = 2**32 - 1  # the seed of the batch that the probes see, which no cell should have
+PATCHES = 24  # in that batch
 MEMORY = 2**30  # bytes: a fixed budget cuts pictures into the same tiles on every machine, whatever it has free
 
 Sets = Mapping[str, Sequence[Picture]]
@@ -88,10 +89,10 @@ def measure(grid: Grid, cell: Cell, sets: Sets, workdir: pathlib.Path) -> dict[s
 
 
 def probe_batch(config: ml_collections.ConfigDict) -> Batch:
-    """The batch that the probes see: the same for all cells, made as the training's batches are."""
+    """The PATCHES that the probes see: the same for all cells, made as the training's batches are."""
     data = config.data
     photographs = read_photographs(training_pictures(data.train), data.patch_size)
-    sizes = split_batch(data.batch_size, data.scales, 1)
+    sizes = split_batch(PATCHES, data.scales, 1)
     return jax.tree.map(jnp.asarray, training_batches(photographs, sizes, data.patch_size, PROBED, slice(0, 1))[0])
 
 

@@ -63,7 +63,7 @@ _ALONG = {
     ),
     "gradients": (
         "The two contributions to the shared kernel, g_conv (as the block's convolution) and g_up (as the upsampler, "
-        "turned back by the transpose of the orientation), of the loss on one batch that is the same for all. Of "
+        "turned back by the transpose of the orientation), of the loss on 24 patches, the same for all. Of "
         "MS-LapSRN, which shares nothing, as if it had the paper's tying. Means over the seeds."
     ),
     "kernels": (

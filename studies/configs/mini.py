@@ -23,7 +23,7 @@ def get_grid() -> Grid:
     config.data.validation = ""
     config.data.scales = (2, 4, 8)
     config.data.patch_size = 48
-    config.data.batch_size = 6  # 12 and half the steps came out 0.5 dB lower
+    config.data.batch_size = 6  # 12 and half the steps: 0.4 to 1 dB less on Set5, MS-LapSRN, seed 0
     config.optimizer.learning_rate = 1e-3
     config.optimizer.final_learning_rate = 1e-5
     config.optimizer.warmup = 0.05

@@ -101,18 +101,25 @@ class Checkpoints:
         return _restore(self._manager, self._folder / str(self.latest_step), like)
 
 
-def read_state(workdir: pathlib.Path, like: TrainState) -> TrainState:
-    """The newest undamaged checkpoint of a run, with the shapes and the placement of `like`; writes nothing.
+def read_state(workdir: pathlib.Path, like: TrainState, at: int | None = None) -> TrainState:
+    """An undamaged checkpoint of a run, with the shapes and the placement of `like`; writes nothing.
+
+    Args:
+      workdir: the run's folder.
+      like: a state of the run's model and optimiser.
+      at: the step; None for the newest one that is not damaged.
 
     Raises:
       UserError: there is none, or it does not fit `like`.
     """
     folder = (workdir / "checkpoints").resolve()
     manifests = sorted((workdir / "manifests").glob("*.json"), key=lambda path: int(path.stem), reverse=True)
-    intact = (path.stem for path in manifests if damage(folder / path.stem, path) is None)
+    wanted = (path for path in manifests if at is None or path.stem == str(at))
+    intact = (path.stem for path in wanted if damage(folder / path.stem, path) is None)
     step = next(intact, None)
     if step is None:
-        raise UserError(f"no checkpoint in {folder} that is not damaged")
+        which = "checkpoint" if at is None else f"checkpoint {at}"
+        raise UserError(f"no {which} in {folder} that is not damaged")
     options = ocp.CheckpointManagerOptions(read_only=True)
     with ocp.CheckpointManager(folder, options=options) as manager:
         return _restore(manager, folder / step, like)

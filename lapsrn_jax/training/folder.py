@@ -64,7 +64,7 @@ class RunFolder:
             theirs = json.loads(path.read_text())
         except ValueError:
             raise UserError(f"{path} is damaged: mend it, or give another --workdir") from None
-        for name in _differences(theirs, self._config):
+        for name in differences(theirs, self._config):
             if not name.startswith("training."):
                 raise UserError(f"{self.path} holds a run with another {name}: give another --workdir")
 
@@ -96,9 +96,9 @@ class RunFolder:
         save_weights(self.path / name, model, as_numpy(state.weights), info)
 
 
-def _differences(a: Any, b: Any, name: str = "") -> list[str]:
+def differences(a: Any, b: Any, name: str = "") -> list[str]:
     """Dotted names of the settings in which two configs differ."""
     if isinstance(a, dict) and isinstance(b, dict):
         keys = sorted(a.keys() | b.keys())
-        return [found for key in keys for found in _differences(a.get(key), b.get(key), f"{name}.{key}".lstrip("."))]
+        return [found for key in keys for found in differences(a.get(key), b.get(key), f"{name}.{key}".lstrip("."))]
     return [] if a == b else [name]

@@ -67,6 +67,11 @@ def _set_up_jax(device: str | None) -> None:
             jax.devices()
         except RuntimeError:
             raise UserError(f"--device {device}: there is none, or this JAX was installed without support") from None
+    keep_compiled()
+
+
+def keep_compiled() -> None:
+    """Lets all processes of a user share what JAX compiles, on disk, unless JAX was given a place for it already."""
     if jax.config.jax_compilation_cache_dir is None:
         folder = cache_folder() / "compiled"
         jax.config.update("jax_compilation_cache_dir", str(folder))

@@ -1,0 +1,128 @@
+"""One cell of the study: trained by the ordinary engine, measured, and written down in one file."""
+
+import json
+import pathlib
+import shutil
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+
+from lapsrn_jax.data.patches import split_batch, training_batches
+from lapsrn_jax.data.photographs import read_photographs
+from lapsrn_jax.data.sources import Picture, training_pictures
+from lapsrn_jax.evaluation.benchmark import evaluate
+from lapsrn_jax.evaluation.costs import parameter_count
+from lapsrn_jax.evaluation.protocol import Protocol
+from lapsrn_jax.files import appearing
+from lapsrn_jax.models import Pyramid
+from lapsrn_jax.training.checkpoints import read_state
+from lapsrn_jax.training.interrupts import StopRequest
+from lapsrn_jax.training.loop import train_and_evaluate
+from lapsrn_jax.training.losses import Batch
+from lapsrn_jax.training.state import TrainState, create_state, make_optimizer
+from lapsrn_jax.upscaling.upscale import Upscaler
+from studies.grid import Cell, Grid
+from studies.probes import probe, untied
+
+PROBED = 2**32 - 1  # the seed of the batch that the probes see, which no cell should have
+PATCHES = 24  # in that batch
+MEMORY = 2**30  # bytes: a fixed budget cuts pictures into the same tiles on every machine, whatever it has free
+
+Sets = Mapping[str, Sequence[Picture]]
+
+
+def result_file(folder: pathlib.Path, cell: Cell) -> pathlib.Path:
+    """Where a cell's numbers are; the cell is finished when the file is there."""
+    return folder / "cells" / f"{cell.name}.json"
+
+
+def run_folder(folder: pathlib.Path, cell: Cell) -> pathlib.Path:
+    """Where a cell trains; it goes once the cell is finished."""
+    return folder / "runs" / cell.name
+
+
+def finish(grid: Grid, cell: Cell, sets: Sets, folder: pathlib.Path) -> bool:
+    """Trains and measures a cell, going on where it stands. The caller has it for itself.
+
+    Returns:
+      Whether it came to the end without a signal; if not, the next call goes on.
+
+    Raises:
+      UserError: as `train_and_evaluate`.
+    """
+    if not train_and_evaluate(grid.config(cell), run_folder(folder, cell)):
+        return False
+    with StopRequest() as stop:
+        numbers = measure(grid, cell, sets, run_folder(folder, cell))
+        lines = ",\n".join(
+            f" {json.dumps(name)}: {json.dumps(value, allow_nan=False)}" for name, value in numbers.items()
+        )
+        with appearing(result_file(folder, cell)) as partial:
+            partial.write_text(f"{{\n{lines}\n}}\n")
+        shutil.rmtree(run_folder(folder, cell))
+    return stop.received is None
+
+
+def measure(grid: Grid, cell: Cell, sets: Sets, workdir: pathlib.Path) -> dict[str, Any]:
+    """All numbers of a trained cell. They depend on the cell and the device alone: no times, no places."""
+    config, tied = grid.config(cell), grid.model(cell.variant)
+    free: Pyramid = tied.clone(tying=None)
+    states = _states(config, tied, workdir)
+    batch = probe_batch(config)
+    return {
+        "variant": cell.variant,
+        "seed": cell.seed,
+        "config": json.loads(config.to_json_best_effort()),
+        "jax": jax.__version__,
+        "device": jax.devices()[0].device_kind,
+        "parameters": parameter_count(tied),
+        "step_flops": grid.step_flops(cell.variant),
+        "scores": _scores(Upscaler(free, untied(tied.tying, states[-1].weights), MEMORY), sets, config.data.scales),
+        "loss": _losses(workdir),
+        "moments": [
+            {"step": int(state.step)} | probe(free, tied.tying, state.params, batch) for state in states
+        ],
+    }  # fmt: skip
+
+
+def probe_batch(config: ml_collections.ConfigDict) -> Batch:
+    """The PATCHES that the probes see: the same for all cells, made as the training's batches are."""
+    data = config.data
+    photographs = read_photographs(training_pictures(data.train), data.patch_size)
+    sizes = split_batch(PATCHES, data.scales, 1)
+    return jax.tree.map(jnp.asarray, training_batches(photographs, sizes, data.patch_size, PROBED, slice(0, 1))[0])
+
+
+def _states(config: ml_collections.ConfigDict, model: Pyramid, workdir: pathlib.Path) -> list[TrainState]:
+    """At the start, at each checkpoint that the config asks for, and at the end; not those that a stop has left."""
+    start = create_state(model, make_optimizer(config), config.seed, ema=config.optimizer.ema_decay > 0)
+    every, last = config.training.checkpoint_every, config.training.steps
+    return [start, *(read_state(workdir, start, min(step, last)) for step in range(every, last + every, every))]
+
+
+def _scores(upscale: Upscaler, sets: Sets, scales: Sequence[int]) -> list[dict[str, Any]]:
+    found = []
+    for name, pictures in sets.items():
+        each = {pathlib.PurePath(picture.name).name: [picture] for picture in pictures}
+        records = evaluate({name: upscale}, each, scales, Protocol())
+        for scale in scales:
+            here = {record["set"]: [record["psnr"], record["ssim"]] for record in records if record["scale"] == scale}
+            psnr, ssim = (sum(values) / len(here) for values in zip(*here.values(), strict=True))
+            found.append({"set": name, "scale": scale, "psnr": psnr, "ssim": ssim, "pictures": here})
+    return found
+
+
+def _losses(workdir: pathlib.Path) -> list[list[float]]:
+    """[step, loss of its batch], from a log in which a kill may have cut a line, and after which steps come again."""
+    losses: dict[int, float] = {}
+    for line in (workdir / "log.jsonl").read_text().splitlines():
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue
+        if "loss" in record:
+            losses[record["step"]] = record["loss"]
+    return [[step, losses[step]] for step in sorted(losses)]

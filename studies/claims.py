@@ -1,0 +1,110 @@
+"""The CMS-LapSRN paper's claims, held against a study: the verdicts come out of the intervals, not out of a pen."""
+
+from typing import Literal, NamedTuple
+
+from benchmarks.tying_speed import interval as ratio_interval
+from lapsrn_jax.models import Tying
+from studies.intervals import Interval, t_interval
+from studies.results import Results
+from studies.times import AGAIN
+
+Verdict = Literal["supported", "contradicted", "undecided"]
+
+COMPARABLE = 0.05  # dB: a network that is not worse by more counts as comparable
+EQUAL = 0.02  # times that differ by less than this share count as equal
+
+
+class Claim(NamedTuple):
+    """A sentence of the paper's, what became of it here, the figures and the files that they are in."""
+
+    text: str
+    verdict: Verdict
+    figures: list[str]
+    files: str
+
+
+def decide(supported: bool, contradicted: bool) -> Verdict:
+    """What intervals tell: one of the two, or nothing yet."""
+    return "supported" if supported else "contradicted" if contradicted else "undecided"
+
+
+def claims(results: Results) -> list[Claim]:
+    """Those that the study's variants can speak to: they need MS-LapSRN and the third layer's adjoint."""
+    ms, cms = results.find(None), results.find(Tying())
+    if not ms or not cms or not results.seeds(ms[0], cms[0]):
+        return []
+    found = [_best_layer(results, cms[0])]
+    found += [_quality(results, ms[0], cms[0], scale) for scale in results.scales]
+    found += [_parameters(results, ms[0], cms[0])]
+    found += _times(results, ms[0], cms[0])
+    return [claim for claim in found if claim is not None]
+
+
+def show(interval: Interval, digits: int = 3, unit: str = "") -> str:
+    """A signed mean with its bounds, such as +0.012 [-0.030, +0.054] dB."""
+    if interval.n < 2:
+        return f"{interval.mean:+.{digits}f}{unit} (one seed)"
+    return f"{interval.mean:+.{digits}f} [{interval.low:+.{digits}f}, {interval.high:+.{digits}f}]{unit}"
+
+
+def _best_layer(results: Results, third: str) -> Claim | None:
+    depth = results.grid["base"]["model"]["depth"]
+    others = [n for layer in range(1, depth + 1) if layer != 3 for n in results.find(Tying(layer=layer))]
+    others = [name for name in others if results.seeds(third, name)]
+    if not others:
+        return None
+    pairs = [(name, scale) for name in others for scale in results.scales]
+    gains = {
+        (name, scale): t_interval(results.differences(third, name, scale), comparisons=len(pairs))
+        for name, scale in pairs
+    }
+    figures = [f"{third} - {name}, x{scale}: {show(gain, unit=' dB')}" for (name, scale), gain in gains.items()]
+    return Claim(
+        "The third layer is the best one to share.",
+        decide(all(gain.low > 0 for gain in gains.values()), any(gain.high < 0 for gain in gains.values())),
+        [*figures, f"{len(pairs)} intervals that hold together with 95 % (Bonferroni)"],
+        _cells(third, *others),
+    )
+
+
+def _quality(results: Results, ms: str, cms: str, scale: int) -> Claim:
+    gain = t_interval(results.differences(cms, ms, scale))
+    figures = [f"{cms} - {ms}, x{scale}: {show(gain, unit=' dB')}, {gain.n} pairs"]
+    if scale == 2:
+        verdict = decide(gain.low > -COMPARABLE, gain.high < -COMPARABLE)
+        return Claim("Comparable at x2 (not worse by more than 0.05 dB).", verdict, figures, _cells(ms, cms))
+    return Claim(f"Better at x{scale}.", decide(gain.low > 0, gain.high < 0), figures, _cells(ms, cms))
+
+
+def _parameters(results: Results, ms: str, cms: str) -> Claim:
+    free, tied = (results.cells[name, results.seeds(ms, cms)[0]]["parameters"] for name in (ms, cms))
+    kernel = 9 * results.grid["base"]["model"]["features"] ** 2
+    return Claim(
+        "3.7e4 fewer parameters (9 C^2: 36,864 with C = 64 features).",
+        decide(free - tied == kernel, free - tied != kernel),
+        [f"{free:,} - {tied:,} = {free - tied:,}"],
+        _cells(ms, cms),
+    )
+
+
+def _times(results: Results, ms: str, cms: str) -> list[Claim]:
+    if results.times is None:
+        return []
+    found = []
+    for kind, text in (("step", "A shorter training."), ("picture", "An equal inference time.")):
+        seconds = results.times[kind]
+        middle, low, high = ratio_interval(seconds[cms], seconds[ms])
+        if kind == "step":
+            verdict = decide(high < 1 - EQUAL, low > 1 - EQUAL)
+        else:
+            verdict = decide(low > 1 - EQUAL and high < 1 + EQUAL, high < 1 - EQUAL or low > 1 + EQUAL)
+        figures = [f"time of a {kind}, {cms} / {ms}: {middle:.3f} [{low:.3f}, {high:.3f}]"]
+        if ms + AGAIN in seconds:
+            middle, low, high = ratio_interval(seconds[ms + AGAIN], seconds[ms])
+            figures.append(f"{ms} again / {ms}: {middle:.3f} [{low:.3f}, {high:.3f}]")
+        found.append(Claim(f"{text} (Differences below {EQUAL:.0%} count as none.)", verdict, figures, "times.json"))
+    return found
+
+
+def _cells(*names: str) -> str:
+    return ", ".join(f"cells/{name}-\\*.json" for name in names)

@@ -1,0 +1,1 @@
+"""Grids for the tying study, as Python files with a `get_grid()`."""

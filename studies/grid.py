@@ -1,0 +1,146 @@
+"""What the tying study compares: variants and seeds, each pair a run of the training engine, all at the same cost."""
+
+import copy
+import dataclasses
+import json
+import pathlib
+import re
+import runpy
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import ml_collections
+
+from lapsrn_jax import models
+from lapsrn_jax.data.patches import split_batch
+from lapsrn_jax.errors import UserError
+from lapsrn_jax.models import Tying
+from lapsrn_jax.training.settings import check_settings
+from studies.flops import step_flops
+
+
+@dataclasses.dataclass(frozen=True)
+class Variant:
+    """One meaning of "shared".
+
+    Attributes:
+      tying: None is MS-LapSRN, which shares nothing.
+      use_bias: whether the network has biases.
+    """
+
+    tying: Tying | None
+    use_bias: bool = False
+
+
+class Cell(NamedTuple):
+    """One run of the study: a variant's name and a seed."""
+
+    variant: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """What its files are called."""
+        return f"{self.variant}-{self.seed}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Grid:
+    """A study: every variant with every seed. `base` is a run's config as in configs/default.py.
+
+    A cell's seed draws its first parameters and its patches, so cells of one seed begin alike and see the same data.
+
+    Attributes:
+      base: all settings but those that the cells differ in: seed, tying, biases, steps, checkpoints.
+      variants: by name; those with a tying need MS-LapSRN, with biases if they have them, to be compared with.
+      seeds: the differences are paired by them.
+      sets: folders of photographs to be scored.
+      steps: the budget of each cell, either in steps
+      flops: or in floating-point operations, by `flops.step_flops`.
+      moments: how often along the training the kernels and gradients are looked at, beside the start.
+    """
+
+    base: ml_collections.ConfigDict
+    variants: Mapping[str, Variant]
+    seeds: Sequence[int]
+    sets: Sequence[str]
+    steps: int | None = None
+    flops: float | None = None
+    moments: int = 6
+
+    def __post_init__(self) -> None:
+        if (self.steps is None) == (self.flops is None):
+            raise UserError("the grid's budget is either steps or flops: give one of them")
+        for name in self.variants:
+            if not re.fullmatch(r"[a-z0-9_]+", name):
+                raise UserError(f"{name!r} cannot name a variant: use lower-case letters, digits and _")
+        if len({pathlib.Path(folder).name for folder in self.sets}) < len(self.sets):
+            raise UserError("two of the grid's sets have the same name: rename one's folder")
+        for name in self.variants:
+            self.reference(name)
+        for cell in self.cells:
+            check_settings(self.config(cell))
+
+    @property
+    def cells(self) -> list[Cell]:
+        """Seed by seed, so that what there is of an unfinished study can be compared."""
+        return [Cell(variant, seed) for seed in self.seeds for variant in self.variants]
+
+    def reference(self, name: str) -> str:
+        """The name of the MS-LapSRN that a variant is compared with: the one that has biases if it has."""
+        bias = self.variants[name].use_bias
+        found = [n for n, v in self.variants.items() if v.tying is None and v.use_bias == bias]
+        if len(found) != 1:
+            raise UserError(f"{name} needs one variant with tying=None and use_bias={bias} to be compared with")
+        return found[0]
+
+    def model(self, name: str) -> models.Pyramid:
+        """A variant's network, as it is evaluated."""
+        model = models.from_settings(self._of_variant(name).model)
+        assert isinstance(model, models.Pyramid)
+        return model
+
+    def step_flops(self, name: str) -> int:
+        """Of one training step of a variant."""
+        data = self.base.data
+        return step_flops(self.model(name), data.patch_size, split_batch(data.batch_size, data.scales, 1))
+
+    def config(self, cell: Cell) -> ml_collections.ConfigDict:
+        """The run of a cell, for `training.loop.train_and_evaluate`."""
+        steps = self.steps if self.steps is not None else int((self.flops or 0) // self.step_flops(cell.variant))
+        config = self._of_variant(cell.variant)
+        config.seed = cell.seed
+        config.training.steps = steps
+        config.training.checkpoint_every = -(-steps // self.moments)
+        config.training.keep = max(steps, 1)  # all: a stop saves one more, which must push out none
+        return config
+
+    def _of_variant(self, name: str) -> ml_collections.ConfigDict:
+        variant, config = self.variants[name], copy.deepcopy(self.base)
+        config.model.use_bias = variant.use_bias
+        tying = None if variant.tying is None else ml_collections.ConfigDict(dataclasses.asdict(variant.tying))
+        config.model.tying = tying
+        return config
+
+    def describe(self) -> dict[str, Any]:
+        """All of it, JSON-ready."""
+        values = {name: getattr(self, name) for name in ("seeds", "sets", "steps", "flops", "moments")}
+        variants = {name: dataclasses.asdict(variant) for name, variant in self.variants.items()}
+        base = json.loads(self.base.to_json_best_effort())
+        return json.loads(json.dumps({"base": base, "variants": variants} | values))
+
+
+def load_grid(path: pathlib.Path) -> Grid:
+    """The grid that the `get_grid()` of a Python file gives.
+
+    Raises:
+      UserError: there is no such file or function, or the grid is not right.
+    """
+    if not path.is_file():
+        raise UserError(f"no such config: {path}; studies/configs/ has some")
+    namespace = runpy.run_path(str(path))
+    if "get_grid" not in namespace:
+        raise UserError(f"{path} has no get_grid(): see studies/configs/mini.py")
+    grid = namespace["get_grid"]()
+    assert isinstance(grid, Grid)
+    return grid

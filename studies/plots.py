@@ -1,0 +1,209 @@
+"""The report's pictures."""
+
+import functools
+import pathlib
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.ndimage import uniform_filter1d
+
+from lapsrn_jax.errors import UserError
+from studies.intervals import t_interval
+from studies.probes import ORIENTATIONS
+from studies.results import Results
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Moment = dict[str, Any]
+SMOOTHED = 9  # losses logged around each point of a curve
+
+
+def draw(results: Results, folder: pathlib.Path) -> dict[str, str]:
+    """Writes the pictures into `folder`; returns their file names by what they show.
+
+    Raises:
+      UserError: matplotlib is not there.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise UserError("plots need matplotlib: pip install 'lapsrn_jax[plots]'") from None
+    made = {}
+    for plot in (differences, losses, gradients, kernels, drift, inverse):
+        figure = Figure(layout="constrained")
+        if plot(results, figure):
+            made[plot.__name__] = f"{plot.__name__}.png"
+            figure.savefig(folder / made[plot.__name__], dpi=110)
+    return made
+
+
+def differences(results: Results, figure: "Figure") -> bool:
+    """PSNR against MS-LapSRN: a row for each variant, a panel for each scale; seeds as faint dots."""
+    names = [name for name in results.variants if results.reference(name) != name]
+    if not names:
+        return False
+    figure.set_size_inches(10.5, 1.1 + 0.34 * len(names))
+    panels = figure.subplots(1, len(results.scales), sharey=True, squeeze=False)[0]
+    for panel, scale in zip(panels, results.scales, strict=True):
+        reach = 0.0
+        for row, name in enumerate(names):
+            values = results.differences(name, results.reference(name), scale)
+            if not values:
+                continue
+            gain = t_interval(values)
+            reach = max(reach, *np.abs(values))
+            panel.plot(values, [row] * len(values), "o", color="C0", alpha=0.35, markersize=4, zorder=2)
+            panel.plot([gain.mean], [row], "D", color="C0", markersize=6, zorder=3)
+            if gain.n > 1:
+                panel.plot([gain.low, gain.high], [row, row], "-", color="C0", linewidth=2, zorder=1)
+        panel.axvline(0, color="0.3", linewidth=1)
+        panel.set_xlim(-2.5 * reach or -1, 2.5 * reach or 1)  # intervals of few seeds go on beyond
+        panel.grid(axis="x", alpha=0.3)
+        panel.set_title(f"x{scale}")
+        panel.set_xlabel("PSNR (dB) above MS-LapSRN")
+    panels[0].set_yticks(range(len(names)), names)
+    panels[0].set_ylim(len(names) - 0.5, -0.5)
+    return True
+
+
+def losses(results: Results, figure: "Figure") -> bool:
+    """The training loss of MS-LapSRN, and how far each variant's is from it on the same batches."""
+    figure.set_size_inches(10.5, 4.4)
+    left, right = figure.subplots(1, 2)
+    curves = {name: _loss_curve(results, name) for name in results.variants}
+    for name, (share, loss) in curves.items():
+        reference = curves.get(results.reference(name))
+        if results.reference(name) == name or reference is None:
+            left.plot(100 * share, loss, color="0.2", label=name)
+            continue
+        excess = 100 * (loss / np.interp(share, *reference) - 1)
+        right.plot(100 * share, excess, label=name, **_style(results, name))
+    left.set_title("training loss of MS-LapSRN")
+    right.axhline(0, color="0.2", linewidth=1)
+    right.set_title("loss above MS-LapSRN's (%)")
+    for panel in (left, right):
+        panel.set_xlabel("of the training (%)")
+        panel.grid(alpha=0.3, which="both")
+    left.legend(frameon=False)
+    _legend(figure, right)
+    return True
+
+
+def _loss_curve(results: Results, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """(share of the training in (0, 1], loss), the mean over the seeds, smoothed."""
+    all_losses = [np.array(results.cells[name, seed]["loss"]) for seed in results.seeds(name)]
+    steps, mean = all_losses[0][:, 0], np.mean([losses[:, 1] for losses in all_losses], axis=0)
+    return steps / steps[-1], uniform_filter1d(mean, SMOOTHED, mode="nearest")
+
+
+def gradients(results: Results, figure: "Figure") -> bool:
+    """The angle between the two uses' gradients, and how much longer the upsampler's is."""
+    figure.set_size_inches(10.5, 4.4)
+    left, right = figure.subplots(1, 2)
+    _along(results, left, lambda _, moment: moment["gradients"]["cosine"], band=False)
+    _along(results, right, lambda _, moment: moment["gradients"]["ratio"], band=False)
+    left.axhline(0, color="0.3", linewidth=1)
+    left.set_title("cosine between the two gradients")
+    right.set_ylim(bottom=0)
+    right.axhline(1, color="0.3", linewidth=1)
+    right.set_title("|upsampler's gradient| / |convolution's|")
+    _legend(figure, left)
+    return True
+
+
+def kernels(results: Results, figure: "Figure") -> bool:
+    """The cosine between the upsampler's kernel and every other one in every orientation, where they are two arrays."""
+    names = [name for name in results.variants if _is_free(results, name)]
+    if not names:
+        return False
+    depth = results.grid["base"]["model"]["depth"]
+    figure.set_size_inches(8.5, 0.9 + 1.75 * len(names))
+    panels = figure.subplots(len(names), 2, squeeze=False, sharex=True, sharey=True)
+    for row, name in zip(panels, names, strict=True):
+        for panel, index, when in ((row[0], 0, "start"), (row[1], -1, "end")):
+            moments = [results.cells[name, seed]["moments"][index] for seed in results.seeds(name)]
+            table = np.array([
+                np.mean([moment["kernels"][turned]["cosine"] for moment in moments], axis=0) for turned in ORIENTATIONS
+            ])  # fmt: skip
+            image = panel.imshow(table, cmap="RdBu_r", vmin=-1, vmax=1, aspect="auto")
+            for (y, x), value in np.ndenumerate(table):
+                panel.text(x, y, f"{value:.3f}".replace("-0.000", "0.000"), ha="center", va="center", fontsize=8,
+                           color="white" if abs(value) > 0.6 else "black")  # fmt: skip
+            panel.set_xticks(range(depth), [f"K{i}" for i in range(1, depth + 1)])
+            panel.set_yticks(range(len(ORIENTATIONS)), list(ORIENTATIONS))
+            panel.set_title(f"{name}, {when}", fontsize=10)
+    figure.colorbar(image, ax=panels, label="cosine", shrink=0.8)
+    return True
+
+
+def drift(results: Results, figure: "Figure") -> bool:
+    """How far the upsampler's own kernel is from the tied one it might be, along the training."""
+    names = [name for name in results.variants if _is_free(results, name)]
+    if not names:
+        return False
+    figure.set_size_inches(10.5, 3.8)
+    left, right = figure.subplots(1, 2)
+    _along(results, left, lambda name, moment: results.lent(name, moment)["distance"], names)
+    _along(results, right, lambda name, moment: results.lent(name, moment)["cosine"], names)
+    left.set_title("|K_up - O(K_lender)| / |K_lender|")
+    right.set_title("cosine between K_up and O(K_lender)")
+    left.set_ylim(-0.05, 1.08 * left.get_ylim()[1])
+    right.set_ylim(min(-0.1, right.get_ylim()[0]), 1.1)
+    _legend(figure, left)
+    return True
+
+
+def inverse(results: Results, figure: "Figure") -> bool:
+    """What upsampling and then downsampling loses, along the training, at each level."""
+    first = next(iter(results.cells.values()))
+    levels = len(first["moments"][0]["inverse"])
+    figure.set_size_inches(10.5, 4.0)
+    panels = figure.subplots(1, levels, squeeze=False, sharey=True)[0]
+    for level, panel in enumerate(panels):
+        _along(results, panel, functools.partial(_inverse_error, level))
+        panel.set_title(f"level {level + 1}")
+    panels[0].set_ylabel("|a D U x - x| / |x|")
+    _legend(figure, panels[0])
+    return True
+
+
+def _inverse_error(level: int, _: str, moment: Moment) -> float:
+    return float(moment["inverse"][level])
+
+
+def _along(
+    results: Results,
+    panel: "Axes",
+    number: Callable[[str, Moment], float],
+    names: Sequence[str] | None = None,
+    band: bool = True,
+) -> None:
+    """A line for each variant, the mean over its seeds, and a band from the least to the greatest of them."""
+    for name in names or results.variants:
+        cells = [results.cells[name, seed]["moments"] for seed in results.seeds(name)]
+        values = np.array([[number(name, moment) for moment in cell] for cell in cells])
+        share = np.array([moment["step"] for moment in cells[0]]) / cells[0][-1]["step"]
+        style = _style(results, name)
+        panel.plot(100 * share, values.mean(axis=0), label=name, marker="o", markersize=3, **style)
+        if band:
+            panel.fill_between(100 * share, values.min(axis=0), values.max(axis=0), alpha=0.12, color=style["color"])
+    panel.set_xlabel("of the training (%)")
+    panel.grid(alpha=0.3, which="both")
+
+
+def _is_free(results: Results, name: str) -> bool:
+    tying = results.tying(name)
+    return tying is None or tying.strength != "hard"
+
+
+def _style(results: Results, name: str) -> dict[str, Any]:
+    i = results.variants.index(name)
+    return {"color": "0.2" if i == 0 else f"C{(i - 1) % 10}", "linestyle": ["-", "--", ":"][max(i - 1, 0) // 10 % 3]}
+
+
+def _legend(figure: "Figure", panel: "Axes") -> None:
+    handles, labels = panel.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right center", frameon=False, fontsize=9)

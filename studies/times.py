@@ -1,0 +1,71 @@
+"""How long a step of each variant takes, and one picture: all in turns in one process, so that ratios can be trusted.
+
+    python -m studies.times --config studies/configs/mini.py
+
+writes FOLDER/times.json, which stands apart from the cells: times are not the same twice. Let nothing else run.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+from benchmarks.timing import in_turns, machine
+from benchmarks.train_step import Ours
+from lapsrn_jax import models
+from lapsrn_jax.errors import reported
+from lapsrn_jax.files import appearing
+from lapsrn_jax.upscaling.command import keep_compiled
+from studies.grid import Cell, Grid
+from studies.tying import options
+
+ROUNDS = 15
+SIDE = 32  # LR pixels of the picture
+AGAIN = " again"  # the first variant a second time: what the machine's restlessness makes of two equal networks
+
+
+def measure(grid: Grid, rounds: int = ROUNDS) -> dict[str, Any]:
+    """Seconds of each round, JSON-ready, at the grid's largest scale, for which the paper gives its times.
+
+    A step takes the grid's batch and patches, all of them for that scale.
+    """
+    data, scale = grid.base.data, max(grid.base.data.scales)
+    generator = np.random.default_rng(0)
+    sides = [data.patch_size // scale * 2**i for i in range(scale.bit_length())]
+    images = tuple(generator.random((data.batch_size, side, side, 1), np.float32) for side in sides)
+    lr = jax.numpy.asarray(generator.random((1, SIDE, SIDE, 1), np.float32))
+
+    def picture(name: str) -> Callable[[], Any]:
+        model = grid.model(name)
+        params = models.initial(model, jax.random.key(0))
+        apply = jax.jit(lambda params, lr: model.apply({"params": params}, lr, scale)[-1])
+        return lambda: apply(params, lr)
+
+    def step(name: str) -> Callable[[], Any]:
+        return Ours(grid.config(Cell(name, grid.seeds[0])), images, grid.base.training.dtype)
+
+    names = {name: name for name in grid.variants}
+    names |= {f"{(first := next(iter(names)))}{AGAIN}": first}
+    seconds = {
+        kind: in_turns({label: make(name) for label, name in names.items()}, rounds)
+        for kind, make in (("step", step), ("picture", picture))
+    }
+    return {"machine": machine(), "scale": scale, "side": SIDE} | seconds
+
+
+def main() -> None:
+    """Measures and writes."""
+    with reported():
+        grid, folder = options(__doc__)
+        keep_compiled()
+        folder.mkdir(parents=True, exist_ok=True)
+        times = measure(grid)
+        with appearing(folder / "times.json") as partial:
+            partial.write_text(json.dumps(times) + "\n")
+        print(folder / "times.json")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""Grids: what they ask for, and what their cells cost."""
+
+import pathlib
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from configs import default
+from lapsrn_jax.data.patches import split_batch
+from lapsrn_jax.errors import UserError
+from lapsrn_jax.evaluation.costs import cost
+from lapsrn_jax.models import Pyramid, Tying
+from lapsrn_jax.training.losses import batch_loss
+from studies.flops import step_flops
+from studies.grid import Cell, Grid, Variant, load_grid
+from tests.conftest import ROOT
+
+CONFIGS = sorted(path for path in (ROOT / "studies" / "configs").glob("*.py") if path.stem != "__init__")
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_each_grid_builds_and_documents_itself(path):
+    grid = load_grid(path)
+    assert len(grid.variants) >= 8
+    assert len(grid.seeds) >= 3
+    text = path.read_text()
+    assert f"python -m studies.tying --config studies/configs/{path.name}" in text
+    assert f'"""{len(grid.cells)} cells."""' in text
+    assert len({repr(variant) for variant in grid.variants.values()}) == len(grid.variants)
+
+
+def test_the_large_grid_has_every_field_of_a_tying():
+    variants = load_grid(ROOT / "studies" / "configs" / "gpu.py").variants.values()
+    tyings = [variant.tying for variant in variants if variant.tying]
+    assert {t.layer for t in tyings} == {1, 2, 3, 4, 5}
+    assert len({(t.swap_channels, t.flip_taps) for t in tyings}) == 4
+    for field, values in (("gradient", 3), ("strength", 3), ("penalty", 4), ("bias", 2)):
+        assert len({getattr(t, field) for t in tyings}) == values
+
+
+def grid(**changes):
+    config = default.get_config()
+    config.model.features, config.model.depth, config.model.recursions = 8, 3, 2
+    config.data.scales, config.data.patch_size, config.data.batch_size = (2, 4), 16, 4
+    variants = {"ms": Variant(None), "conv": Variant(Tying(gradient="conv")), "up": Variant(Tying(gradient="upsample"))}
+    return Grid(**{"base": config, "variants": variants, "seeds": (0, 1), "sets": (), "flops": 1e9} | changes)
+
+
+def test_a_budget_of_operations_is_the_same_for_all_variants():
+    cells = grid().cells
+    spent = [grid().config(cell).training.steps * grid().step_flops(cell.variant) for cell in cells]
+    assert all(1e9 - grid().step_flops(cell.variant) < s <= 1e9 for cell, s in zip(cells, spent, strict=True))
+    assert grid().config(Cell("up", 0)).training.steps > grid().config(Cell("ms", 0)).training.steps
+    assert {grid(flops=None, steps=7).config(cell).training.steps for cell in cells} == {7}
+
+
+def test_cells_differ_in_variant_and_seed_alone():
+    a, b = (grid(flops=None, steps=7).config(cell).to_dict() for cell in (Cell("conv", 0), Cell("up", 1)))
+    assert (a["seed"], b.pop("seed")) == (0, a.pop("seed") + 1)
+    assert a["model"].pop("tying")["gradient"] == "conv"
+    assert b["model"].pop("tying")["gradient"] == "upsample"
+    assert a == b
+
+
+@pytest.mark.parametrize(("changes", "message"), [
+    ({"steps": 5}, "either steps or flops"),
+    ({"variants": {"cms": Variant(Tying())}}, "cms needs one variant with tying=None"),
+    ({"variants": {"ms": Variant(None), "b": Variant(Tying(), True)}}, "b needs one .* use_bias=True"),
+    ({"variants": {"M S": Variant(None)}}, "cannot name a variant"),
+    ({"sets": ("a/Set5", "b/Set5")}, "same name"),
+    ({"flops": 10.0}, "training.steps must be"),
+])  # fmt: skip
+def test_bad_grids_are_refused(changes, message):
+    with pytest.raises(UserError, match=message):
+        grid(**changes)
+
+
+def test_a_config_that_is_none_is_named(tmp_path):
+    with pytest.raises(UserError, match="no such config"):
+        load_grid(tmp_path / "none.py")
+    pathlib.Path(tmp_path / "empty.py").write_text("")
+    with pytest.raises(UserError, match=r"has no get_grid\(\)"):
+        load_grid(tmp_path / "empty.py")
+
+
+def kernel_gradients(jaxpr, shape):
+    """How many convolutions in a traced program give an array of a kernel's shape."""
+    count = 0
+    for equation in jaxpr.eqns:
+        is_convolution = equation.primitive.name == "conv_general_dilated"
+        transposed = {tuple(sorted(v.aval.shape)) for v in equation.outvars} == {tuple(sorted(shape))}
+        count += is_convolution and transposed
+        inner = [kernel_gradients(getattr(b, "jaxpr", b), shape) for p in equation.params.values()
+                 for b in (p if isinstance(p, tuple) else [p]) if hasattr(getattr(b, "jaxpr", b), "eqns")]  # fmt: skip
+        times = equation.params["length"] if equation.primitive.name == "scan" else 1
+        count += times * (max(inner, default=0) if equation.primitive.name == "cond" else sum(inner))
+    return count
+
+
+def test_stopped_gradients_are_not_computed_and_not_counted():
+    """Of two levels with r recursions: r kernel gradients a level go with "upsample", one a level with "conv"."""
+    settings = {"features": 7, "depth": 3, "recursions": 4}
+    images = tuple(jnp.zeros((2, n, n, 1)) for n in (4, 8, 16))
+    traced, counted = {}, {}
+    for gradient in ("both", "conv", "upsample"):
+        model = Pyramid(**settings, tying=Tying(gradient=gradient))
+        params = model.init(jax.random.key(0), images[0], 4)["params"]
+        loss = jax.grad(lambda p, model=model: batch_loss(model, p, {4: images}))
+        traced[gradient] = kernel_gradients(jax.make_jaxpr(loss)(params).jaxpr, (3, 3, 7, 7))
+        counted[gradient] = step_flops(model, 16, {4: 2})
+    assert traced["both"] - traced["upsample"] == 2 * 4
+    one = 2 * 9 * 7**2 * 2 * 4**2  # at the first level; four times as much at the second
+    assert counted["both"] - counted["conv"] == 5 * one
+    assert counted["both"] - counted["upsample"] == 4 * 5 * one
+
+
+def test_a_step_is_three_forward_passes():
+    model, sizes = Pyramid(features=8, depth=2, recursions=2), split_batch(6, (2, 8), 1)
+    pixels = 1280 * 720
+    forward = sum(size * 32**2 / pixels * cost(model, scale).multiply_adds for scale, size in sizes.items())
+    assert step_flops(model, 32, sizes) == pytest.approx(6 * forward)

@@ -1,0 +1,218 @@
+"""A study small enough for a test, run, killed, shared and reported."""
+
+import fcntl
+import json
+import os
+import pathlib
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from lapsrn_jax.errors import UserError
+from lapsrn_jax.training.interrupts import STOPPED
+from studies import times, tying
+from studies.cells import result_file
+from studies.grid import Cell, Grid, Variant, load_grid
+from studies.plots import draw
+from studies.report import report
+from studies.results import read_results
+from tests import tiny
+from tests.conftest import ROOT
+
+CONFIG = """
+from lapsrn_jax.models import Tying
+from studies.grid import Grid, Variant
+from tests import tiny
+
+def get_grid():
+    base = tiny.config({photographs!r}, model__features=4, data__patch_size=16)
+    variants = {{"ms": Variant(None), "adjoint_3": Variant(Tying())}}
+    return Grid(base, variants, (0, 1), ({photographs!r},), steps=40, moments=2)
+"""
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory) -> pathlib.Path:
+    """A file with a grid of two variants and two seeds."""
+    folder = tmp_path_factory.mktemp("config")
+    photographs = tiny.write_photographs(folder / "photographs", count=2)
+    (folder / "grid.py").write_text(CONFIG.format(photographs=str(photographs)))
+    return folder / "grid.py"
+
+
+def start(config, folder) -> subprocess.Popen:
+    """The command, in a process group of its own; what it says goes to a file beside the folder."""
+    command = [sys.executable, "-m", "studies.tying", "--config", str(config), "--folder", str(folder)]
+    with pathlib.Path(f"{folder}.said").open("a") as said:
+        return subprocess.Popen(command, cwd=ROOT, stdout=said, stderr=said, start_new_session=True)
+
+
+def said(folder) -> str:
+    return pathlib.Path(f"{folder}.said").read_text()
+
+
+def numbers(folder) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted((folder / "cells").iterdir())}
+
+
+@pytest.fixture(scope="module")
+def whole(config, tmp_path_factory) -> pathlib.Path:
+    """The study, run without an interruption."""
+    folder = tmp_path_factory.mktemp("studies") / "whole"
+    assert start(config, folder).wait() == 0, said(folder)
+    return folder
+
+
+@pytest.mark.slow
+def test_every_cell_is_measured_from_the_start_to_the_end(whole):
+    assert list(numbers(whole)) == ["adjoint_3-0.json", "adjoint_3-1.json", "ms-0.json", "ms-1.json"]
+    for text in numbers(whole).values():
+        cell = json.loads(text)
+        assert [moment["step"] for moment in cell["moments"]] == [0, 20, 40]
+        assert [step for step, _ in cell["loss"]] == list(range(1, 41))
+        assert [score["scale"] for score in cell["scores"]] == [2, 4]
+        assert all(len(score["pictures"]) == 2 for score in cell["scores"])
+    assert not [path for path in (whole / "runs").iterdir() if path.is_dir()]
+
+
+@pytest.mark.slow
+def test_cells_of_one_seed_begin_alike(whole):
+    cells = read_results(whole).cells
+    first = {key: cell["loss"][0] for key, cell in cells.items()}
+    assert first["ms", 0] != first["ms", 1]
+    tied = cells["adjoint_3", 0]["moments"]
+    assert all(moment["kernels"]["adjoint"]["distance"][2] == 0 for moment in tied)
+    assert cells["ms", 0]["parameters"] - cells["adjoint_3", 0]["parameters"] == 9 * 4**2
+
+
+@pytest.mark.slow
+def test_killed_and_stopped_it_gives_the_same_bytes(config, whole, tmp_path):
+    folder, generator = tmp_path / "killed", random.Random(0)
+    for number in (signal.SIGKILL, signal.SIGTERM):
+        process = start(config, folder)
+        before = said(folder).count("training:")
+        while said(folder).count("training:") < before + 2:
+            assert process.poll() is None, said(folder)
+            time.sleep(0.02)
+        time.sleep(generator.uniform(0, 2))
+        os.killpg(process.pid, number)
+        status = process.wait(60)
+        # Between two runs nobody listens for SIGTERM, and it ends the process as it ends any.
+        assert status == -number or (status, number) == (STOPPED, signal.SIGTERM), said(folder)
+    assert numbers(folder).keys() < numbers(whole).keys()
+    assert start(config, folder).wait() == 0, said(folder)
+    assert numbers(folder) == numbers(whole)
+
+
+@pytest.mark.slow
+def test_two_processes_share_the_cells(config, whole, tmp_path):
+    folder = tmp_path / "shared"
+    processes = [start(config, folder) for _ in range(2)]
+    assert [process.wait() for process in processes] == [0, 0], said(folder)
+    assert numbers(folder) == numbers(whole)
+    for cell in load_grid(config).cells:
+        assert said(folder).count(f"{cell.name}: a new run") == 1
+
+
+@pytest.mark.slow
+def test_times_are_of_all_variants_and_of_one_twice(config):
+    measured = times.measure(load_grid(config), rounds=2)
+    for kind in ("step", "picture"):
+        assert list(measured[kind]) == ["ms", "adjoint_3", "ms again"]
+        assert all(len(seconds) == 2 and min(seconds) > 0 for seconds in measured[kind].values())
+
+
+@pytest.mark.slow
+def test_the_report_is_made_from_the_results_alone(whole, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(whole, folder, ignore=shutil.ignore_patterns("runs"))
+    results = read_results(folder)
+    pictures = draw(results, folder)
+    page = report(results, "a study", pictures)
+    assert all((folder / picture).stat().st_size > 1000 and f"]({picture})" in page for picture in pictures.values())
+    for word in ("4 of 4 cells", "Better at x4.", "adjoint_3", "undecided", "ms-\\*.json"):
+        assert word in page
+    (folder / "cells" / "ms-1.json").unlink()
+    assert "3 of 4 cells" in report(read_results(folder), "a study", pictures)
+
+
+REPORTS = sorted(path.parent for path in (ROOT / "docs").glob("*/grid.json"))
+
+
+@pytest.mark.parametrize("folder", REPORTS, ids=lambda folder: folder.name)
+def test_the_committed_reports_are_those_of_their_results(folder):
+    results = read_results(folder)
+    pictures = {path.stem: path.name for path in folder.glob("*.png")}
+    assert (folder / "README.md").read_text() == report(results, folder.name, pictures)
+
+
+def grid(folder, steps=4) -> Grid:
+    variants = {"ms": Variant(None), "ms_bias": Variant(None, use_bias=True)}
+    return Grid(tiny.config(folder), variants, (0, 1), (str(folder),), steps=steps, moments=2)
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Cells that take no time; `quick["fails"]` names one that fails. Returns what was done."""
+    state: dict = {"done": [], "fails": None}
+
+    def finish(grid, cell, sets, folder):
+        if cell.name == state["fails"]:
+            raise UserError("no luck")
+        state["done"].append(cell.name)
+        result_file(folder, cell).write_text("{}")
+        return True
+
+    monkeypatch.setattr(tying, "finish", finish)
+    return state
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    return tiny.write_photographs(tmp_path / "photographs")
+
+
+def test_finished_cells_are_skipped(photographs, tmp_path, quick):
+    assert tying.run_grid(grid(photographs), tmp_path / "study") == 0
+    assert quick["done"] == ["ms-0", "ms_bias-0", "ms-1", "ms_bias-1"]
+    result_file(tmp_path / "study", Cell("ms", 1)).unlink()
+    assert tying.run_grid(grid(photographs), tmp_path / "study") == 0
+    assert quick["done"][4:] == ["ms-1"]
+
+
+def test_a_cell_that_fails_is_named_and_the_others_are_done(photographs, tmp_path, quick, capsys):
+    quick["fails"] = "ms-0"
+    assert tying.run_grid(grid(photographs), tmp_path / "study") == 1
+    assert len(quick["done"]) == 3
+    assert "error: ms-0: no luck" in capsys.readouterr().err
+
+
+def test_a_cell_that_another_process_has_is_left_to_it(photographs, tmp_path, quick, capsys):
+    (tmp_path / "study" / "runs").mkdir(parents=True)
+    with (tmp_path / "study" / "runs" / "ms-1.lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert tying.run_grid(grid(photographs), tmp_path / "study") == 0
+    assert "ms-1" not in quick["done"]
+    assert "other processes have ms-1;" in capsys.readouterr().out
+
+
+def test_another_grid_is_refused(photographs, tmp_path, quick):
+    tying.run_grid(grid(photographs), tmp_path / "study")
+    with pytest.raises(UserError, match=r"holds a study with another steps: give another --folder"):
+        tying.run_grid(grid(photographs, steps=5), tmp_path / "study")
+
+
+def test_missing_sets_name_the_remedy(photographs, tmp_path, quick):
+    missing = Grid(tiny.config(photographs), {"ms": Variant(None)}, (0,), (str(tmp_path / "Set5"),), steps=4)
+    with pytest.raises(UserError, match="lapsrn prepare benchmarks"):
+        tying.run_grid(missing, tmp_path / "study")
+
+
+def test_no_study_is_said(tmp_path):
+    with pytest.raises(UserError, match="no study in"):
+        read_results(tmp_path)

@@ -62,7 +62,7 @@ def finish(grid: Grid, cell: Cell, sets: Sets, folder: pathlib.Path) -> bool:
         )
         with appearing(result_file(folder, cell)) as partial:
             partial.write_text(f"{{\n{lines}\n}}\n")
-        shutil.rmtree(run_folder(folder, cell))
+        shutil.rmtree(run_folder(folder, cell), ignore_errors=True)  # one that enters now tidies up as well
     return stop.received is None
 
 

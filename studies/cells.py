@@ -13,6 +13,7 @@ import ml_collections
 from lapsrn_jax.data.patches import split_batch, training_batches
 from lapsrn_jax.data.photographs import read_photographs
 from lapsrn_jax.data.sources import Picture, training_pictures
+from lapsrn_jax.errors import UserError
 from lapsrn_jax.evaluation.benchmark import evaluate
 from lapsrn_jax.evaluation.costs import parameter_count
 from lapsrn_jax.evaluation.protocol import Protocol
@@ -51,18 +52,21 @@ def finish(grid: Grid, cell: Cell, sets: Sets, folder: pathlib.Path) -> bool:
       Whether it came to the end without a signal; if not, the next call goes on.
 
     Raises:
-      UserError: as `train_and_evaluate`.
+      UserError: as `train_and_evaluate`; a loss that was skipped, or a probe, is not finite.
     """
     if not train_and_evaluate(grid.config(cell), run_folder(folder, cell)):
         return False
     with StopRequest() as stop:
         numbers = measure(grid, cell, sets, run_folder(folder, cell))
-        lines = ",\n".join(
-            f" {json.dumps(name)}: {json.dumps(value, allow_nan=False)}" for name, value in numbers.items()
-        )
+        try:
+            lines = ",\n".join(
+                f" {json.dumps(name)}: {json.dumps(value, allow_nan=False)}" for name, value in numbers.items()
+            )
+        except ValueError:
+            raise UserError("losses or probes are not finite: lower the grid's optimizer.learning_rate") from None
         with appearing(result_file(folder, cell)) as partial:
             partial.write_text(f"{{\n{lines}\n}}\n")
-        shutil.rmtree(run_folder(folder, cell))
+        shutil.rmtree(run_folder(folder, cell), ignore_errors=True)  # one that enters now tidies up as well
     return stop.received is None
 
 

@@ -73,28 +73,32 @@ def losses(results: Results, figure: "Figure") -> bool:
     """The training loss of MS-LapSRN, and how far each variant's is from it on the same batches."""
     figure.set_size_inches(10.5, 4.4)
     left, right = figure.subplots(1, 2)
-    curves = {name: _loss_curve(results, name) for name in results.variants}
-    for name, (share, loss) in curves.items():
-        reference = curves.get(results.reference(name))
-        if results.reference(name) == name or reference is None:
-            left.plot(100 * share, loss, color="0.2", label=name)
+    for name in results.variants:
+        reference = results.reference(name)
+        seeds = results.seeds(name, reference)
+        if not seeds:
             continue
-        excess = 100 * (loss / np.interp(share, *reference) - 1)
-        right.plot(100 * share, excess, label=name, **_style(results, name))
+        share, loss = _loss_curve(results, name, seeds)
+        if name == reference:
+            left.plot(100 * share, loss, label=name, **_style(results, name))
+        else:
+            excess = 100 * (loss / np.interp(share, *_loss_curve(results, reference, seeds)) - 1)
+            right.plot(100 * share, excess, label=name, **_style(results, name))
     left.set_title("training loss of MS-LapSRN")
     right.axhline(0, color="0.2", linewidth=1)
     right.set_title("loss above MS-LapSRN's (%)")
     for panel in (left, right):
         panel.set_xlabel("of the training (%)")
         panel.grid(alpha=0.3, which="both")
-    left.legend(frameon=False)
+    if left.lines:
+        left.legend(frameon=False)
     _legend(figure, right)
     return True
 
 
-def _loss_curve(results: Results, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """(share of the training in (0, 1], loss), the mean over the seeds, smoothed."""
-    all_losses = [np.array(results.cells[name, seed]["loss"]) for seed in results.seeds(name)]
+def _loss_curve(results: Results, name: str, seeds: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """(share of the training in (0, 1], loss), the mean over these seeds, smoothed."""
+    all_losses = [np.array(results.cells[name, seed]["loss"]) for seed in seeds]
     steps, mean = all_losses[0][:, 0], np.mean([losses[:, 1] for losses in all_losses], axis=0)
     return steps / steps[-1], uniform_filter1d(mean, SMOOTHED, mode="nearest")
 

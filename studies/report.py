@@ -58,8 +58,9 @@ _DIFFERENCES = (
 )
 _ALONG = {
     "losses": (
-        "Training loss, smoothed, the mean over the seeds. Cells of one seed see the same batches, so the right panel "
-        "compares like with like, at the same share of the budget."
+        "Training loss, smoothed, the mean over the seeds. Cells of one seed see the same batches in one order, so "
+        "the right panel compares like with like, at the same share of the budget. Two exceptions: the loss of a soft "
+        "tie has its penalty in it, and where a `stop_gradient` buys more steps the same share is another batch."
     ),
     "gradients": (
         "The two contributions to the shared kernel, g_conv (as the block's convolution) and g_up (as the upsampler, "
@@ -85,8 +86,10 @@ _ALONG = {
 
 
 def _setting(results: Results, name: str) -> str:
-    base, cell = results.grid["base"], next(iter(results.cells.values()))
+    base = results.grid["base"]
     model, data = base["model"], base["data"]
+    used = "; ".join(sorted({f"jax {cell['jax']}, {cell['device']}" for cell in results.cells.values()}))
+    weights = "averaged weights" if base["optimizer"]["ema_decay"] else "last weights"
     total = len(results.grid["variants"]) * len(results.grid["seeds"])
     budget = f"{results.grid['steps']:,} steps" if results.grid["steps"] else f"{results.grid['flops'] / 1e12:g} TFLOP"
     scales = ", ".join(f"x{scale}" for scale in results.scales)
@@ -94,9 +97,8 @@ def _setting(results: Results, name: str) -> str:
         f"{len(results.cells)} of {total} cells are finished: {len(results.grid['variants'])} variants, "
         f"{len(results.grid['seeds'])} seeds. Each was trained for {budget} on {data['train']}, {data['batch_size']} "
         f"patches of {data['patch_size']} pixels a step, {scales} together; features {model['features']}, depth "
-        f"{model['depth']}, recursions {model['recursions']}. Scores are of the averaged weights, by protocol A; "
-        f"jax {cell['jax']}, {cell['device']}.\n\n"
-        f"This page is made by `python -m studies.report` from grid.json, cells/VARIANT-SEED.json and times.json of "
+        f"{model['depth']}, recursions {model['recursions']}. Scores are of the {weights}, by protocol A; {used}.\n"
+        f"\nThis page is made by `python -m studies.report` from grid.json, cells/VARIANT-SEED.json and times.json of "
         f"this folder and from nothing else. A seed draws the first parameters and the batches, alike for all "
         f"variants; differences are paired by it. Intervals are over seeds, not over pictures."
     )

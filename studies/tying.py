@@ -28,7 +28,7 @@ from collections.abc import Iterator
 
 from absl import logging
 
-from lapsrn_jax.data.sources import evaluation_pictures
+from lapsrn_jax.data.sources import evaluation_pictures, training_pictures
 from lapsrn_jax.errors import UserError, reported
 from lapsrn_jax.files import appearing
 from lapsrn_jax.training.folder import differences
@@ -45,6 +45,7 @@ def run_grid(grid: Grid, folder: pathlib.Path) -> int:
       UserError: photographs that are not there, or a folder of another grid.
     """
     sets = read_sets(grid)
+    training_pictures(grid.base.data.train)  # better one line now than one from each cell
     _enter(grid, folder)
     failed: set[str] = set()
     progress = True

@@ -20,7 +20,6 @@ from lapsrn_jax.evaluation.protocol import Protocol
 from lapsrn_jax.files import appearing
 from lapsrn_jax.models import Pyramid
 from lapsrn_jax.training.checkpoints import read_state
-from lapsrn_jax.training.interrupts import StopRequest
 from lapsrn_jax.training.loop import train_and_evaluate
 from lapsrn_jax.training.losses import Batch
 from lapsrn_jax.training.state import TrainState, create_state, make_optimizer
@@ -30,7 +29,7 @@ from studies.probes import probe, untied
 
 PROBED = 2**32 - 1  # the seed of the batch that the probes see, which no cell should have
 PATCHES = 24  # in that batch
-MEMORY = 2**30  # bytes: a fixed budget cuts pictures into the same tiles on every machine, whatever it has free
+MEMORY = 2**30  # bytes: a fixed budget cuts pictures into the same tiles, whatever a machine has free
 
 Sets = Mapping[str, Sequence[Picture]]
 
@@ -49,29 +48,28 @@ def finish(grid: Grid, cell: Cell, sets: Sets, folder: pathlib.Path) -> bool:
     """Trains and measures a cell, going on where it stands. The caller has it for itself.
 
     Returns:
-      Whether it came to the end without a signal; if not, the next call goes on.
+      Whether it came to the end; if not, a signal stopped it, and the next call goes on.
 
     Raises:
       UserError: as `train_and_evaluate`; a loss that was skipped, or a probe, is not finite.
     """
     if not train_and_evaluate(grid.config(cell), run_folder(folder, cell)):
         return False
-    with StopRequest() as stop:
-        numbers = measure(grid, cell, sets, run_folder(folder, cell))
-        try:
-            lines = ",\n".join(
-                f" {json.dumps(name)}: {json.dumps(value, allow_nan=False)}" for name, value in numbers.items()
-            )
-        except ValueError:
-            raise UserError("losses or probes are not finite: lower the grid's optimizer.learning_rate") from None
-        with appearing(result_file(folder, cell)) as partial:
-            partial.write_text(f"{{\n{lines}\n}}\n")
-        shutil.rmtree(run_folder(folder, cell), ignore_errors=True)  # one that enters now tidies up as well
-    return stop.received is None
+    numbers = measure(grid, cell, sets, run_folder(folder, cell))
+    try:
+        lines = ",\n".join(
+            f" {json.dumps(name)}: {json.dumps(value, allow_nan=False)}" for name, value in numbers.items()
+        )
+    except ValueError:
+        raise UserError("losses or probes are not finite: lower the grid's optimizer.learning_rate") from None
+    with appearing(result_file(folder, cell)) as partial:
+        partial.write_text(f"{{\n{lines}\n}}\n")
+    shutil.rmtree(run_folder(folder, cell), ignore_errors=True)  # one that enters now tidies up as well
+    return True
 
 
 def measure(grid: Grid, cell: Cell, sets: Sets, workdir: pathlib.Path) -> dict[str, Any]:
-    """All numbers of a trained cell. They depend on the cell and the device alone: no times, no places."""
+    """All numbers of a trained cell. They depend on the grid, the cell and the device alone: no times."""
     config, tied = grid.config(cell), grid.model(cell.variant)
     free: Pyramid = tied.clone(tying=None)
     states = _states(config, tied, workdir)

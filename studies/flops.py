@@ -9,7 +9,7 @@ from lapsrn_jax.models import Pyramid
 
 
 def step_flops(model: Pyramid, patch: int, batch_sizes: Mapping[int, int]) -> int:
-    """Floating-point operations of the convolutions in one training step, as the mathematics needs them.
+    """Floating-point operations of the convolutions in one training step.
 
     Two for each multiply-add. The backward pass makes the gradient of each convolution's input and of its kernel, each
     for as much as the forward pass; but no kernel gradient that a `stop_gradient` throws away: with gradient="conv"

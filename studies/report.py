@@ -64,13 +64,14 @@ _ALONG = {
     ),
     "gradients": (
         "The two contributions to the shared kernel, g_conv (as the block's convolution) and g_up (as the upsampler, "
-        "turned back by the transpose of the orientation), of the loss on 24 patches, the same for all. Of "
-        "MS-LapSRN, which shares nothing, as if it had the paper's tying. Means over the seeds."
+        "turned back by the transpose of the orientation), of the loss on one batch, the same for all. Of "
+        "MS-LapSRN, which shares nothing, as if it had the paper's tying. Means over the seeds. Here and below of the "
+        "parameters as they are trained, not of their average."
     ),
     "kernels": (
         "Do free kernels drift towards a tied one? The cosine between the upsampler's kernel and each of the block's, "
-        "K1 to Kd, in each orientation; mean over the seeds. Of kernels drawn at random, C channels to C, 95 % lie "
-        "within 2 / (3 C) of 0."
+        "K1 to Kd, in each orientation; mean over the seeds. Of two kernels drawn at random, C channels to C, the "
+        "cosine lies within 2 / (3 C) of 0 in 95 %."
     ),
     "drift": (
         "The same along the training, for the lender in the variant's orientation; of MS-LapSRN, for the third layer's "
@@ -154,10 +155,16 @@ def _scores(results: Results, measure: str) -> str:
     for name in results.variants:
         values = [[results.score(name, seed, s, of, measure) for seed in results.seeds(name)]
                   for of, s in _places(results)]  # fmt: skip
-        rows.append([name, *(f"{np.mean(v):.{digits}f} ± {standard_error(v):.{digits + 1}f}" for v in values)])
+        rows.append([name, *(_spread(v, digits) for v in values)])
     columns = ["variant", *(f"{of} x{scale}" for of, scale in _places(results))]
     notes = ("Mean and standard error over the seeds; from `scores` in cells/\\*.json.",)
     return _table(UNITS[measure], columns, rows, notes)
+
+
+def _spread(values: Sequence[float], digits: int) -> str:
+    """The mean, and its standard error where there is one."""
+    error = f" ± {standard_error(values):.{digits + 1}f}" if len(values) > 1 else ""
+    return f"{np.mean(values):.{digits}f}{error}"
 
 
 def _gains(results: Results, measure: str) -> str:

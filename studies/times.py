@@ -2,7 +2,8 @@
 
     python -m studies.times --config studies/configs/mini.py
 
-writes FOLDER/times.json, which stands apart from the cells: times are not the same twice. Let nothing else run.
+writes FOLDER/times.json, which stands apart from the cells: times are not the same twice. Let nothing else run. It
+begins anew when it is interrupted, but what it has compiled comes from the disk then.
 """
 
 import json
@@ -18,8 +19,9 @@ from lapsrn_jax import models
 from lapsrn_jax.errors import reported
 from lapsrn_jax.files import appearing
 from lapsrn_jax.upscaling.command import keep_compiled
-from studies.grid import Cell, Grid
-from studies.tying import options
+from studies.grid import Cell, Grid, load_grid
+from studies.run import enter
+from studies.tying import arguments
 
 ROUNDS = 15
 SIDE = 32  # LR pixels of the picture
@@ -57,14 +59,15 @@ def measure(grid: Grid, rounds: int = ROUNDS) -> dict[str, Any]:
 
 def main() -> None:
     """Measures and writes."""
+    args = arguments(__doc__)
     with reported():
-        grid, folder = options(__doc__)
         keep_compiled()
-        folder.mkdir(parents=True, exist_ok=True)
+        grid, path = load_grid(args.config), args.folder / "times.json"
+        enter(grid, args.folder)
         times = measure(grid)
-        with appearing(folder / "times.json") as partial:
+        with appearing(path) as partial:
             partial.write_text(json.dumps(times) + "\n")
-        print(folder / "times.json")
+        print(path)
 
 
 if __name__ == "__main__":

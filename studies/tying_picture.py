@@ -32,8 +32,8 @@ def main() -> None:
     panels: list[tuple[str, np.ndarray, bool]] = [("kernel K", kernel, False)]
     for title, swap, flip in (
         ("plain", False, False),
-        ("taps turned", False, True),
-        ("channels swapped", True, False),
+        ("flipped", False, True),
+        ("swapped", True, False),
         ("adjoint", True, True),
     ):
         oriented = np.asarray(Tying(swap_channels=swap, flip_taps=flip).orient(kernel))  # type: ignore[arg-type]
@@ -44,7 +44,7 @@ def main() -> None:
     parts: Any = figure.subfigures(1, 5)
     for part, (title, cells, is_stamp) in zip(parts, panels, strict=True):
         part.suptitle(title, fontsize=10)
-        _panel(part, cells, COLORS.T if title in ("channels swapped", "adjoint") else COLORS, is_stamp)
+        _panel(part, cells, COLORS.T if title in ("swapped", "adjoint") else COLORS, is_stamp)
     figure.savefig(pathlib.Path(__file__).parents[1] / "docs" / "tying.png", metadata={"Software": None})
 
 

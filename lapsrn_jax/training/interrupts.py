@@ -10,13 +10,18 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class StopRequest:
-    """While this context is open, the first of the two signals sets `received`; a second one acts as it always does."""
+    """While this context is open, the first of the two signals sets `received`; a second one acts as it always does.
+
+    Of two, one within the other, the outer one hears what the inner one receives, and the inner one what the outer had.
+    """
 
     def __init__(self) -> None:
         self.received: signal.Signals | None = None
 
     def __enter__(self) -> "StopRequest":
         self._previous = {number: signal.signal(number, self._receive) for number in _SIGNALS}
+        if outer := self._outer():
+            self.received = outer.received
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: types.TracebackType | None) -> None:
@@ -27,3 +32,9 @@ class StopRequest:
         self.received = signal.Signals(number)
         for other, handler in self._previous.items():
             signal.signal(other, handler)
+        if outer := self._outer():
+            outer._receive(number, frame)
+
+    def _outer(self) -> "StopRequest | None":
+        owner = getattr(self._previous[_SIGNALS[0]], "__self__", None)
+        return owner if isinstance(owner, StopRequest) else None

@@ -110,6 +110,7 @@ def test_stopped_gradients_are_not_computed_and_not_counted():
         traced[gradient] = kernel_gradients(jax.make_jaxpr(loss)(params).jaxpr, (3, 3, 7, 7))
         counted[gradient] = step_flops(model, 16, {4: 2})
     assert traced["both"] - traced["upsample"] == 2 * 4
+    assert traced["both"] - traced["conv"] == 2
     one = 2 * 9 * 7**2 * 2 * 4**2  # at the first level; four times as much at the second
     assert counted["both"] - counted["conv"] == 5 * one
     assert counted["both"] - counted["upsample"] == 4 * 5 * one

@@ -1,0 +1,106 @@
+"""Works through the cells of a study, beside whoever else does."""
+
+import contextlib
+import fcntl
+import json
+import pathlib
+import shutil
+import sys
+from collections.abc import Iterator
+
+from lapsrn_jax.data.sources import evaluation_pictures, training_pictures
+from lapsrn_jax.errors import UserError
+from lapsrn_jax.files import appearing
+from lapsrn_jax.training.folder import differences
+from lapsrn_jax.training.interrupts import STOPPED, StopRequest
+from studies.cells import Sets, finish, result_file, run_folder
+from studies.grid import Cell, Grid
+
+
+def run_grid(grid: Grid, folder: pathlib.Path) -> int:
+    """Works through the cells that nobody else has.
+
+    Returns:
+      The exit status: 0, all is done or in others' hands; 1, cells failed; 75, a signal stopped it.
+
+    Raises:
+      UserError: photographs that are not there, or a folder of another grid.
+    """
+    sets = _read_sets(grid)
+    _check_training(grid)
+    enter(grid, folder)
+    failed: set[str] = set()
+    progress = True
+    with StopRequest() as stop:
+        while progress:  # another pass: what others had may be free now, unfinished
+            progress = False
+            for cell in _unfinished(grid, folder):
+                if cell.name in failed:
+                    continue
+                with _claim(folder / "runs" / f"{cell.name}.lock") as ours:
+                    if not ours or result_file(folder, cell).exists():
+                        continue
+                    try:
+                        progress |= finish(grid, cell, sets, folder)
+                    except UserError as error:
+                        print(f"error: {cell.name}: {error}", file=sys.stderr)
+                        failed.add(cell.name)
+                if stop.received:
+                    return STOPPED
+    left = [cell.name for cell in _unfinished(grid, folder) if cell.name not in failed]
+    print(f"{folder}: {len(grid.cells) - len(left) - len(failed)} of {len(grid.cells)} cells are finished")
+    if left:
+        print(f"other processes have {', '.join(left)}; should they stop, the same command goes on")
+    return 1 if failed else 0
+
+
+def _unfinished(grid: Grid, folder: pathlib.Path) -> list[Cell]:
+    return [cell for cell in grid.cells if not result_file(folder, cell).exists()]
+
+
+def _read_sets(grid: Grid) -> Sets:
+    """The pictures of each set, by its folder's name; `UserError` that says where to get them."""
+    try:
+        sets = {pathlib.Path(folder).name: evaluation_pictures(folder) for folder in grid.sets}
+    except UserError as error:
+        raise UserError(f"{error}; `lapsrn prepare benchmarks --folder data` downloads the sets into data/") from None
+    for name, pictures in sets.items():
+        if len({pathlib.PurePath(picture.name).name for picture in pictures}) < len(pictures):
+            raise UserError(f"two pictures of {name} have the same name: rename one")
+    return sets
+
+
+def _check_training(grid: Grid) -> None:
+    """One line before the study begins, better than one from each cell."""
+    try:
+        training_pictures(grid.base.data.train)
+    except UserError:
+        raise UserError(f"no photographs in {grid.base.data.train}, which the grid trains on: put them there") from None
+
+
+def enter(grid: Grid, folder: pathlib.Path) -> None:
+    """Makes the folder this grid's, or raises `UserError` if it is another's."""
+    for name in ("cells", "runs"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    path = folder / "grid.json"
+    with _claim(folder / "runs" / "grid.lock", wait=True):
+        if not path.exists():
+            with appearing(path) as partial:
+                partial.write_text(json.dumps(grid.describe(), indent=1) + "\n")
+        for name in differences(json.loads(path.read_text()), grid.describe()):
+            raise UserError(f"{folder} holds a study with another {name}: give another --folder")
+    for cell in grid.cells:  # a kill between the result and the tidying up
+        if result_file(folder, cell).exists():
+            shutil.rmtree(run_folder(folder, cell), ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _claim(path: pathlib.Path, wait: bool = False) -> Iterator[bool]:
+    """Whether a lock is ours, until the context or this process ends; the file stays, which is what makes it safe."""
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            yield False
+            return
+        yield True

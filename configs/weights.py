@@ -33,7 +33,7 @@ class Stage(NamedTuple):
 STAGES = {
     "r1": Stage(1, 96, 12, 3000, 1e-3, 5e-4, None),
     "r2": Stage(2, 96, 12, 2000, 7e-4, 1e-5, "r1"),
-    "r2b": Stage(2, 96, 12, 2400, 7e-4, 1e-6, "r2"),
+    "r2b": Stage(2, 96, 12, 2000, 7e-4, 1e-6, "r2"),
     "r8": Stage(8, 128, 48, 60_000, 5e-4, 1e-6, "r2b", "bfloat16"),
 }
 

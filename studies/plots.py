@@ -60,7 +60,7 @@ def differences(results: Results, figure: "Figure") -> bool:
             if gain.n > 1:
                 panel.plot([gain.low, gain.high], [row, row], "-", color="C0", linewidth=2, zorder=1)
         panel.axvline(0, color="0.3", linewidth=1)
-        panel.set_xlim(-2.5 * reach or -1, 2.5 * reach or 1)  # intervals of few seeds go on beyond
+        panel.set_xlim(-1.6 * reach or -1, 1.6 * reach or 1)  # intervals of few seeds go on beyond
         panel.grid(axis="x", alpha=0.3)
         panel.set_title(f"x{scale}")
         panel.set_xlabel("PSNR (dB) above MS-LapSRN")
@@ -78,17 +78,19 @@ def losses(results: Results, figure: "Figure") -> bool:
         seeds = results.seeds(name, reference)
         if not seeds:
             continue
-        share, loss = _loss_curve(results, name, seeds)
+        losses = _loss_curve(results, name, seeds)
         if name == reference:
-            left.plot(100 * share, loss, label=name, **_style(results, name))
-        else:
-            excess = 100 * (loss / np.interp(share, *_loss_curve(results, reference, seeds)) - 1)
-            right.plot(100 * share, excess, label=name, **_style(results, name))
+            left.plot(list(losses), list(losses.values()), label=name, **_style(results, name))
+        else:  # a step's batch is the same for all
+            beside = _loss_curve(results, reference, seeds)
+            steps = [step for step in losses if step in beside]
+            excess = [100 * (losses[step] / beside[step] - 1) for step in steps]
+            right.plot(steps, excess, label=name, **_style(results, name))
     left.set_title("training loss of MS-LapSRN")
     right.axhline(0, color="0.2", linewidth=1)
     right.set_title("loss above MS-LapSRN's (%)")
     for panel in (left, right):
-        panel.set_xlabel("of the training (%)")
+        panel.set_xlabel("step")
         panel.grid(alpha=0.3, which="both")
     if left.lines:
         left.legend(frameon=False)
@@ -96,11 +98,12 @@ def losses(results: Results, figure: "Figure") -> bool:
     return True
 
 
-def _loss_curve(results: Results, name: str, seeds: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-    """(share of the training in (0, 1], loss), the mean over these seeds, smoothed."""
+def _loss_curve(results: Results, name: str, seeds: Sequence[int]) -> dict[int, float]:
+    """The loss by the step, the mean over these seeds, smoothed; without the ends, which cannot be."""
     all_losses = [np.array(results.cells[name, seed]["loss"]) for seed in seeds]
     steps, mean = all_losses[0][:, 0], np.mean([losses[:, 1] for losses in all_losses], axis=0)
-    return steps / steps[-1], uniform_filter1d(mean, SMOOTHED, mode="nearest")
+    inner = slice(SMOOTHED // 2, -(SMOOTHED // 2)) if len(steps) > 2 * SMOOTHED else slice(None)
+    return dict(zip(steps[inner].astype(int).tolist(), uniform_filter1d(mean, SMOOTHED)[inner].tolist(), strict=True))
 
 
 def gradients(results: Results, figure: "Figure") -> bool:

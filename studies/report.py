@@ -59,8 +59,7 @@ _DIFFERENCES = (
 _ALONG = {
     "losses": (
         "Training loss, smoothed, the mean over the seeds. Cells of one seed see the same batches in one order, so "
-        "the right panel compares like with like, at the same share of the budget. Two exceptions: the loss of a soft "
-        "tie has its penalty in it, and where a `stop_gradient` buys more steps the same share is another batch."
+        "the right panel compares like with like, at the same step. The loss of a soft tie has its penalty in it."
     ),
     "gradients": (
         "The two contributions to the shared kernel, g_conv (as the block's convolution) and g_up (as the upsampler, "

@@ -8,9 +8,11 @@ from lapsrn_jax.training.interrupts import StopRequest
 
 @pytest.fixture
 def default():
-    """Whatever a test leaves behind, signals act again as they did."""
+    """How signals act by default, whatever a test before has left behind; afterwards they act as they did."""
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    yield before
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield {number: signal.getsignal(number) for number in before}
     for number, handler in before.items():
         signal.signal(number, handler)
 

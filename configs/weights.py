@@ -3,10 +3,11 @@
     python train.py --config configs/weights.py:cms_r1
     python train.py --config configs/weights.py:cms_r2
     python train.py --config configs/weights.py:cms_r2b
+    python train.py --config configs/weights.py:cms_r4
 
 and the same with ms, the baseline, whose recipe differs in nothing but the tying. Recursions share their parameters, so
 their number can grow: each stage begins with the parameters, the average and the moments of the one before.
-docs/weights.md says what each took and gave. r1, r2 and r2b are for two CPU cores, r8 is for a GPU: 60,000 steps of 2.1
+docs/weights.md says what each took and gave. All before r8 are for two CPU cores, r8 is for a GPU: 60,000 steps of 2.1
 TFLOP, 11 minutes at a sustained 200 TFLOP/s (arithmetic, not a measurement).
 """
 
@@ -34,7 +35,8 @@ STAGES = {
     "r1": Stage(1, 96, 12, 3000, 1e-3, 5e-4, None),
     "r2": Stage(2, 96, 12, 2000, 7e-4, 1e-5, "r1"),
     "r2b": Stage(2, 96, 12, 2000, 7e-4, 1e-6, "r2"),
-    "r8": Stage(8, 128, 48, 60_000, 5e-4, 1e-6, "r2b", "bfloat16"),
+    "r4": Stage(4, 96, 12, 2000, 5e-4, 1e-6, "r2b"),
+    "r8": Stage(8, 128, 48, 60_000, 5e-4, 1e-6, "r4", "bfloat16"),
 }
 
 

@@ -11,7 +11,10 @@ class Peer:
 
     def __init__(self, python: str, script: str, *arguments: object) -> None:
         command = [python, str(pathlib.Path(__file__).with_name(script)), *map(str, arguments)]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        try:
+            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        except OSError as error:
+            raise SystemExit(f"error: cannot run {python}: {error.strerror}; name a Python interpreter") from None
         self.about = self._answer()
 
     def _answer(self) -> dict[str, Any]:

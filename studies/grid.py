@@ -78,6 +78,8 @@ class Grid:
             raise UserError("two of the grid's sets have the same name: rename one's folder")
         for name in self.variants:
             self.reference(name)
+        if (depth := self.base.model.depth) < Tying().layer:
+            raise UserError(f"model.depth {depth} is too small: MS-LapSRN is probed at its third convolution")
         for cell in self.cells:
             check_settings(self.config(cell))
 

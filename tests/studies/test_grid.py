@@ -76,6 +76,13 @@ def test_bad_grids_are_refused(changes, message):
         grid(**changes)
 
 
+def test_the_layer_that_an_untied_network_is_looked_at_by_must_be_there():
+    base = grid().base
+    base.model.depth = 2
+    with pytest.raises(UserError, match=r"model\.depth 2 is too small: .* third"):
+        grid(base=base, variants={"ms": Variant(None)})
+
+
 def test_a_config_that_is_none_is_named(tmp_path):
     with pytest.raises(UserError, match="no such config"):
         load_grid(tmp_path / "none.py")

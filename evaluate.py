@@ -9,7 +9,10 @@ from absl import flags
 from lapsrn_jax.errors import UserError, run_with_flags
 
 _CKPT = flags.DEFINE_string(
-    "ckpt", None, "A run folder, a .safetensors file of weights, or an authors' .mat file.", required=True
+    "ckpt",
+    None,
+    "A run folder, a .safetensors file of weights, an authors' .mat file, or cms-lapsrn or ms-lapsrn.",
+    required=True,
 )
 _DATA = flags.DEFINE_list(
     "data",
@@ -39,8 +42,8 @@ def main() -> None:
     if _JSON.value and not pathlib.Path(_JSON.value).resolve().parent.is_dir():
         raise UserError(f"--json {_JSON.value}: there is no such folder to write it to")
 
-    ckpt = pathlib.Path(_CKPT.value).resolve()
-    name = ckpt.name if ckpt.is_dir() else ckpt.stem
+    ckpt = pathlib.Path(_CKPT.value)
+    name = ckpt.resolve().name if ckpt.is_dir() else ckpt.stem
     if name == "bicubic":
         raise UserError(f"{ckpt} would be called bicubic in the table, as the baseline is: rename it")
     network = Upscaler(*load_weights(ckpt))

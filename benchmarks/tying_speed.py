@@ -72,7 +72,7 @@ def main() -> None:
         f"{machine()}; D5R{args.recursions} x{args.scale}, {args.dtype}, {args.rounds} rounds; a step on {args.batch} "
         f"patches of {args.patch} HR pixels, a picture of {args.side} x {args.side} LR pixels (float32)\n"
     )
-    print("| | network | median | CMS / MS [95 %] |\n| --- | --- | --- | --- |")
+    print("| | network | median | to MS [95 %] |\n| --- | --- | --- | --- |")
     report("training step", {name: Ours(config, images, args.dtype) for name, config in configs.items()}, args.rounds)
     report("one picture", {name: enlarge(config) for name, config in configs.items()}, args.rounds)
 

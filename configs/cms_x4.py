@@ -2,7 +2,7 @@
 
     python train.py --config configs/cms_x4.py
 
-Time: 300,000 steps of 11.9 TFLOP, 4.9 hours at a sustained 200 TFLOP/s (arithmetic, not a measurement).
+Time: 300,000 steps of 11.9 TFLOP, 5.0 hours at a sustained 200 TFLOP/s (arithmetic, not a measurement).
 Score in the paper, PSNR on Set5 / Set14 / BSD100: 31.51 / 28.19 / 27.32.
 """
 

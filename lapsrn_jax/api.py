@@ -3,15 +3,18 @@
 import functools
 import io
 import os
+import pathlib
 
 import numpy as np
 import PIL.Image
 
 from lapsrn_jax.errors import UserError
+from lapsrn_jax.images.decoding import kind_of
 from lapsrn_jax.images.photo import Photo, read_photo
 from lapsrn_jax.upscaling.photos import enlarged, target_size
 from lapsrn_jax.upscaling.upscale import Upscaler
 from lapsrn_jax.weights.files import load_weights as load
+from lapsrn_jax.weights.files import weights_file
 
 __all__ = ["load", "upscale"]
 
@@ -48,7 +51,8 @@ def upscale(
       UserError: a picture or weights that cannot be read, a size that is no enlargement, or a file with 16 bits of
         colour, which Pillow cannot hold (the command `lapsrn upscale` can).
     """
-    network = _network(os.fspath(weights), max_memory, self_ensemble)
+    file = weights_file(weights)
+    network = _network(file, file.stat().st_mtime_ns, max_memory, self_ensemble)
     if scale is None and width is None and height is None:
         scale = 4
 
@@ -74,7 +78,8 @@ def upscale(
 
 
 @functools.lru_cache(maxsize=4)
-def _network(weights: str, max_memory: int | None, self_ensemble: bool) -> Upscaler:
+def _network(weights: pathlib.Path, changed: int, max_memory: int | None, self_ensemble: bool) -> Upscaler:
+    """Kept for the next picture, until the file changes."""
     return Upscaler(*load(weights), max_memory, self_ensemble)
 
 
@@ -93,6 +98,8 @@ def _from_array(image: np.ndarray) -> Photo:
 
 
 def _from_pillow(image: PIL.Image.Image) -> Photo:
+    if image.mode != "I;16" and image.mode != (kind := kind_of(image, "the image")):
+        image = image.convert(kind)
     buffer = io.BytesIO()
     told = {name: image.info[name] for name in ("icc_profile", "dpi", "transparency") if name in image.info}
     exif = image.getexif().tobytes() if image.getexif() else None

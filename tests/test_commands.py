@@ -225,6 +225,13 @@ def test_weights_come_back_as_they_were(tmp_path, rng, trained):
     np.testing.assert_array_equal(params_again["conv_in"]["kernel"], params["conv_in"]["kernel"])
 
 
+@pytest.mark.slow
+def test_the_weights_that_come_along_are_scored_by_their_name(photographs):
+    result = run("evaluate.py", "--ckpt", "cms-lapsrn", "--data", photographs, "--scales", "2")
+    assert result.returncode == 0, result.stderr
+    assert "| cms-lapsrn " in result.stdout
+
+
 def test_a_gray_picture_stays_gray(tmp_path, rng, trained):
     from lapsrn_jax.cli import main
 

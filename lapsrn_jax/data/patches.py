@@ -7,6 +7,7 @@ for x3. A batch maps each scale to such a tuple of stacked images, float32 [n, h
     {2: (lr, hr), 4: (lr, half, hr)}
 """
 
+import signal
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -106,8 +107,15 @@ def prefetched(batches: grain.MapDataset[Batch], workers: int) -> grain.IterData
     """The batches in order, made ahead: by four threads, or by `workers` processes, if there are to be any."""
     if workers:
         iterable = batches.to_iter_dataset(grain.ReadOptions(num_threads=1, prefetch_buffer_size=2))
-        return iterable.mp_prefetch(grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=2))
+        options = grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=2)
+        return iterable.mp_prefetch(options, worker_init_fn=_leave_signals_to_the_trainer)
     return batches.to_iter_dataset(grain.ReadOptions(num_threads=4, prefetch_buffer_size=8))
+
+
+def _leave_signals_to_the_trainer(worker: int, workers: int) -> None:
+    """Ctrl-C and many schedulers signal all processes at once; the trainer needs its workers to finish the step."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def cut_patch(

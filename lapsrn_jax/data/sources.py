@@ -51,7 +51,7 @@ def training_pictures(sources: str) -> list[Picture]:
         if not name:
             raise UserError(f"data.train is {sources!r}: name folders, separated by commas")
         if name.startswith(_DIV2K):
-            found = _div2k(pathlib.Path(name.removeprefix(_DIV2K)))
+            found = _div2k(name, "train")
         else:
             found = _files(_bundled(_BUNDLED_TRAIN) if name == BUNDLED else _find(name))
         pictures += found * int(weight or 1)
@@ -64,21 +64,29 @@ def hold_out(pictures: Sequence[Picture], every: int) -> tuple[list[Picture], li
     """Parts photographs to train on from about one in `every` to validate on; 0 holds out none.
 
     What a photograph is made from decides, not its name or place: a copy of it goes the same way.
+
+    Raises:
+      UserError: none is left to train on.
     """
     if not every:
         return list(pictures), []
     out = {picture: int.from_bytes(picture.digest()) % every == 0 for picture in dict.fromkeys(pictures)}
+    if all(out.values()):
+        raise UserError(f"data.hold_out={every} leaves nothing to train on of {len(out)} photograph(s): add others")
     return [picture for picture in pictures if not out[picture]], [picture for picture in out if out[picture]]
 
 
 def evaluation_pictures(source: str) -> list[Picture]:
-    """The photographs to score: a folder, searched to any depth, or of "bundled" those that training never sees.
+    """The photographs to score: a folder, searched to any depth, or what "div2k:FOLDER" or "bundled" have for it.
 
     Raises:
       UserError: no such folder, or no picture in it.
     """
-    if not source.strip():
+    source = source.strip()
+    if not source:
         raise UserError("an empty name among the folders of photographs")
+    if source.startswith(_DIV2K):
+        return _div2k(source, "validation")
     return _files(_bundled(_BUNDLED_HELD_OUT) if source == BUNDLED else find_images(source))
 
 
@@ -96,15 +104,15 @@ def _find(folder: str) -> list[pathlib.Path]:
         raise UserError(f"{error}; {remedy}") from None
 
 
-def _div2k(folder: pathlib.Path) -> list[Picture]:
+def _div2k(source: str, split: str) -> list[Picture]:
     from lapsrn_jax.data.div2k import open_div2k  # tensorflow-datasets is an extra
 
-    photographs = open_div2k(folder, "train")
+    photographs = open_div2k(pathlib.Path(source.removeprefix(_DIV2K)), split)
     content = functools.cache(lambda: b"".join(_file_digest(path) for path in photographs.files))
 
     def picture(i: int) -> Picture:
         digest = lambda: hashlib.sha256(content() + i.to_bytes(4, "big")).digest()  # noqa: E731
-        return Picture(f"DIV2K {i + 1}", digest, lambda: photographs[i].image)
+        return Picture(f"DIV2K {split} {i + 1}", digest, lambda: photographs[i].image)
 
     return [picture(i) for i in range(len(photographs))]
 

@@ -31,10 +31,20 @@ def decode(image: PIL.Image.Image, file: BinaryIO, name: str) -> tuple[np.ndarra
             samples = imagecodecs.png_decode(file.read())
             samples = samples.reshape(*samples.shape[:2], -1)
             return samples, 1 if samples.shape[2] < 3 else 3
+    kind = kind_of(image, name)
+    samples = np.asarray(image if image.mode == kind else image.convert(kind))
+    return samples.reshape(*samples.shape[:2], -1), _CHANNELS[kind]
+
+
+def kind_of(image: PIL.Image.Image, name: str) -> str:
+    """The mode, one of Pillow's with 8 bits a sample, that holds a picture without loss.
+
+    Raises:
+      UserError: there is none that a `Photo` can be made from.
+    """
     kind = "RGBA" if image.mode == "P" and image.has_transparency_data else _KINDS.get(image.mode, image.mode)
     if kind in ("I", "F"):
         raise UserError(f"{name} has 32 bits a pixel: convert it to 8 or 16 first")
     if kind not in _CHANNELS:
         raise UserError(f"{name} has pixels of the kind {kind}: convert it to gray, RGB or CMYK first")
-    samples = np.asarray(image if image.mode == kind else image.convert(kind))
-    return samples.reshape(*samples.shape[:2], -1), _CHANNELS[kind]
+    return kind

@@ -6,7 +6,6 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import PIL.features
 
 from lapsrn_jax.errors import UserError
@@ -25,6 +24,8 @@ class Format:
     cmyk: bool = False
     sixteen_bits: bool = False
     profile: bool = True  # an ICC profile can be embedded
+    metadata: bool = True  # EXIF and XMP have a place
+    resolution: bool = True  # has a place of its own, outside of EXIF
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # of Pillow's `save`
 
 
@@ -33,12 +34,12 @@ _ALL = [
     Format("PNG", (".png",), 2**31 - 1, sixteen_bits=True),
     Format("TIFF", (".tif", ".tiff"), 2**31 - 1, cmyk=True, sixteen_bits=True),
     Format("JPEG", (".jpg", ".jpeg"), 65500, alpha=False, cmyk=True, options={"quality": 95, "subsampling": 0}),
-    Format("WEBP", (".webp",), 16383, gray=False, options={"quality": 95, "exact": True}),
-    Format("BMP", (".bmp",), 2**31 - 1, max_pixels=2**30, alpha=False, profile=False),  # it has 32 bits for its bytes
+    Format("WEBP", (".webp",), 16383, gray=False, resolution=False, options={"quality": 95, "exact": True}),
+    Format("BMP", (".bmp",), 2**31 - 1, max_pixels=2**30, alpha=False, profile=False, metadata=False),  # 32-bit sizes
 ]
 if PIL.features.check("avif"):  # decoders refuse larger ones
     avif = {"quality": 90, "subsampling": "4:4:4"}
-    _ALL.append(Format("AVIF", (".avif",), 32768, max_pixels=2**28, gray=False, options=avif))
+    _ALL.append(Format("AVIF", (".avif",), 32768, max_pixels=2**28, gray=False, resolution=False, options=avif))
 
 FORMATS = {suffix: format for format in _ALL for suffix in format.suffixes}
 NAMES = [format.name for format in _ALL]
@@ -56,9 +57,7 @@ def format_of(target: str | os.PathLike[str]) -> Format:
     return FORMATS[suffix.lower()]
 
 
-def check_writable(
-    target: str | os.PathLike[str], size: tuple[int, int], channels: int, alpha: bool, dtype: np.typing.DTypeLike
-) -> str | None:
+def check_writable(target: str | os.PathLike[str], size: tuple[int, int], channels: int, alpha: bool) -> None:
     """Finds out before the work begins whether a format can hold its result.
 
     Args:
@@ -66,10 +65,6 @@ def check_writable(
       size: (width, height) of the picture to be written.
       channels: without alpha: 1 gray, 3 RGB, 4 CMYK.
       alpha: whether it has transparency.
-      dtype: uint8 or uint16.
-
-    Returns:
-      What would be lost and the user may accept, as one line, or None: only the lower 8 of 16 bits can be.
 
     Raises:
       UserError: the format cannot hold it; the message names those that can.
@@ -79,9 +74,6 @@ def check_writable(
     if obstacle:
         others = [other.name for other in _ALL if not _obstacle(other, size, channels, alpha)]
         raise UserError(f"cannot write {target}: {format.name} {obstacle}; write {' or '.join(others)} instead")
-    if dtype == np.uint16 and not format.sixteen_bits:
-        return f"{format.name} has 8 bits a sample: the 16 of the picture are rounded"
-    return None
 
 
 def _obstacle(format: Format, size: tuple[int, int], channels: int, alpha: bool) -> str | None:

@@ -52,8 +52,7 @@ def write_photo(
     if not isinstance(target, str | os.PathLike) and format is None:
         raise ValueError("a stream needs a format")
     where = target if isinstance(target, str | os.PathLike) else f"the {format} stream"
-    channels, alpha, dtype = like.pixels.shape[2], like.alpha is not None, like.pixels.dtype
-    check_writable(format or str(target), size, channels, alpha, dtype)
+    check_writable(format or str(target), size, like.pixels.shape[2], like.alpha is not None)
     form = format_of(format or str(target))
     like = _told(like, form, size, strip, where)
     try:
@@ -67,6 +66,22 @@ def write_photo(
                 shutil.copyfileobj(file, target)
     except OSError as error:
         raise UserError(f"cannot write {where}: {error.strerror or error}") from None
+
+
+def what_is_lost(target: str | os.PathLike[str], like: Photo, *, strip: bool = False) -> str | None:
+    """What `write_photo` leaves out of a picture because the format of `target` has no place for it.
+
+    Returns:
+      One line, or None; what nobody could accept is refused by `write_photo` instead.
+    """
+    form, told = format_of(target), {"EXIF": like.exif, "XMP": like.xmp}
+    lost = [] if form.metadata or strip else [name for name, value in told.items() if value]
+    if not (form.resolution or strip) and like.dpi and not like.exif:  # EXIF has it too
+        lost.append("resolution")
+    notes = [f"has no place for {' and '.join(lost)}, left out"] if lost else []
+    if like.pixels.dtype == np.uint16 and not form.sixteen_bits:
+        notes.append("has 8 bits a sample: the 16 of the picture are rounded")
+    return f"{form.name} {'; it '.join(notes)}" if notes else None
 
 
 def _told(like: Photo, form: Format, size: tuple[int, int], strip: bool, where: object) -> Photo:

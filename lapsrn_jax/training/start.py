@@ -1,6 +1,7 @@
 """Where a run begins, if not from scratch: with what another run has learned."""
 
 import dataclasses
+import json
 import pathlib
 from typing import Any
 
@@ -27,8 +28,11 @@ def begin_from(path: pathlib.Path, fresh: TrainState) -> TrainState:
       UserError: nothing can be read there, or it is of another model.
     """
     if path.is_dir() and (path / "checkpoints").is_dir():
-        state = read_state(path, fresh)
-        return dataclasses.replace(state, step=fresh.step, skipped=fresh.skipped, opt_state=_restarted(state.opt_state))
+        averaged = json.loads((path / "config.json").read_text())["optimizer"]["ema_decay"] > 0
+        state = read_state(path, dataclasses.replace(fresh, ema=fresh.params if averaged else None))
+        ema = None if fresh.ema is None else jax.tree.map(jnp.copy, state.ema if averaged else state.params)
+        opt_state = _restarted(state.opt_state)
+        return TrainState(step=fresh.step, params=state.params, ema=ema, opt_state=opt_state, skipped=fresh.skipped)
     _, params = load_weights(path)
     shapes = [jax.tree.map(jnp.shape, tree) for tree in (params, fresh.params)]
     if shapes[0] != shapes[1]:

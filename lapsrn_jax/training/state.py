@@ -48,7 +48,8 @@ def make_optimizer(config: ml_collections.ConfigDict) -> optax.GradientTransform
     """AdamW with decoupled weight decay, after clipping the gradient to a global norm (0: no clipping)."""
     adamw = optax.adamw(learning_rate_fn(config), weight_decay=config.optimizer.weight_decay)
     clip = config.optimizer.clip_norm
-    return optax.chain(optax.clip_by_global_norm(clip), adamw) if clip else adamw
+    # Of one structure with and without: a run may begin from one that did otherwise.
+    return optax.chain(optax.clip_by_global_norm(clip) if clip else optax.identity(), adamw)
 
 
 def create_state(model: nn.Module, tx: optax.GradientTransformation, seed: int, ema: bool) -> TrainState:

@@ -16,7 +16,7 @@ from lapsrn_jax.errors import UserError
 from lapsrn_jax.files import appearing
 from lapsrn_jax.images.formats import check_writable
 from lapsrn_jax.images.photo import read_photo
-from lapsrn_jax.images.writing import write_photo
+from lapsrn_jax.images.writing import what_is_lost, write_photo
 from lapsrn_jax.upscaling.jobs import STREAM, Job
 from lapsrn_jax.upscaling.photos import enlarged
 from lapsrn_jax.upscaling.upscale import Progress, Size, Upscaler
@@ -70,14 +70,17 @@ def upscale_all(jobs: Sequence[Job], upscale: Upscaler, settings: Settings, reco
                 if record and known.get(job.target) == {**made_from, "result": _digest(job.target)}:
                     reports.append({**report, "status": "skipped"})
                     continue
-                size, note = _upscale_one(job, upscale, settings, bar.update)
+
+                def tell(note: str, job: Job = job, report: dict[str, Any] = report) -> None:
+                    report["note"] = note
+                    bar.write(f"{job.target}: {note}", file=sys.stderr)
+
+                size = _upscale_one(job, upscale, settings, bar.update, tell)
                 if record:
                     known[job.target] = {**made_from, "result": _digest(job.target)}
                     _write_record(record, known)
                 seconds = round(time.monotonic() - start, 3)
-                report |= {"status": "done", "size": size[::-1], "seconds": seconds} | ({"note": note} if note else {})
-                if note:
-                    bar.write(f"{job.target}: {note}", file=sys.stderr)
+                report |= {"status": "done", "size": size[::-1], "seconds": seconds}
             except Exception as error:  # also for a bug of ours, a night's work should not end in the middle
                 report |= {"status": "failed", "error": _one_line(error)}
                 if not isinstance(error, UserError | OSError | MemoryError):
@@ -96,22 +99,24 @@ def summary(reports: Sequence[dict[str, Any]]) -> str:
     return ", ".join(f"{counts[status]} {status}" for status in ("done", "skipped", "failed") if counts[status])
 
 
-def _upscale_one(job: Job, upscale: Upscaler, settings: Settings, progress: Progress) -> tuple[Size, str | None]:
-    """The size of the result, and what was lost, if anything."""
+def _upscale_one(
+    job: Job, upscale: Upscaler, settings: Settings, progress: Progress, tell: Callable[[str], None]
+) -> Size:
+    """Gives the size of the result; `tell` hears before the work what will be lost, if anything."""
     photo = read_photo(sys.stdin.buffer, "standard input") if job.source == STREAM else read_photo(job.source)
     shape = photo.pixels.shape[:2]
     size = settings.size(shape)
     upscale.check(max(size[0] / shape[0], size[1] / shape[1]))
     form = (settings.format or photo.format) if job.target == STREAM else None
-    note = check_writable(
-        form or job.target, size[::-1], photo.pixels.shape[2], photo.alpha is not None, photo.pixels.dtype
-    )
+    check_writable(form or job.target, size[::-1], photo.pixels.shape[2], photo.alpha is not None)
+    if note := what_is_lost(form or job.target, photo, strip=settings.strip):
+        tell(note)
     target: Any = sys.stdout.buffer
     if job.target != STREAM:
         target = pathlib.Path(job.target)
         target.parent.mkdir(parents=True, exist_ok=True)
     write_photo(target, size[::-1], enlarged(photo, upscale, size, progress), photo, strip=settings.strip, format=form)
-    return size, note
+    return size
 
 
 def _made_from(job: Job, settings: Settings) -> dict[str, str]:

@@ -36,16 +36,17 @@ def run(options: argparse.Namespace) -> None:
     _set_up_jax(options.device)
     model, params = load_weights(options.weights)
     # Half for the network, half for what is around it: decoded rows, the enlarged band, the program itself.
-    network = Upscaler(model, params, options.max_memory and options.max_memory // 2, options.self_ensemble)
+    budget = None if options.max_memory is None else options.max_memory // 2
+    network = Upscaler(model, params, budget, options.self_ensemble)
     if scale is not None:
         network.check(scale)
 
-    several = len(jobs) > 1 or pathlib.Path(options.output).is_dir()
+    to_folder = jobs[0].target != options.output
     fingerprint = json.dumps(
         [weights_digest(params), scale, options.width, options.height, options.self_ensemble, options.strip]
     )
     settings = Settings(size, suffix and suffix.lstrip("."), options.strip, fingerprint)
-    reports = upscale_all(jobs, network, settings, pathlib.Path(options.output) / RECORD if several else None)
+    reports = upscale_all(jobs, network, settings, pathlib.Path(options.output) / RECORD if to_folder else None)
     if options.report:
         with appearing(options.report) as partial:
             partial.write_text(json.dumps(reports, indent=2) + "\n")

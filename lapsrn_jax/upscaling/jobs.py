@@ -55,10 +55,10 @@ def find_jobs(inputs: Iterable[str], output: str, suffix: str | None = None) -> 
         elif path.exists():
             places.append((path, pathlib.PurePath(path.name)))
         else:
-            matches = sorted(glob.glob(name, recursive=True))
-            if not matches:
-                raise UserError(f"no such picture, folder or pattern: {name}")
-            places += [(pathlib.Path(m), pathlib.PurePath(pathlib.Path(m).name)) for m in matches if os.path.isfile(m)]
+            files = [pathlib.Path(match) for match in sorted(glob.glob(name, recursive=True)) if os.path.isfile(match)]
+            if not files:
+                raise UserError(f"no such picture, folder or pattern of files: {name}")
+            places += [(file, pathlib.PurePath(file.name)) for file in files]
 
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{output} is a file: several pictures need a folder")

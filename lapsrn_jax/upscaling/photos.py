@@ -1,5 +1,6 @@
 """Pictures with transparency, of any depth and kind of colour, through the network."""
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -75,11 +76,13 @@ def target_size(shape: Size, scale: float | None, width: int | None, height: int
     """The (H', W') that a picture of (H, W) is enlarged to: by `scale`, or to a width, a height or both.
 
     Raises:
-      UserError: none of them or both kinds, or a side that would shrink.
+      UserError: none of them or both kinds, a scale that does not enlarge, or a side that would shrink.
     """
     if (scale is None) == (width is None and height is None):
         raise UserError("give either a scale, or a width, a height or both")
     if scale is not None:
+        if not 1 < scale < math.inf:
+            raise UserError(f"the scale must be a number above 1, got {scale:g}")
         return scaled_size(shape[0], scale), scaled_size(shape[1], scale)
     if height is None:
         assert width is not None

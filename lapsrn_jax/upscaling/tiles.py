@@ -18,6 +18,7 @@ from lapsrn_jax.models.window import Window
 # A compiled network serves one shape: few shapes serve all pictures.
 SIDES = (16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
 AREA = 2**16  # pixels of the largest tile; larger ones gain little
+WHOLE = "too large for the memory: this network works on the whole picture at once, only the pyramids go tile by tile"
 
 Rows = Callable[[int, int], np.ndarray]
 
@@ -81,7 +82,7 @@ class Tiles:
     def __init__(self, model: nn.Module, params: Any, max_memory: int | None = None, ensemble: bool = False) -> None:
         # From one device or from all of those that train, to the one that enlarges.
         self._model, self._params = model, jax.device_put(jax.tree.map(np.asarray, params), jax.local_devices()[0])
-        self._max_memory, self._ensemble = max_memory or _free_memory() // 2, ensemble
+        self._max_memory, self._ensemble = _free_memory() // 2 if max_memory is None else max_memory, ensemble
         self._area = AREA
 
     def bands(
@@ -106,6 +107,8 @@ class Tiles:
             except jax.errors.JaxRuntimeError as error:
                 if "RESOURCE_EXHAUSTED" not in str(error) and "memory" not in str(error):
                     raise
+                if not tiling.margin:
+                    raise UserError(WHOLE) from None
                 self._area = math.prod(tiling.side) // 2
                 continue
             if not np.isfinite(band).all():
@@ -115,7 +118,10 @@ class Tiles:
 
     def _plan(self, shape: tuple[int, int], scale: int) -> Plan:
         if not hasattr(self._model, "margins"):  # the relatives that begin with the whole picture, interpolated
-            return Plan(shape, shape, 0)
+            whole = Plan(shape, shape, 0)
+            if _memory(_compiled(self._model, scale, whole)) > self._max_memory:
+                raise UserError(WHOLE)
+            return whole
         margin = self._model.margins(scale)[0][0] + 1
         while True:
             tiling = plan(shape, margin, self._area)

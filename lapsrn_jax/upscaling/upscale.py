@@ -49,7 +49,7 @@ class Upscaler:
     def check(self, scale: float) -> None:
         """Raises `UserError` unless the model can enlarge by `scale`."""
         if not scale > 1:
-            raise UserError(f"the scale must be above 1, got {scale:g}")
+            raise UserError(f"the scale must be a number above 1, got {scale:g}")
         if scale > (largest := max(self._model.scales)):
             raise UserError(f"this network enlarges by at most x{largest}, not by x{scale:g}")
 

@@ -44,7 +44,7 @@ def load_weights(path: str | os.PathLike[str]) -> tuple[nn.Module, dict[str, Any
     Raises:
       UserError: no such file, no weights file, arrays that do not fit the model, or values that are not finite.
     """
-    path = _file(path)
+    path = weights_file(path)
     model, params = read_mat(path) if path.suffix == ".mat" else _read_safetensors(path)[:2]
     _check(path, model, params)
     return model, params
@@ -52,12 +52,12 @@ def load_weights(path: str | os.PathLike[str]) -> tuple[nn.Module, dict[str, Any
 
 def read_info(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The info that `save_weights` was given, {} for an authors' `.mat`; paths and errors as in `load_weights`."""
-    path = _file(path)
+    path = weights_file(path)
     return {} if path.suffix == ".mat" else _read_safetensors(path)[2]
 
 
-def _file(path: str | os.PathLike[str]) -> pathlib.Path:
-    """The weights file that is meant by a path to it, a path to a run folder, or a name."""
+def weights_file(path: str | os.PathLike[str]) -> pathlib.Path:
+    """The file that is meant by a path to it, a path to a run folder, or a name; errors as in `load_weights`."""
     path = PRETRAINED.get(str(path), pathlib.Path(path))
     if path.is_dir():
         if not (path / FILE_NAME).exists():

@@ -4,15 +4,14 @@
     python -m studies.times --config studies/configs/gpu.py
     python -m studies.report runs/tying_gpu
 
-Expected device time, by arithmetic and not measured: 90 cells x 10 PFLOP = 900 PFLOP, 75 minutes at a sustained
+Expected time, by arithmetic and not measured: 90 cells x 10 PFLOP = 900 PFLOP, 75 minutes at a sustained
 200 TFLOP/s, to which each cell adds its start, its checkpoints and its scores, and each variant its compilation. In
-slices below ten minutes, on the same folder until it says that all cells are finished:
+parts, such as below ten minutes, on the same folder until it says that all cells are finished:
 
-    timeout --foreground -s TERM 570 python -m studies.tying --config studies/configs/gpu.py
+    timeout -s TERM 570 python -m studies.tying --config studies/configs/gpu.py
 
-SIGTERM ends a slice with a checkpoint, and the same command goes on from there; without --foreground the processes that
-make batches would get it too, and die under the step that waits for them. With several GPUs in a machine start
-one process for each, with CUDA_VISIBLE_DEVICES=0, 1, ...: they share the folder. DIV2K would be nearer to the paper:
+SIGTERM ends a part with a checkpoint, and the same command goes on from there. With several GPUs in a machine start one
+process for each, with CUDA_VISIBLE_DEVICES=0, 1, ...: they share the folder. DIV2K would be nearer to the paper:
 `lapsrn prepare div2k`, and config.data.train = "data/DIV2K/DIV2K_train_HR".
 """
 

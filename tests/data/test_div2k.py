@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from lapsrn_jax.data.div2k import Part, open_div2k, prepare_div2k
+from lapsrn_jax.data.sources import evaluation_pictures
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.images.io import find_images, read_image
 from tests.conftest import ROOT
@@ -152,6 +153,9 @@ def test_the_dataset_returns_the_photographs(div2k, tmp_path, monkeypatch):
             assert image.dtype == np.uint8
             np.testing.assert_array_equal(image, read_image(tmp_path / path))
     assert photographs[-1].name == "0802"
+    validation = evaluation_pictures(f" div2k:{tmp_path}")
+    np.testing.assert_array_equal(validation[-1].read(), photographs[-1].image)
+    assert len(validation) == len(VALID)
     with pytest.raises(UserError, match="no split 'test', only train and validation"):
         open_div2k(tmp_path, "test")
     with pytest.raises(UserError, match=r"no DIV2K dataset in .*: run lapsrn prepare div2k --folder"):

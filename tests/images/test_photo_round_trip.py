@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from lapsrn_jax.errors import UserError
-from lapsrn_jax.images.formats import NAMES, check_writable, format_of
+from lapsrn_jax.images.formats import NAMES, format_of
 from lapsrn_jax.images.photo import Photo, read_photo
-from lapsrn_jax.images.writing import write_photo
+from lapsrn_jax.images.writing import what_is_lost, write_photo
 from tests.images import pictures
 from tests.images.pictures import HEIGHT, KINDS, PROFILE, WIDTH, XMP, directories, photo, samples_of, smooth
 
@@ -34,7 +34,7 @@ def test_samples(tmp_path, name, kind, dtype):
     back = there_and_back(path, like)
     expected, found = samples_of(like), samples_of(back)
     if dtype == np.uint16 and not format.sixteen_bits:
-        assert "8 bits" in check_writable(path, SIZE, channels, alpha, dtype)
+        assert "8 bits" in what_is_lost(path, like)
         expected = np.rint(expected / 257).astype(np.uint8)
     if channels == 1 and not format.gray:
         expected = np.dstack([expected[:, :, :1]] * 3 + [expected[:, :, 1:]])
@@ -55,6 +55,9 @@ def test_metadata(tmp_path, name, kind):
         return
     like = photo(smooth(kind), kind, icc_profile=PROFILE, exif=pictures.exif(), xmp=XMP, dpi=(300.0, 150.0))
     back = there_and_back(path, like)
+    lost = {"BMP": "BMP has no place for EXIF and XMP, left out"}
+    assert what_is_lost(path, like) == lost.get(name)
+    assert what_is_lost(path, like, strip=True) is None
     if name in ("PNG", "TIFF", "JPEG", "BMP"):
         assert back.dpi == pytest.approx((300, 150), abs=0.02)
     if name == "BMP":  # it holds nothing else

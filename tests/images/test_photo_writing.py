@@ -129,7 +129,7 @@ def test_limits_are_known_before_the_work(tmp_path, name, size, kind, reason):
 
     channels, alpha = KINDS[kind]
     with pytest.raises(UserError, match=f"cannot write .*{reason}"):
-        check_writable(tmp_path / name, size, channels, alpha, np.uint8)
+        check_writable(tmp_path / name, size, channels, alpha)
     with pytest.raises(UserError, match=f"cannot write .*{reason}"):
         write_photo(tmp_path / name, size, bands(), photo(smooth(kind), kind))
 

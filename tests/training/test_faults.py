@@ -107,6 +107,20 @@ def test_a_signal_saves_and_says_so(tmp_path, photographs, number):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_all_processes_is_the_trainer_s(tmp_path, photographs, number):
+    """As a terminal's Ctrl-C and a scheduler's SIGTERM are: those that make batches get it too."""
+    workdir, flags = tmp_path / "run", ["--config.training.steps=10000", "--config.training.checkpoint_every=10000"]
+    process = start(photographs, workdir, *flags, "--config.data.workers=2")
+    wait_for(lambda: len(steps(workdir)) > 2, process, workdir)
+    os.killpg(process.pid, number)
+    assert process.wait(60) == STOPPED, errors_of(workdir)
+    assert "Traceback" not in errors_of(workdir)
+    (checkpoint,) = (path.name for path in (workdir / "checkpoints").iterdir())
+    assert int(checkpoint) == steps(workdir)[-1]
+
+
+@pytest.mark.slow
 def test_a_second_trainer_is_refused(tmp_path, photographs):
     workdir = tmp_path / "run"
     process = start(photographs, workdir, "--config.training.steps=10000")

@@ -77,6 +77,23 @@ def test_a_run_begins_from_weights(tmp_path, photographs):
     assert all(not np.any(leaf) for leaf in jax.tree.leaves(state.opt_state))
 
 
+@pytest.mark.parametrize(("before", "after"), [(0.0, 0.99), (0.99, 0.0)])
+def test_averaging_and_clipping_may_begin_and_end(tmp_path, photographs, before, after):
+    """A run begins from one that did otherwise; an average that begins does so with the parameters."""
+    config = tiny.config(photographs)
+    config.optimizer.ema_decay = config.optimizer.clip_norm = before
+    train_and_evaluate(config, tmp_path / "first")
+    config.start, config.training.steps = str(tmp_path / "first"), 7
+    config.optimizer.ema_decay = config.optimizer.clip_norm = after
+    new = create_state(models.from_settings(config.model), make_optimizer(config), config.seed, ema=after > 0)
+    state = begin_from(tmp_path / "first", new)
+    if after:
+        np.testing.assert_array_equal(state.ema["residual"]["kernel"], state.params["residual"]["kernel"])
+    else:
+        assert state.ema is None
+    assert train_and_evaluate(config, tmp_path / "second")
+
+
 def test_what_cannot_be_begun_from_is_refused(tmp_path, photographs):
     config = tiny.config(photographs)
     with pytest.raises(UserError, match="no such weights file or run folder"):

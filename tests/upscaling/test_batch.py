@@ -9,9 +9,12 @@ import PIL.Image
 import pytest
 
 from lapsrn_jax.cli import main
+from lapsrn_jax.errors import UserError
 from lapsrn_jax.images.io import write_image
-from lapsrn_jax.images.photo import read_photo
+from lapsrn_jax.images.photo import Photo, read_photo
+from lapsrn_jax.images.writing import write_photo
 from lapsrn_jax.models import Pyramid, Tying
+from lapsrn_jax.upscaling import batch
 from lapsrn_jax.weights.files import save_weights
 from tests import tiny
 from tests.images.test_photo_damage import whole_files
@@ -80,6 +83,14 @@ def test_what_is_done_is_not_done_again(folder, weights, capsys):
     assert "3 done" in capsys.readouterr().err
 
 
+def test_one_picture_in_a_new_folder_is_not_done_again_either(folder, weights, capsys):
+    arguments = [folder / "in" / "a.png", "-o", f"{folder}/new/", "--weights", weights, "--scale", "2"]
+    assert upscale(*arguments) == 0
+    assert "48 x 40 pixels" in capsys.readouterr().out
+    assert upscale(*arguments) == 0
+    assert "done before" in capsys.readouterr().out
+
+
 def test_inputs_are_never_overwritten(folder, weights, capsys):
     before = snapshot(folder / "in")
     assert upscale(folder / "in", "-o", folder / "in", "--weights", weights) == 1
@@ -114,6 +125,24 @@ def test_depth_profile_and_resolution_arrive(tmp_path, rng, weights, capsys):
     assert upscale(tmp_path / "x.png", "-o", tmp_path / "y.png", "--width", "30", "--strip", "--weights", weights) == 0
     stripped = read_photo(tmp_path / "y.png")
     assert (stripped.dpi, stripped.icc_profile) == (None, b"profile")
+
+
+def test_what_will_be_lost_is_said_before_the_work(tmp_path, rng, weights, monkeypatch, capsys):
+    source, report = tmp_path / "a.png", tmp_path / "report.json"
+    pixels = rng.integers(0, 2**16, (12, 10, 3), dtype=np.uint16)
+    write_photo(source, (10, 12), [pixels], Photo(pixels, dpi=(300.0, 300.0)))
+    arguments = [source, "-o", tmp_path / "a.webp", "--scale", "2", "--weights", weights, "--report", report]
+    note = "WEBP has no place for resolution, left out; it has 8 bits a sample: the 16 of the picture are rounded"
+    assert upscale(*arguments) == 0
+    assert json.loads(report.read_text())[0]["note"] == note
+    capsys.readouterr()
+
+    def stop(*_, **__):
+        raise UserError("no work today")
+
+    monkeypatch.setattr(batch, "write_photo", stop)
+    assert upscale(*arguments) == 2
+    assert f"a.webp: {note}" in capsys.readouterr().err
 
 
 def test_two_hundred_damaged_files(tmp_path, weights, rng, capsys):

@@ -54,6 +54,7 @@ def test_two_results_for_one_place_are_numbered(folder):
     [
         (["none.png"], "out", "no such picture"),
         (["*.gif"], "out", "no such picture, folder or pattern"),
+        (["dee*"], "out", "no such picture, folder or pattern of files: dee"),
         (["in", STREAM], "out", "one picture at a time"),
         (["in"], STREAM, "one picture at a time"),
         ([STREAM], "out", "Give it a suffix"),
@@ -63,5 +64,6 @@ def test_two_results_for_one_place_are_numbered(folder):
 )
 def test_what_cannot_be_done_is_said_first(folder, inputs, output, words):
     (folder / "empty").mkdir()
+    (folder / "deep").mkdir()
     with pytest.raises(UserError, match=words.replace("*", ".")):
         find_jobs(inputs, output)

@@ -76,6 +76,9 @@ def test_target_sizes():
     assert target_size((10, 20), None, 50, 60) == (60, 50)
     with pytest.raises(UserError, match="15 x 8 is smaller"):
         target_size((10, 20), None, 15, None)
+    for scale in (float("nan"), float("inf"), -2.0, 1.0):
+        with pytest.raises(UserError, match=rf"a number above 1, got {scale:g}"):
+            target_size((10, 20), scale, None, None)
 
 
 @pytest.fixture
@@ -95,17 +98,18 @@ def test_arrays_come_back_as_they_went_in(rng, weights, shape, dtype):
     assert lapsrn_jax.upscale(image, weights=weights).shape[:2] == (36, 28)
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16"])
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "PA", "RGBX", "RGBa", "YCbCr"])
 def test_pillow_images_come_back_as_pillow_images(rng, tmp_path, weights, mode):
     pixels = rng.integers(0, 256, (12, 10, 3), dtype=np.uint8)
     if mode == "I;16":
         image = PIL.Image.fromarray(rng.integers(0, 2**16, (12, 10), dtype=np.uint16))
     else:
-        image = PIL.Image.fromarray(pixels).convert(mode)
+        image = PIL.Image.fromarray(pixels).convert({"PA": "P", "RGBa": "RGBA"}.get(mode, "RGB")).convert(mode)
     image.info |= {"icc_profile": b"a profile", "dpi": (300, 300)}
     result = lapsrn_jax.upscale(image, weights=weights, width=25)
     assert result.size == (25, 30)
-    assert result.mode == {"1": "L", "P": "RGB"}.get(mode, mode)
+    held = {"1": "L", "P": "RGB", "PA": "RGBA", "RGBX": "RGB", "RGBa": "RGBA", "YCbCr": "RGB"}
+    assert result.mode == held.get(mode, mode)
     assert result.info["icc_profile"] == b"a profile"
     assert result.info["dpi"] == pytest.approx((300, 300), abs=0.1)
 
@@ -117,6 +121,14 @@ def test_paths(rng, tmp_path, weights):
     np.testing.assert_array_equal(np.asarray(result), lapsrn_jax.upscale(np.asarray(image), 2, weights))
 
 
+def test_weights_that_changed_are_read_again(rng, weights, params):
+    image = rng.integers(0, 256, (12, 10), dtype=np.uint8)
+    before = lapsrn_jax.upscale(image, 2, weights)
+    save_weights(weights, MODEL, jax.tree.map(jnp.zeros_like, params), {})
+    after = lapsrn_jax.upscale(image, 2, weights)
+    assert np.abs(before.astype(int) - after).max() > 0
+
+
 @pytest.mark.parametrize(
     ("image", "words"),
     [
@@ -125,6 +137,8 @@ def test_paths(rng, tmp_path, weights):
         (np.zeros((0, 4), np.uint8), "no picture"),
         (np.full((4, 4), 7.0), "from 7 to 7"),
         (np.full((4, 4), np.nan), "from nan"),
+        (PIL.Image.new("F", (4, 4)), "32 bits a pixel"),
+        (PIL.Image.new("HSV", (4, 4)), "of the kind HSV"),
     ],
 )
 def test_what_is_no_picture_is_refused(weights, image, words):

@@ -166,3 +166,17 @@ def test_a_network_that_needs_the_whole_picture_gets_it(rng):
     model = VDSR(features=4, depth=4)
     params, image = random_params(model, rng), rng.random((13, 21))
     np.testing.assert_array_equal(tiled(Tiles(model, params), image, 3), whole(model, params, image, 3))
+
+
+def test_a_network_that_needs_the_whole_picture_says_so_when_that_is_too_large(rng, monkeypatch):
+    model = VDSR(features=4, depth=4)
+    params, image = random_params(model, rng), rng.random((13, 21))
+    with pytest.raises(UserError, match="works on the whole picture at once"):
+        tiled(Tiles(model, params, max_memory=1000), image, 3)
+
+    def full(*_):
+        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 123 bytes.")
+
+    monkeypatch.setattr(Tiles, "_run", full)
+    with pytest.raises(UserError, match="works on the whole picture at once"):
+        tiled(Tiles(model, params), image, 3)

@@ -15,6 +15,7 @@ from absl import flags
 from lapsrn_jax.data.patches import prefetched, split_batch, training_batches
 from lapsrn_jax.data.photographs import Photographs, read_photographs
 from lapsrn_jax.data.sources import training_pictures
+from lapsrn_jax.errors import reported
 
 BATCH = 48
 
@@ -42,7 +43,8 @@ def main() -> None:
     parser.add_argument("--workers", default="0,1,2")
     parser.add_argument("--seconds", type=float, default=10)
     options = parser.parse_args()
-    photographs = read_photographs(training_pictures(options.train), options.patch)
+    with reported():
+        photographs = read_photographs(training_pictures(options.train), options.patch)
     print(f"{os.cpu_count()} cores, {len(photographs)} photographs, HR patches of {options.patch} pixels\n")
     print("| workers | patches/s |")
     print("| --- | --- |")

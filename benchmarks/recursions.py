@@ -8,7 +8,7 @@ prints PSNR and SSIM on the bundled photographs that the quickstart keeps for va
 import argparse
 
 from lapsrn_jax.data.sources import evaluation_pictures
-from lapsrn_jax.errors import reported
+from lapsrn_jax.errors import UserError, reported
 from lapsrn_jax.evaluation.benchmark import evaluate
 from lapsrn_jax.evaluation.protocol import Protocol
 from lapsrn_jax.evaluation.tables import text_table
@@ -26,7 +26,8 @@ def main() -> None:
     options = parser.parse_args()
     with reported():
         model, params = load_weights(options.weights)
-        assert isinstance(model, Pyramid), "only recursive pyramids have recursions to leave out"
+        if not isinstance(model, Pyramid):
+            raise UserError(f"{options.weights} is no recursive pyramid: it has no recursions to leave out")
         numbers = [int(number) for number in options.recursions.split(",")]
         networks = {f"r={n}": Upscaler(model.clone(recursions=n), params) for n in numbers}
         scales = [int(scale) for scale in options.scales.split(",")]

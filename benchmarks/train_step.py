@@ -4,8 +4,7 @@ python -m benchmarks.train_step --recursions 2 --patch 64 --scale 2
 python -m benchmarks.train_step --recursions 8 --patch 512 --scale 4 --dtype bfloat16 --torch python3
 
 `--torch` names any interpreter with PyTorch; it takes the same steps from the same parameters, one after each of ours,
-and must show the same losses. Work is counted as 2 floating-point operations for each multiply-add of the
-convolutions, and a training step as 3 times its forward pass.
+and must show the same losses. Work is counted by benchmarks/flops.py.
 """
 
 import argparse
@@ -26,6 +25,7 @@ import ml_collections
 import numpy as np
 from flax.traverse_util import flatten_dict
 
+from benchmarks.flops import step_flops
 from benchmarks.peer import Peer
 from benchmarks.timing import in_turns, machine, ratio
 from configs import default
@@ -37,16 +37,11 @@ CHECKED = 4  # steps before the timing; the loss of the fourth shows what the fi
 TOLERANCE = {"float32": 1e-4, "bfloat16": 1e-2}  # relative, of losses
 
 
-def multiply_adds(settings: ml_collections.ConfigDict, patch: int, scale: int) -> int:
-    """The convolutions' multiply-adds in one image's forward pass.
-
-    With C features, for each pixel of a level's input, 9 C^2 in each of the recursions x depth convolutions and in the
-    upsampler, 4 x 9 C in the residual and 16 in the image's upsampler; before, 9 C for each pixel of the LR image.
-    """
-    c, levels = settings.features, scale.bit_length() - 1
-    pixels = [(patch // scale * 2**level) ** 2 for level in range(levels)]
-    each = 9 * c * c * (settings.recursions * settings.depth + 1) + 36 * c + 16
-    return sum(p * each for p in pixels) + 9 * c * pixels[0]
+def random_images(batch: int, patch: int, scale: int) -> tuple[np.ndarray, ...]:
+    """A pyramid of noise, from LR to HR patches of `patch` pixels, the same each time: float32 [batch, h, w, 1]."""
+    generator = np.random.default_rng(0)
+    sides = [patch // scale * 2**level for level in range(scale.bit_length())]
+    return tuple(generator.random((batch, side, side, 1), np.float32) for side in sides)
 
 
 def matmul_flops(dtype: str) -> float:
@@ -62,6 +57,8 @@ class Ours:
 
     def __init__(self, config: ml_collections.ConfigDict, images: tuple[np.ndarray, ...], dtype: str) -> None:
         model, tx, mesh = models.from_settings(config.model), make_optimizer(config), make_mesh()
+        assert isinstance(model, models.Pyramid)
+        self.model = model
         model = model if dtype == "float32" else model.clone(dtype=dtype)
         state = create_state(model, tx, config.seed, ema=True)
         self.params = as_numpy(state.params)
@@ -122,9 +119,7 @@ def main() -> None:
     config.optimizer.warmup = 0.0  # else the first step is of length 0; what the cosine takes off is not to be seen
     if args.model == "ms":
         config.model.tying = None
-    generator = np.random.default_rng(0)
-    sides = [args.patch // args.scale * 2**i for i in range(args.scale.bit_length())]
-    images = tuple(generator.random((args.batch, side, side, 1), np.float32) for side in sides)
+    images = random_images(args.batch, args.patch, args.scale)
 
     ours = Ours(config, images, args.dtype)
     steps: dict[str, Callable[[], tuple[float, float]]] = {"ours": ours}
@@ -155,7 +150,7 @@ def main() -> None:
     what = f"{args.model.upper()}-LapSRN r={args.recursions} x{args.scale}, {args.batch} patches of {args.patch} px"
     print(f"{machine()}: {what}, {args.dtype}, medians of {args.rounds}")
     ceiling = matmul_flops(args.dtype)
-    work = 3 * 2 * multiply_adds(config.model, args.patch, args.scale) * args.batch
+    work = step_flops(ours.model, args.patch, {args.scale: args.batch})
     print(f"a step is {work / 1e12:.3g} TFLOP; matrix multiply reaches {ceiling / 1e12:.4g} TFLOP/s on one device\n")
     print("| | ms a step | images/s | TFLOP/s | of matrix multiply |\n| --- | --- | --- | --- | --- |")
     medians = {name: statistics.median(times) for name, times in seconds.items()}

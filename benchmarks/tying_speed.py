@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.timing import in_turns, machine
-from benchmarks.train_step import Ours
+from benchmarks.train_step import Ours, random_images
 from configs import default
 from lapsrn_jax import models
 
@@ -57,10 +57,8 @@ def main() -> None:
         configs[name].model.recursions = args.recursions
         if name != "CMS":
             configs[name].model.tying = None
-    generator = np.random.default_rng(0)
-    sides = [args.patch // args.scale * 2**i for i in range(args.scale.bit_length())]
-    images = tuple(generator.random((args.batch, side, side, 1), np.float32) for side in sides)
-    lr = generator.random((1, args.side, args.side, 1), np.float32)
+    images = random_images(args.batch, args.patch, args.scale)
+    [lr] = random_images(1, args.side, 1)
 
     def enlarge(config: Any) -> Callable[[], Any]:
         model = models.from_settings(config.model)

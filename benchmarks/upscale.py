@@ -24,6 +24,7 @@ from flax.traverse_util import flatten_dict
 
 from benchmarks.peer import Peer
 from benchmarks.timing import machine, ratio
+from lapsrn_jax.errors import UserError, reported
 from lapsrn_jax.images.color import rgb_to_ycbcr
 from lapsrn_jax.images.io import to_float
 from lapsrn_jax.interop.export import export_model
@@ -57,8 +58,10 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     """Prints a Markdown table."""
     args = parse()
-    model, params = load_weights(args.weights)
-    assert isinstance(model, Pyramid), "PyTorch's network is a recursive pyramid"
+    with reported():
+        model, params = load_weights(args.weights)
+        if not isinstance(model, Pyramid):
+            raise UserError(f"{args.weights} is no recursive pyramid, as PyTorch's network is")
     upscaler = Upscaler(model, params)
     inputs = pictures([int(size) for size in args.sizes.split(",")])
 

@@ -11,10 +11,9 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import numpy as np
 
 from benchmarks.timing import in_turns, machine
-from benchmarks.train_step import Ours
+from benchmarks.train_step import Ours, random_images
 from lapsrn_jax import models
 from lapsrn_jax.errors import reported
 from lapsrn_jax.files import appearing
@@ -34,10 +33,8 @@ def measure(grid: Grid, rounds: int = ROUNDS) -> dict[str, Any]:
     A step takes the grid's batch and patches, all of them for that scale.
     """
     data, scale = grid.base.data, max(grid.base.data.scales)
-    generator = np.random.default_rng(0)
-    sides = [data.patch_size // scale * 2**i for i in range(scale.bit_length())]
-    images = tuple(generator.random((data.batch_size, side, side, 1), np.float32) for side in sides)
-    lr = jax.numpy.asarray(generator.random((1, SIDE, SIDE, 1), np.float32))
+    images = random_images(data.batch_size, data.patch_size, scale)
+    lr = jax.numpy.asarray(random_images(1, SIDE, 1)[0])
 
     def picture(name: str) -> Callable[[], Any]:
         model = grid.model(name)

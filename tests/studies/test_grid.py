@@ -6,13 +6,13 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+from benchmarks.flops import step_flops
 from configs import default
 from lapsrn_jax.data.patches import split_batch
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.evaluation.costs import cost
 from lapsrn_jax.models import Pyramid, Tying
 from lapsrn_jax.training.losses import batch_loss
-from studies.flops import step_flops
 from studies.grid import Cell, Grid, Variant, load_grid
 from tests.conftest import ROOT
 

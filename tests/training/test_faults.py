@@ -30,11 +30,24 @@ def photographs(tmp_path_factory):
     return tiny.write_photographs(tmp_path_factory.mktemp("photographs"))
 
 
+started: list[subprocess.Popen] = []
+
+
+@pytest.fixture(autouse=True)
+def _nothing_runs_on():
+    """Also when a test fails."""
+    yield
+    while started:
+        kill(started.pop())
+
+
 def start(photographs, workdir, *flags) -> subprocess.Popen:
     """train.py in a process group of its own; its stderr goes to a file beside the run folder."""
     command = [sys.executable, "train.py", *tiny.flags(photographs), f"--workdir={workdir}", *flags]
     with pathlib.Path(f"{workdir}.stderr").open("a") as errors:
-        return subprocess.Popen(command, cwd=ROOT, stdout=errors, stderr=errors, start_new_session=True)
+        process = subprocess.Popen(command, cwd=ROOT, stdout=errors, stderr=errors, start_new_session=True)
+    started.append(process)
+    return process
 
 
 def errors_of(workdir) -> str:
@@ -54,7 +67,8 @@ def wait_for(condition, process, workdir, seconds=120) -> None:
 
 
 def kill(process) -> None:
-    os.killpg(process.pid, signal.SIGKILL)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 

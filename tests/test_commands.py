@@ -148,7 +148,7 @@ def test_a_config_takes_an_argument(tmp_path, photographs):
     assert result.returncode == 0, result.stderr
     settings = json.loads((tmp_path / "runs" / "weights_ms_r1" / "config.json").read_text())
     assert settings["model"]["tying"] is None
-    assert "one of cms_r1, cms_r2, cms_r2b, cms_r8, ms_r1, ms_r2, ms_r2b, ms_r8" in complaint(
+    assert "one of cms_r1, cms_r2, cms_r2b, cms_r4, cms_r8, ms_r1, ms_r2, ms_r2b, ms_r4, ms_r8" in complaint(
         run("train.py", "--config=configs/weights.py:x")
     )
 
@@ -167,7 +167,7 @@ def test_bad_upscaling_input_gets_one_line(tmp_path, photographs, trained):
         ([picture, "-o", tmp_path / "out.png", "--width", "100", "--scale", "2"], "either a scale, or a width"),
         ([picture, "-o", tmp_path / "out.png", "--max-memory", "lots"], "is no amount of memory"),
         ([picture, "-o", tmp_path / "out.png", "--device", "abacus"], "--device abacus"),
-        ([picture, "-o", tmp_path / "out.png", "--scale", "0.5"], "the scale must be above 1"),
+        ([picture, "-o", tmp_path / "out.png", "--scale", "0.5"], "the scale must be a number above 1"),
         ([picture, "-o", picture / "out.png"], "File exists"),
         ([picture], "-o"),
         ([tmp_path / "none.png", "-o", picture], "no such picture"),

@@ -23,6 +23,7 @@ def main(arguments: list[str] | None = None) -> None:
     quality.add_argument(
         "--weights", default="cms-lapsrn", help="%(default)s, a run folder, a .safetensors or an authors' .mat file"
     )
+    quality.add_argument("--fast", action="store_true", help="half the recursions: faster, a little less quality")
     quality.add_argument("--self-ensemble", action="store_true", help="eight times the work for a little more quality")
     quality.add_argument("--device", help="cpu or cuda (default: the fastest that there is)")
     quality.add_argument(

@@ -15,7 +15,7 @@ from lapsrn_jax.images.formats import format_of
 from lapsrn_jax.upscaling.batch import RECORD, Settings, summary, upscale_all
 from lapsrn_jax.upscaling.jobs import STREAM, find_jobs
 from lapsrn_jax.upscaling.photos import target_size
-from lapsrn_jax.upscaling.upscale import Upscaler
+from lapsrn_jax.upscaling.upscale import Upscaler, with_half_the_recursions
 from lapsrn_jax.weights.files import load_weights, weights_digest
 
 
@@ -35,6 +35,8 @@ def run(options: argparse.Namespace) -> None:
     jobs = find_jobs(options.input, options.output, suffix)
     _set_up_jax(options.device)
     model, params = load_weights(options.weights)
+    if options.fast:
+        model = with_half_the_recursions(model)
     # Half for the network, half for what is around it: decoded rows, the enlarged band, the program itself.
     budget = None if options.max_memory is None else options.max_memory // 2
     network = Upscaler(model, params, budget, options.self_ensemble)
@@ -42,9 +44,8 @@ def run(options: argparse.Namespace) -> None:
         network.check(scale)
 
     to_folder = jobs[0].target != options.output
-    fingerprint = json.dumps(
-        [weights_digest(params), scale, options.width, options.height, options.self_ensemble, options.strip]
-    )
+    what = (scale, options.width, options.height, options.fast, options.self_ensemble, options.strip)
+    fingerprint = json.dumps([weights_digest(params), *what])
     settings = Settings(size, suffix and suffix.lstrip("."), options.strip, fingerprint)
     reports = upscale_all(jobs, network, settings, pathlib.Path(options.output) / RECORD if to_folder else None)
     if options.report:

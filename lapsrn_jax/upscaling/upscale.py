@@ -9,6 +9,7 @@ import numpy as np
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.images.color import rgb_to_ycbcr, ycbcr_to_rgb
 from lapsrn_jax.images.resize import resize_matrix, scaled_size
+from lapsrn_jax.models import Pyramid
 from lapsrn_jax.upscaling.tiles import Rows, Tiles
 
 BAND = 64  # rows that are worked on at a time, outside of the network
@@ -84,6 +85,17 @@ class Upscaler:
         scale = min(scale for scale in self._model.scales if scale >= needed - 1e-9)
         bands = self._tiles.bands(rows, shape, scale, progress)
         return _resized(bands, (shape[0] * scale, shape[1] * scale), size)
+
+
+def with_half_the_recursions(model: nn.Module) -> nn.Module:
+    """A faster model for the same parameters; what that costs in quality: docs/speed.md.
+
+    Raises:
+      UserError: a model without recursions to spare. Of two, the second is worth more than a dB.
+    """
+    if not isinstance(model, Pyramid) or model.recursions < 4:
+        raise UserError("fast leaves out half of a recursive pyramid's recursions; this network has not four of them")
+    return model.clone(recursions=model.recursions // 2)
 
 
 def bicubic(rows: Rows, shape: Size, size: Size) -> Iterator[np.ndarray]:

@@ -8,6 +8,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
+import lapsrn_jax
 from lapsrn_jax.cli import main
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.images.io import write_image
@@ -89,6 +90,24 @@ def test_one_picture_in_a_new_folder_is_not_done_again_either(folder, weights, c
     assert "48 x 40 pixels" in capsys.readouterr().out
     assert upscale(*arguments) == 0
     assert "done before" in capsys.readouterr().out
+
+
+def test_fast_takes_half_of_the_recursions(folder, tmp_path, capsys):
+    """And is a setting like others: what was done without it is done again."""
+    model = Pyramid(**{**tiny.MODEL, "recursions": 4}, tying=Tying())
+    params = model.init(jax.random.key(0), jnp.zeros((1, 8, 8, 1)), 2)["params"]
+    for recursions in (4, 2):
+        save_weights(tmp_path / f"{recursions}.safetensors", model.clone(recursions=recursions), params, {})
+    picture, results = folder / "in" / "a.png", f"{tmp_path}/results/"
+    whole, half = (lapsrn_jax.upscale(picture, 2, tmp_path / f"{n}.safetensors") for n in (4, 2))
+    for flags, expected in (([], whole), (["--fast"], half)):
+        assert upscale(picture, "-o", results, "--scale", "2", "--weights", tmp_path / "4.safetensors", *flags) == 0
+        np.testing.assert_array_equal(PIL.Image.open(f"{results}a.png"), expected)
+    np.testing.assert_array_equal(lapsrn_jax.upscale(picture, 2, tmp_path / "4.safetensors", fast=True), half)
+    assert (np.asarray(whole) != half).any()
+    capsys.readouterr()
+    assert upscale(picture, "-o", results, "--fast", "--weights", tmp_path / "2.safetensors") == 2
+    assert "has not four of them" in capsys.readouterr().err
 
 
 def test_inputs_are_never_overwritten(folder, weights, capsys):

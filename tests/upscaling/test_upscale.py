@@ -6,8 +6,8 @@ import pytest
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.images.color import luminance
 from lapsrn_jax.images.resize import imresize
-from lapsrn_jax.models import Pyramid, layers
-from lapsrn_jax.upscaling.upscale import Upscaler, bicubic
+from lapsrn_jax.models import LapSRN, Pyramid, layers
+from lapsrn_jax.upscaling.upscale import Upscaler, bicubic, with_half_the_recursions
 
 
 def test_the_upscaler_changes_luminance_only(rng):
@@ -44,6 +44,13 @@ def test_the_upscaler_takes_the_level_that_the_scale_needs(rng):
     for scale in (1, 0.5, 17):
         with pytest.raises(UserError, match=r"scale|enlarges"):
             upscale(image, scale)
+
+
+def test_fast_leaves_out_half_of_the_recursions():
+    assert with_half_the_recursions(Pyramid(features=4, recursions=8)) == Pyramid(features=4, recursions=4)
+    for model in (Pyramid(recursions=3), LapSRN()):
+        with pytest.raises(UserError, match="recursions"):
+            with_half_the_recursions(model)
 
 
 @pytest.mark.parametrize("size", [(190, 31), (77, 40), (301, 62), (150, 31)])

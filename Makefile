@@ -6,7 +6,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 RUN := runs/quickstart
-# Two files of tests at a time: a third faster on two cores.
+# Two files of tests at a time.
 PYTEST := -m pytest -n 2 --dist loadfile
 
 # The newest Python that works (a pyenv shim can be there without its version): newer ones have a faster jax.

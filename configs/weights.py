@@ -4,6 +4,7 @@
     python train.py --config configs/weights.py:cms_r2
     python train.py --config configs/weights.py:cms_r2b
     python train.py --config configs/weights.py:cms_r4
+    python train.py --config configs/weights.py:cms_r4b
 
 and the same with ms, the baseline, whose recipe differs in nothing but the tying. Recursions share their parameters, so
 their number can grow: each stage begins with the parameters, the average and the moments of the one before.
@@ -36,7 +37,8 @@ STAGES = {
     "r2": Stage(2, 96, 12, 2000, 7e-4, 1e-5, "r1"),
     "r2b": Stage(2, 96, 12, 2000, 7e-4, 1e-6, "r2"),
     "r4": Stage(4, 96, 12, 2000, 5e-4, 1e-6, "r2b"),
-    "r8": Stage(8, 128, 48, 60_000, 5e-4, 1e-6, "r4", "bfloat16"),
+    "r4b": Stage(4, 96, 12, 1600, 7e-4, 1e-6, "r4"),
+    "r8": Stage(8, 128, 48, 60_000, 5e-4, 1e-6, "r4b", "bfloat16"),
 }
 
 

@@ -50,8 +50,9 @@ def upscale(
       the given one. Floats are clipped to [0, 1].
 
     Raises:
-      UserError: a picture or weights that cannot be read, a size that is no enlargement, or a file with 16 bits of
-        colour, which Pillow cannot hold (the command `lapsrn upscale` can).
+      UserError: a picture or weights that cannot be read, a size that is no enlargement, `fast` with a network that
+        has no recursions to spare, or a file with 16 bits of colour, which Pillow cannot hold (the command
+        `lapsrn upscale` can).
     """
     file = weights_file(weights)
     network = _network(file, file.stat().st_mtime_ns, fast, max_memory, self_ensemble)

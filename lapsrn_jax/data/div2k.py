@@ -6,7 +6,7 @@ TFDS's own `div2k` needs TensorFlow to be prepared, and downloads the low-resolu
 import importlib.util
 import pathlib
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, overload
+from typing import Any, NamedTuple
 
 import numpy as np
 import tqdm
@@ -96,15 +96,8 @@ def _prepare_part(folder: pathlib.Path, url: str, patience: Patience, part: Part
     print(f"{target}: {part.images} photographs, checked")
 
 
-class NamedImage(NamedTuple):
-    """A photograph: its file's name without suffix, and its pixels, uint8 [H, W, 3]."""
-
-    name: str
-    image: np.ndarray
-
-
-class Photographs(Sequence[NamedImage]):
-    """The photographs of a split in the order of their names, each decoded when asked for.
+class Split:
+    """Photographs, uint8 [H, W, 3], in the order of their files' names, each decoded when asked for.
 
     Attributes:
       files: the array_record files that hold them.
@@ -117,20 +110,12 @@ class Photographs(Sequence[NamedImage]):
     def __len__(self) -> int:
         return len(self._source)
 
-    @overload
-    def __getitem__(self, index: int) -> NamedImage: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[NamedImage]: ...
-    def __getitem__(self, index: int | slice) -> NamedImage | list[NamedImage]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        if not -len(self) <= index < len(self):
-            raise IndexError(index)
-        record = self._source[index % len(self)]
-        return NamedImage(record["name"].decode(), record["image"])
+    def __getitem__(self, index: int) -> np.ndarray:
+        image: np.ndarray = self._source[index]["image"]
+        return image
 
 
-def open_div2k(folder: pathlib.Path, split: str) -> Photographs:
+def open_div2k(folder: pathlib.Path, split: str) -> Split:
     """The photographs that `lapsrn prepare div2k --folder FOLDER` has packed.
 
     Args:
@@ -147,7 +132,7 @@ def open_div2k(folder: pathlib.Path, split: str) -> Photographs:
     if split not in builder.info.splits:
         raise UserError(f"DIV2K has no split {split!r}, only {' and '.join(builder.info.splits)}")
     files = [pathlib.Path(path) for path in builder.info.splits[split].filepaths]
-    return Photographs(builder.as_data_source(split), files)
+    return Split(builder.as_data_source(split), files)
 
 
 def _dataset(folder: pathlib.Path) -> pathlib.Path:

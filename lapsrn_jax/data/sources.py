@@ -112,7 +112,7 @@ def _div2k(source: str, split: str) -> list[Picture]:
 
     def picture(i: int) -> Picture:
         digest = lambda: hashlib.sha256(content() + i.to_bytes(4, "big")).digest()  # noqa: E731
-        return Picture(f"DIV2K {split} {i + 1}", digest, lambda: photographs[i].image)
+        return Picture(f"DIV2K {split} {i + 1}", digest, lambda: photographs[i])
 
     return [picture(i) for i in range(len(photographs))]
 

@@ -1,5 +1,4 @@
 import io
-import pathlib
 import stat
 import subprocess
 import sys
@@ -148,13 +147,11 @@ def test_the_dataset_returns_the_photographs(div2k, tmp_path, monkeypatch):
         assert len(photographs) == len(files)
         assert len(photographs.files) == (len(files) + 1) // 2
         assert all(path.is_file() for path in photographs.files)
-        for (name, image), path in zip(photographs, sorted(files), strict=True):
-            assert name == pathlib.Path(path).stem
-            assert image.dtype == np.uint8
-            np.testing.assert_array_equal(image, read_image(tmp_path / path))
-    assert photographs[-1].name == "0802"
+        for i, path in enumerate(sorted(files)):
+            assert photographs[i].dtype == np.uint8
+            np.testing.assert_array_equal(photographs[i], read_image(tmp_path / path))
     validation = evaluation_pictures(f" div2k:{tmp_path}")
-    np.testing.assert_array_equal(validation[-1].read(), photographs[-1].image)
+    np.testing.assert_array_equal(validation[-1].read(), read_image(tmp_path / max(VALID)))
     assert len(validation) == len(VALID)
     with pytest.raises(UserError, match="no split 'test', only train and validation"):
         open_div2k(tmp_path, "test")
@@ -169,7 +166,7 @@ import pathlib, sys
 from lapsrn_jax.data.div2k import Part, open_div2k, prepare_div2k
 parts = {{name: Part(*part) for name, part in { ({name: tuple(part) for name, part in SMALL.items()})!r}.items()}}
 prepare_div2k(pathlib.Path({str(tmp_path)!r}), {div2k.url!r}, parts=parts)
-assert open_div2k({str(tmp_path)!r}, "train")[0].image.shape == (7, 10, 3)
+assert open_div2k({str(tmp_path)!r}, "train")[0].shape == (7, 10, 3)
 assert not {{"tensorflow", "jax"}} & set(sys.modules), sys.modules.keys()
 """
     result = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)

@@ -41,7 +41,7 @@ def upscale(
       weights: the name of weights that come with the package, a run folder, or a weights file.
       width: of the result in pixels; the height follows, unless it is given too.
       height: likewise.
-      fast: leave out half of the network's recursions: 0.6 of the time for a little less quality.
+      fast: leave out half of the network's recursions: two thirds of the time for a little less quality.
       self_ensemble: average over the eight rotations and reflections: eight times the work for a little more quality.
       max_memory: bytes that the network may take at once; by default half of what is free.
 

@@ -1,6 +1,6 @@
 """Makes trained weights a part of the package, with the scores that they get: what their model card quotes.
 
-    python -m studies.release runs/weights_cms_r4b/weights.safetensors cms-lapsrn --data data/Set5,data/Set14,data/BSD100
+    python -m studies.release runs/weights_cms_r4b/weights.safetensors cms-lapsrn --data data/Set5,data/Set14
 
 writes lapsrn_jax/weights/cms-lapsrn.safetensors, whose metadata say how it was trained and how it scores, and prints
 its scores by protocol A (Set14 also with its gray picture read as RGB) and, of small sets, by protocol B.

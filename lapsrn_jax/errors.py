@@ -4,7 +4,7 @@ import itertools
 import pathlib
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 
@@ -18,15 +18,20 @@ def reported() -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        _say(f"error: {error}")
         sys.exit(2)
     except OSError as error:  # a name that is too long, a folder where a file should be, a full disk, ...
         place = f"{error.filename}: " if error.filename else ""
-        print(f"error: {place}{error.strerror or error}", file=sys.stderr)
+        _say(f"error: {place}{error.strerror or error}")
         sys.exit(2)
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        _say("interrupted")
         sys.exit(130)
+
+
+def _say(line: str) -> None:
+    with suppress(OSError):  # a log on the disk that is full: the exit status still tells
+        print(line, file=sys.stderr)
 
 
 def run_with_flags(main: Callable[[], None]) -> None:

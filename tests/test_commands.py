@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import subprocess
 import sys
 
@@ -151,6 +152,13 @@ def test_a_config_takes_an_argument(tmp_path, photographs):
     assert "the argument of this config is one of cms_r1, cms_r2, " in complaint(
         run("train.py", "--config=configs/weights.py:x")
     )
+
+
+def test_the_exit_status_is_right_when_nothing_can_be_said(tmp_path):
+    """As when the errors go to a file on the disk that is full."""
+    command = [sys.executable, "-m", "lapsrn_jax.cli", "upscale", tmp_path / "none.png", "-o", tmp_path / "out.png"]
+    with pathlib.Path("/dev/full").open("w") as full:
+        assert subprocess.run(command, cwd=ROOT, stderr=full, check=False).returncode == 2
 
 
 @pytest.mark.slow

@@ -233,6 +233,7 @@ def test_a_full_disk_leaves_the_old_checkpoints(tmp_path, finished, photographs,
     with small_disk(tmp_path / "disk", 8 << 20):
         workdir = tmp_path / "disk" / "run"
         shutil.copytree(finished, workdir)
+        pathlib.Path(f"{workdir}.stderr").symlink_to(tmp_path / "stderr")  # not on the disk that will be full
         never = {"checkpoint": "log_every", "log": "checkpoint_every"}[victim]
         run = start(photographs, workdir, "--config.training.steps=100000", f"--config.training.{never}=100000")
         if victim == "checkpoint":

@@ -30,15 +30,16 @@ def begin_from(path: pathlib.Path, fresh: TrainState) -> TrainState:
     if path.is_dir() and (path / "checkpoints").is_dir():
         averaged = json.loads((path / "config.json").read_text())["optimizer"]["ema_decay"] > 0
         state = read_state(path, dataclasses.replace(fresh, ema=fresh.params if averaged else None))
-        ema = None if fresh.ema is None else jax.tree.map(jnp.copy, state.ema if averaged else state.params)
-        opt_state = _restarted(state.opt_state)
-        return TrainState(step=fresh.step, params=state.params, ema=ema, opt_state=opt_state, skipped=fresh.skipped)
-    _, params = load_weights(path)
-    shapes = [jax.tree.map(jnp.shape, tree) for tree in (params, fresh.params)]
-    if shapes[0] != shapes[1]:
-        raise UserError(f"{path} holds weights of another model than this run's: see config.model")
-    params = jax.tree.map(jnp.asarray, params)
-    return dataclasses.replace(fresh, params=params, ema=None if fresh.ema is None else jax.tree.map(jnp.copy, params))
+        params, average, opt_state = state.params, state.weights, _restarted(state.opt_state)
+    else:
+        _, loaded = load_weights(path)
+        shapes = [jax.tree.map(jnp.shape, tree) for tree in (loaded, fresh.params)]
+        if shapes[0] != shapes[1]:
+            raise UserError(f"{path} holds weights of another model than this run's: see config.model")
+        params = average = jax.tree.map(jnp.asarray, loaded)
+        opt_state = fresh.opt_state
+    ema = None if fresh.ema is None else jax.tree.map(jnp.copy, average)
+    return dataclasses.replace(fresh, params=params, ema=ema, opt_state=opt_state)
 
 
 def _restarted(opt_state: Any) -> Any:

@@ -12,7 +12,7 @@ from lapsrn_jax.errors import UserError
 from lapsrn_jax.images.decoding import kind_of
 from lapsrn_jax.images.photo import Photo, read_photo
 from lapsrn_jax.upscaling.photos import enlarged, target_size
-from lapsrn_jax.upscaling.upscale import Upscaler, with_half_the_recursions
+from lapsrn_jax.upscaling.upscale import Upscaler
 from lapsrn_jax.weights.files import load_weights as load
 from lapsrn_jax.weights.files import weights_file
 
@@ -55,7 +55,7 @@ def upscale(
         `lapsrn upscale` can).
     """
     file = weights_file(weights)
-    network = _network(file, file.stat().st_mtime_ns, fast, max_memory, self_ensemble)
+    network = _network(file, file.stat().st_mtime_ns, max_memory, self_ensemble, fast)
     if scale is None and width is None and height is None:
         scale = 4
 
@@ -81,10 +81,9 @@ def upscale(
 
 
 @functools.lru_cache(maxsize=4)
-def _network(weights: pathlib.Path, changed: int, fast: bool, max_memory: int | None, self_ensemble: bool) -> Upscaler:
+def _network(weights: pathlib.Path, changed: int, max_memory: int | None, self_ensemble: bool, fast: bool) -> Upscaler:
     """Kept for the next picture, until the file changes."""
-    model, params = load(weights)
-    return Upscaler(with_half_the_recursions(model) if fast else model, params, max_memory, self_ensemble)
+    return Upscaler(*load(weights), max_memory, self_ensemble, fast)
 
 
 def _from_array(image: np.ndarray) -> Photo:

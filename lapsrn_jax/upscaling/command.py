@@ -15,7 +15,7 @@ from lapsrn_jax.images.formats import format_of
 from lapsrn_jax.upscaling.batch import RECORD, Settings, summary, upscale_all
 from lapsrn_jax.upscaling.jobs import STREAM, find_jobs
 from lapsrn_jax.upscaling.photos import target_size
-from lapsrn_jax.upscaling.upscale import Upscaler, with_half_the_recursions
+from lapsrn_jax.upscaling.upscale import Upscaler
 from lapsrn_jax.weights.files import load_weights, weights_digest
 
 
@@ -35,11 +35,9 @@ def run(options: argparse.Namespace) -> None:
     jobs = find_jobs(options.input, options.output, suffix)
     _set_up_jax(options.device)
     model, params = load_weights(options.weights)
-    if options.fast:
-        model = with_half_the_recursions(model)
     # Half for the network, half for what is around it: decoded rows, the enlarged band, the program itself.
     budget = None if options.max_memory is None else options.max_memory // 2
-    network = Upscaler(model, params, budget, options.self_ensemble)
+    network = Upscaler(model, params, budget, options.self_ensemble, options.fast)
     if scale is not None:
         network.check(scale)
 

@@ -29,11 +29,17 @@ class Upscaler:
       params: its parameters.
       max_memory: bytes that the network may take at once; None: half of what is free.
       ensemble: whether to average the network over the eight rotations and reflections.
+      fast: whether to leave out half of its recursions.
+
+    Raises:
+      UserError: `fast`, and there are no recursions to spare.
     """
 
-    def __init__(self, model: nn.Module, params: Any, max_memory: int | None = None, ensemble: bool = False) -> None:
-        self._model = model
-        self._tiles = Tiles(model, params, max_memory, ensemble)
+    def __init__(
+        self, model: nn.Module, params: Any, max_memory: int | None = None, ensemble: bool = False, fast: bool = False
+    ) -> None:
+        self._model = with_half_the_recursions(model) if fast else model
+        self._tiles = Tiles(self._model, params, max_memory, ensemble)
 
     def __call__(self, image: np.ndarray, scale: float) -> np.ndarray:
         """Float picture in [0, 1], [H, W] or [H, W, 3], to float64 `scale` times as large; neither rounded nor clipped.

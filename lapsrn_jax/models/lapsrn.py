@@ -7,6 +7,7 @@ import jax
 
 from lapsrn_jax.models import layers
 from lapsrn_jax.models.layers import Filter, bilinear_init, block_init, conv, filter_init, he_stddev, leaky_relu
+from lapsrn_jax.models.subpixel import upsample_image
 from lapsrn_jax.models.window import Window, margins
 
 
@@ -82,6 +83,6 @@ class LapSRN(nn.Module):
             window, (image, features) = window.narrow(after, image, features)
             window, features = window.doubled(), leaky_relu(layers.upsample(features, **level["upsample"]))
             features = window.keep(features)
-            image = layers.upsample(image, **level["image_upsample"]) + conv(features, **level["residual"])
+            image = upsample_image(image, **level["image_upsample"]) + conv(features, **level["residual"])
             images.append(image)
         return [*images[:-1], *window.narrow(0, images[-1])[1]]

@@ -101,21 +101,24 @@ def through_block(layer: Callable[[jax.Array, Filter], jax.Array], x: jax.Array,
     return x
 
 
-def conv_transpose(x: jax.Array, kernel: jax.Array) -> jax.Array:
+def conv_transpose(x: jax.Array, kernel: jax.Array, bias: jax.Array | None = None) -> jax.Array:
     """Transposed convolution, stride 2, `SAME`: [N, H, W, I] to [N, 2H, 2W, O]. The definition of upsampling here.
 
     A 3x3 kernel drops the last row and column of the full result; a 4x4 kernel drops one on each side.
     """
-    return lax.conv_transpose(x, kernel, (2, 2), "SAME", dimension_numbers=_DIMENSIONS)
+    y = lax.conv_transpose(x, kernel.astype(x.dtype), (2, 2), "SAME", dimension_numbers=_DIMENSIONS)
+    return y if bias is None else y + bias.astype(x.dtype)
 
 
-def conv_transpose_phases(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """`conv_transpose` with a 3x3 or 4x4 kernel as four convolutions, one for each parity of output row and column.
+def upsample(x: jax.Array, kernel: jax.Array, bias: jax.Array | None = None) -> jax.Array:
+    """`conv_transpose` with a 3x3 or 4x4 kernel, as four convolutions: one for each parity of output row and column.
 
-    Output rows 2m + p see only the kernel rows p, p + 2, ...; the others meet the zeros between the input's rows.
-    XLA's CPU backend computes with those zeros, and slowest of all in the gradient: see benchmarks/upsampling.py.
+    Output rows 2m + p see only the kernel rows p, p + 2, ...; the others meet the zeros between the input's rows. XLA's
+    CPU backend computes with those zeros, and slowest of all in the gradient: see benchmarks/upsampling.py. On GPUs the
+    gradient of `lax.conv_transpose` is reported to be slow as well.
     """
     n, height, width, _ = x.shape
+    kernel = kernel.astype(x.dtype)
 
     def padding(phase: int, taps: int) -> tuple[int, int]:
         return (1 - phase, taps - 2 + phase)
@@ -126,12 +129,7 @@ def conv_transpose_phases(x: jax.Array, kernel: jax.Array) -> jax.Array:
         return lax.conv_general_dilated(x, taps, (1, 1), pads, dimension_numbers=_DIMENSIONS)
 
     rows = [jnp.stack([parity(p, 0), parity(p, 1)], axis=3) for p in (0, 1)]  # two of [N, H, W, 2, O]
-    return jnp.stack(rows, axis=2).reshape(n, 2 * height, 2 * width, -1)  # from [N, H, 2, W, 2, O]
-
-
-def upsample(x: jax.Array, kernel: jax.Array, bias: jax.Array | None = None) -> jax.Array:
-    """`conv_transpose` in the dtype of `x`, in the form that is faster on the platform it is compiled for."""
-    y = lax.platform_dependent(x, kernel.astype(x.dtype), cpu=conv_transpose_phases, default=conv_transpose)
+    y = jnp.stack(rows, axis=2).reshape(n, 2 * height, 2 * width, -1)  # from [N, H, 2, W, 2, O]
     return y if bias is None else y + bias.astype(x.dtype)
 
 

@@ -7,7 +7,7 @@ import flax.linen as nn
 import jax
 from jax import lax
 
-from lapsrn_jax.models import layers
+from lapsrn_jax.models import layers, subpixel
 from lapsrn_jax.models.layers import (
     Filter,
     bilinear_init,
@@ -30,7 +30,8 @@ def recurse(
 ) -> jax.Array:
     """The features [N, H, W, C] of one level after all its recursions.
 
-    Of batches two at a time: eight recursions compile twice as fast; two, as trained with on CPUs, are no loop.
+    A loop would compile faster, but XLA runs convolutions inside of one slowly, and their gradients slower still. Only
+    a single image, whose size may never come again, goes through a loop.
     """
 
     def layer(h: jax.Array, parts: Filter) -> jax.Array:
@@ -41,7 +42,7 @@ def recurse(
         return h if skip == "none" else h + (source if skip == "source" else features), None
 
     body = jax.checkpoint(recursion) if remat else recursion
-    features, _ = lax.scan(body, source, length=recursions, unroll=1 if source.shape[0] == 1 else 2)
+    features, _ = lax.scan(body, source, length=recursions, unroll=1 if source.shape[0] == 1 else recursions)
     return features
 
 
@@ -64,8 +65,10 @@ class Pyramid(nn.Module):
       use_bias: the paper's parameter counts need False, the authors' released weights True.
       tying: where the upsampler's kernel comes from.
       dtype: of the features, such as "bfloat16"; None for that of the images. Parameters and images keep theirs.
-      remat: whether the backward pass computes each recursion's features anew instead of keeping them: a quarter of
-        the memory for a third more work (docs/memory.md).
+      remat: whether the backward pass recomputes each recursion's features instead of keeping them: a quarter of the
+        memory for a third more work (docs/memory.md).
+      composed: False computes upsampling and residual as they are defined, one after the other; True computes the
+        same faster (models/subpixel.py, `layers.upsample`), with other roundings.
     """
 
     channels: ClassVar[int] = 1
@@ -79,6 +82,7 @@ class Pyramid(nn.Module):
     tying: Tying | None = None
     dtype: str | None = None
     remat: bool = False
+    composed: bool = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -132,8 +136,19 @@ class Pyramid(nn.Module):
             window, (image, features) = window.narrow(before, image, features)
             features = recurse(features, block, window, self.recursions, self.skip, self.remat)
             window, (image, features) = window.narrow(after, image, features)
-            window, features = window.doubled(), layers.upsample(leaky_relu(features), **upsample)
-            features = window.keep(features)
-            image = layers.upsample(image, **params["image_upsample"]) + conv(features, **params["residual"])
+            image, features = self._doubled(image, leaky_relu(features), upsample, params, window)
+            window = window.doubled()
             images.append(image)
         return [*images[:-1], *window.narrow(0, images[-1])[1]]
+
+    def _doubled(
+        self, image: jax.Array, activated: jax.Array, upsample: Filter, params: dict[str, Any], window: Window
+    ) -> tuple[jax.Array, jax.Array]:
+        """The image and the features of the next level, both twice the size."""
+        larger, residual = params["image_upsample"], params["residual"]
+        if not self.composed:
+            features = window.doubled().keep(layers.conv_transpose(activated, **upsample))
+            return layers.conv_transpose(image, **larger) + conv(features, **residual), features
+        image = subpixel.upsample_image(image, **larger) + subpixel.residual(activated, upsample, residual, window)
+        # After the last level nothing reads the features, and the compiler leaves them out.
+        return image, window.doubled().keep(layers.upsample(activated, **upsample))

@@ -11,9 +11,9 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-# How far the layers from one level to the next see, in pixels of the lower one: the transposed convolutions one, the
-# convolution to the residual, which follows, half of one.
-_BETWEEN = 2
+# How far the layers from one level to the next see, in pixels of the lower one: the transposed convolutions, together
+# with the convolution that makes the residual of their result.
+_BETWEEN = 1
 
 
 @flax.struct.dataclass

@@ -81,7 +81,7 @@ def winograd_is_faster(x: jax.Array, kernel: jax.Array) -> bool:
     """Whether `winograd.conv3x3` beats `conv_direct` on a CPU: see benchmarks/convolution.py."""
     if not all(isinstance(size, int) for size in x.shape):  # exported, for images of any size
         return False
-    large = min(*x.shape[1:], kernel.shape[3]) >= 16
+    large = min(x.shape[1:3]) >= 8 and min(kernel.shape[2:]) >= 16
     return large and kernel.shape[:2] == (3, 3) and x.dtype == jnp.float32
 
 

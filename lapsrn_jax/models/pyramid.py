@@ -37,12 +37,17 @@ def recurse(
     def layer(h: jax.Array, parts: Filter) -> jax.Array:
         return conv(leaky_relu(window.keep(h)), **parts)
 
-    def recursion(features: jax.Array, _: None) -> tuple[jax.Array, None]:
+    def recursion(features: jax.Array) -> jax.Array:
         h = through_block(layer, features, block)
-        return h if skip == "none" else h + (source if skip == "source" else features), None
+        return h if skip == "none" else h + (source if skip == "source" else features)
 
-    body = jax.checkpoint(recursion) if remat else recursion
-    features, _ = lax.scan(body, source, length=recursions, unroll=1 if source.shape[0] == 1 else recursions)
+    if remat:
+        recursion = jax.checkpoint(recursion)
+    if source.shape[0] == 1:
+        return lax.fori_loop(0, recursions, lambda _, features: recursion(features), source)
+    features = source
+    for _ in range(recursions):
+        features = recursion(features)
     return features
 
 

@@ -56,10 +56,10 @@ def residual(u: jax.Array, upsample: Filter, conv: Filter, window: Window) -> ja
     """
     kernels = upsample["kernel"], conv["kernel"][..., 0]
     dtype = jnp.result_type(u, *kernels)
-    matrix = jnp.einsum("aik,bjl,klcd,ijd->abc", _COMPOSITION, _COMPOSITION, *kernels, precision="highest")
-    maps = lax.dot_general(
-        matrix.astype(u.dtype), u, (((2,), (3,)), ((), ())), precision="highest", preferred_element_type=dtype
-    )
+    matrix = jnp.einsum("aik,bjl,klcd,ijd->cab", _COMPOSITION, _COMPOSITION, *kernels, precision="highest")
+    maps = jnp.einsum(
+        "nhwc,cab->nhwab", u, matrix.astype(u.dtype), precision="highest", preferred_element_type=dtype
+    ).transpose(3, 4, 0, 1, 2)
     inside = jnp.ones((1, *u.shape[1:3]), dtype) if window.inside is None else window.inside[..., 0].astype(dtype)
     maps = maps.at[-1].multiply(_last(inside, -2)).at[:, -1].multiply(_last(inside, -1))
     y = _sum(maps, _RESIDUAL_TERMS)

@@ -35,6 +35,8 @@ def get_config() -> ml_collections.ConfigDict:
     config.optimizer = ml_collections.ConfigDict()  # AdamW; the paper gives its weight decay alone
     config.optimizer.learning_rate = 3e-4
     config.optimizer.final_learning_rate = 1e-6
+    config.optimizer.muon_learning_rate = 0.0  # of kernels with several inputs and outputs; 0: AdamW moves them too
+    config.optimizer.schedule = "cosine"  # or "constant", or "cooldown" after it: see training/state.py
     config.optimizer.warmup = 0.02  # of all steps
     config.optimizer.weight_decay = 1e-4
     config.optimizer.clip_norm = 1.0  # of the whole gradient; 0 for none

@@ -8,8 +8,17 @@
 
 and the same with ms, the baseline, whose recipe differs in nothing but the tying. Recursions share their parameters, so
 their number can grow: each stage begins with the parameters, the average and the moments of the one before.
-docs/weights.md says what each took and gave. All before r8 are for two CPU cores, r8 is for a GPU: 60,000 steps of 2.1
-TFLOP, 11 minutes at a sustained 200 TFLOP/s (arithmetic, not a measurement).
+docs/weights.md says what each took and gave. The stages r1 to r4b used AdamW, each with a cosine of its own. Since then
+
+    python train.py --config configs/weights.py:cms_long
+
+trains with Muon at a constant rate, from the state in state/, for as long as there is time: SIGTERM stops it, the same
+command continues it. A short run with a falling rate makes weights of it:
+
+    python train.py --config configs/weights.py:cms_cool
+
+All of these are for two CPU cores. r8 is for a GPU: 60,000 steps of 2.1 TFLOP, 11 minutes at a sustained 200 TFLOP/s
+(arithmetic, not a measurement).
 """
 
 from typing import NamedTuple
@@ -20,7 +29,7 @@ from configs import default
 
 
 class Stage(NamedTuple):
-    """What a stage has of its own; `before` names the one that it goes on from."""
+    """The settings that differ between stages; `before` is the folder that a stage starts from."""
 
     recursions: int
     patch_size: int
@@ -29,16 +38,21 @@ class Stage(NamedTuple):
     learning_rate: float
     final_learning_rate: float
     before: str | None
+    schedule: str = "cosine"
+    warmup: float = 0.05
+    muon_learning_rate: float = 0.0
     dtype: str = "float32"
 
 
 STAGES = {
     "r1": Stage(1, 96, 12, 3000, 1e-3, 5e-4, None),
-    "r2": Stage(2, 96, 12, 2000, 7e-4, 1e-5, "r1"),
-    "r2b": Stage(2, 96, 12, 2000, 7e-4, 1e-6, "r2"),
-    "r4": Stage(4, 96, 12, 2000, 5e-4, 1e-6, "r2b"),
-    "r4b": Stage(4, 96, 12, 1600, 7e-4, 1e-6, "r4"),
-    "r8": Stage(8, 128, 48, 60_000, 5e-4, 1e-6, "r4b", "bfloat16"),
+    "r2": Stage(2, 96, 12, 2000, 7e-4, 1e-5, "runs/weights_{}_r1"),
+    "r2b": Stage(2, 96, 12, 2000, 7e-4, 1e-6, "runs/weights_{}_r2"),
+    "r4": Stage(4, 96, 12, 2000, 5e-4, 1e-6, "runs/weights_{}_r2b"),
+    "r4b": Stage(4, 96, 12, 1600, 7e-4, 1e-6, "runs/weights_{}_r4"),
+    "long": Stage(4, 96, 12, 1_000_000, 1e-3, 1e-6, "state/{}_r4b", "constant", 2e-4, 3e-3),
+    "cool": Stage(4, 96, 12, 2000, 1e-3, 1e-6, "runs/weights_{}_long", "cooldown", 0.0, 3e-3),
+    "r8": Stage(8, 128, 48, 60_000, 5e-4, 1e-6, "state/{}_r4b", dtype="bfloat16"),
 }
 
 
@@ -51,7 +65,7 @@ def get_config(argument: str = "cms_r1") -> ml_collections.ConfigDict:
     config = default.get_config()
     config.seed = list(STAGES).index(name)  # other patches in each stage
     if stage.before:
-        config.start = f"runs/weights_{family}_{stage.before}"
+        config.start = stage.before.format(family)
     if family == "ms":
         config.model.tying = None
     config.model.recursions = stage.recursions
@@ -63,8 +77,12 @@ def get_config(argument: str = "cms_r1") -> ml_collections.ConfigDict:
     config.data.batch_size = stage.batch_size
     config.optimizer.learning_rate = stage.learning_rate
     config.optimizer.final_learning_rate = stage.final_learning_rate
-    config.optimizer.warmup = 0.05
+    config.optimizer.muon_learning_rate = stage.muon_learning_rate
+    config.optimizer.schedule = stage.schedule
+    config.optimizer.warmup = stage.warmup
     config.optimizer.ema_decay = 0.998
     config.training.steps = stage.steps
+    if stage.schedule == "constant":
+        config.training.checkpoint_every = 2000  # validation takes minutes
     config.training.dtype = stage.dtype
     return config

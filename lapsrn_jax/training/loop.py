@@ -52,8 +52,8 @@ def train_and_evaluate(config: ml_collections.ConfigDict, workdir: pathlib.Path)
 
     state = replicate(create_state(model, tx, config.seed, ema=config.optimizer.ema_decay > 0), mesh)
     train_step = make_train_step(
-        model, tx, mesh, ema_decay=config.optimizer.ema_decay, fourier=config.loss.fourier,
-        accumulate=config.training.accumulate,
+        model, tx, mesh, ema_decay=config.optimizer.ema_decay, ema_warmup=not config.start,
+        fourier=config.loss.fourier, accumulate=config.training.accumulate,
     )  # fmt: skip
 
     with contextlib.ExitStack() as stack:

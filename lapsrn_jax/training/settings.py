@@ -22,6 +22,10 @@ def _number(least: float, below: float = math.inf) -> Rule:
     return lambda value: isinstance(value, int | float) and least <= value < below, text
 
 
+def _one_of(*choices: str) -> Rule:
+    return lambda value: value in choices, " or ".join(choices)
+
+
 def _are_scales(value: Any) -> bool:
     whole = all(isinstance(scale, int) and scale > 1 for scale in value)
     return bool(value) and whole and len(set(value)) == len(value)
@@ -46,6 +50,8 @@ RULES: dict[str, Rule] = {
     "loss.fourier": _number(0),
     "optimizer.learning_rate": _number(0),
     "optimizer.final_learning_rate": _number(0),
+    "optimizer.muon_learning_rate": _number(0),
+    "optimizer.schedule": _one_of("cosine", "constant", "cooldown"),
     "optimizer.warmup": _number(0, below=1),
     "optimizer.weight_decay": _number(0),
     "optimizer.clip_norm": _number(0),
@@ -55,7 +61,7 @@ RULES: dict[str, Rule] = {
     "training.checkpoint_every": _whole(1),
     "training.keep": _whole(1),
     "training.max_skipped": _whole(0),
-    "training.dtype": (lambda value: value in ("float32", "bfloat16"), "float32 or bfloat16"),
+    "training.dtype": _one_of("float32", "bfloat16"),
     "training.remat": _FLAG,
     "training.accumulate": _whole(1),
 }

@@ -7,12 +7,15 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import ml_collections
 import optax
 
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.training.checkpoints import read_state
-from lapsrn_jax.training.state import TrainState
+from lapsrn_jax.training.state import TrainState, make_optimizer
 from lapsrn_jax.weights.files import load_weights
+
+_SINCE = {"muon_learning_rate": 0.0, "schedule": "cosine"}
 
 
 def begin_from(path: pathlib.Path, fresh: TrainState) -> TrainState:
@@ -21,16 +24,23 @@ def begin_from(path: pathlib.Path, fresh: TrainState) -> TrainState:
     What is no part of the parameter tree may differ: the recursions, the data, the optimiser's settings.
 
     Args:
-      path: a run folder, which gives parameters, average and moments; or a weights file, which gives parameters alone.
+      path: a run folder, which gives parameters, average and, if it has the same optimiser, moments; or a weights file,
+        which gives parameters alone.
       fresh: the state that the run would begin with otherwise.
 
     Raises:
       UserError: nothing can be read there, or it is of another model.
     """
     if path.is_dir() and (path / "checkpoints").is_dir():
-        averaged = json.loads((path / "config.json").read_text())["optimizer"]["ema_decay"] > 0
-        state = read_state(path, dataclasses.replace(fresh, ema=fresh.params if averaged else None))
+        config = ml_collections.ConfigDict(json.loads((path / "config.json").read_text()))
+        with config.unlocked():  # settings that older runs lack
+            config.optimizer = _SINCE | config.optimizer.to_dict()
+        opt_state = make_optimizer(config).init(fresh.params)
+        averaged = fresh.params if config.optimizer.ema_decay > 0 else None
+        state = read_state(path, dataclasses.replace(fresh, ema=averaged, opt_state=opt_state))
         params, average, opt_state = state.params, state.weights, _restarted(state.opt_state)
+        if jax.tree.structure(opt_state) != jax.tree.structure(fresh.opt_state):  # another optimiser
+            opt_state = fresh.opt_state
     else:
         _, loaded = load_weights(path)
         shapes = [jax.tree.map(jnp.shape, tree) for tree in (loaded, fresh.params)]

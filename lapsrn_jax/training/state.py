@@ -37,19 +37,50 @@ class TrainState:
 
 
 def learning_rate_fn(config: ml_collections.ConfigDict) -> optax.Schedule:
-    """Linear warm-up from 0 to `optimizer.learning_rate`, then a cosine to `optimizer.final_learning_rate`."""
+    """The learning rate at each step: linear warm-up from 0 to `optimizer.learning_rate`, then `optimizer.schedule`.
+
+    "cosine" falls to `optimizer.final_learning_rate` at the last step. "constant" stays: a run without a planned end.
+    "cooldown" falls as well, by 1 - sqrt(t): it ends a constant run (Haegele et al., NeurIPS 2024).
+    """
     optimizer, steps = config.optimizer, config.training.steps
-    return optax.warmup_cosine_decay_schedule(
-        0.0, optimizer.learning_rate, int(optimizer.warmup * steps), steps, optimizer.final_learning_rate
-    )
+    peak, final, warmup = optimizer.learning_rate, optimizer.final_learning_rate, int(optimizer.warmup * steps)
+    if optimizer.schedule == "cosine":
+        return optax.warmup_cosine_decay_schedule(0.0, peak, warmup, steps, final)
+
+    def cooldown(step: jax.Array) -> jax.Array:
+        return final + (peak - final) * (1 - jnp.sqrt(jnp.minimum(step / (steps - warmup), 1)))
+
+    after = optax.constant_schedule(peak) if optimizer.schedule == "constant" else cooldown
+    return optax.join_schedules([optax.linear_schedule(0.0, peak, warmup), after], [warmup])
 
 
 def make_optimizer(config: ml_collections.ConfigDict) -> optax.GradientTransformation:
-    """AdamW with decoupled weight decay, after clipping the gradient to a global norm (0: no clipping)."""
-    adamw = optax.adamw(learning_rate_fn(config), weight_decay=config.optimizer.weight_decay)
-    clip = config.optimizer.clip_norm
+    """AdamW with decoupled weight decay, after clipping the gradient to a global norm (0: no clipping).
+
+    With `optimizer.muon_learning_rate`, Muon (Jordan et al., 2024) moves the kernels that have several inputs and
+    outputs, scaled to steps of AdamW's size as by Liu et al. (2025), and AdamW the other parameters.
+    """
+    optimizer, learning_rate = config.optimizer, learning_rate_fn(config)
+    if optimizer.muon_learning_rate:
+        ratio = optimizer.muon_learning_rate / optimizer.learning_rate
+        update = optax.contrib.muon(
+            lambda step: ratio * learning_rate(step),
+            weight_decay=optimizer.weight_decay,
+            adam_weight_decay=optimizer.weight_decay,
+            adam_learning_rate=learning_rate,
+            muon_weight_dimension_numbers=_muon_dimensions,
+            consistent_rms=0.2,
+        )
+    else:
+        update = optax.adamw(learning_rate, weight_decay=optimizer.weight_decay)
     # Of one structure with and without: a run may begin from one that did otherwise.
-    return optax.chain(optax.clip_by_global_norm(clip) if clip else optax.identity(), adamw)
+    return optax.chain(optax.clip_by_global_norm(clip) if (clip := optimizer.clip_norm) else optax.identity(), update)
+
+
+def _muon_dimensions(params: Any) -> Any:
+    """How Muon reads each kernel [h, w, I, O] as a matrix; None for the parameters that AdamW moves."""
+    matrix = optax.contrib.MuonDimensionNumbers(reduction_axis=(0, 1, 2), output_axis=3)
+    return jax.tree.map(lambda x: matrix if x.ndim == 4 and min(x.shape[2:]) > 1 else None, params)
 
 
 def create_state(model: nn.Module, tx: optax.GradientTransformation, seed: int, ema: bool) -> TrainState:

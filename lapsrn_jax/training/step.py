@@ -45,6 +45,7 @@ def make_train_step(
     mesh: Mesh,
     *,
     ema_decay: float,
+    ema_warmup: bool = True,
     fourier: float = 0.0,
     accumulate: int = 1,
 ) -> jax.stages.Wrapped:
@@ -57,6 +58,8 @@ def make_train_step(
       tx: the optimiser.
       mesh: from `make_mesh`; the first axis of every array in a batch must divide by its size times `accumulate`.
       ema_decay: of the parameters' moving average, in [0, 1).
+      ema_warmup: whether the average forgets faster at first: the start, far from any solution, should not linger in
+        it. False for a run that begins with the average of another one.
       fourier: weight of the Fourier loss.
       accumulate: in how many parts, one after the other, a device computes the gradient of its share.
     """
@@ -84,8 +87,7 @@ def make_train_step(
         params = optax.apply_updates(state.params, updates)
         ema = state.ema
         if ema is not None:
-            # The average forgets faster at first: the start, far from any solution, should not linger in it.
-            decay = jnp.minimum(ema_decay, (1 + state.step) / (10 + state.step))
+            decay = jnp.minimum(ema_decay, (1 + state.step) / (10 + state.step)) if ema_warmup else ema_decay
             ema = optax.incremental_update(params, ema, 1 - decay)
 
         good = jnp.isfinite(loss) & jnp.isfinite(norm)

@@ -39,7 +39,7 @@ def cost(model: nn.Module, scale: int) -> Cost:
     """The cost of making one image of the size `OUTPUT` at one of the model's scales."""
     params = jax.eval_shape(lambda key: models.initial(model, key), jax.random.key(0))
     if isinstance(model, models.Pyramid):
-        model = model.clone(composed=False)  # as papers count
+        model = model.clone(direct=True)  # as papers count
     # All convolutions keep or double the size: what a pixel costs, it costs in any image.
     lr = jax.ShapeDtypeStruct((1, 1, 1, model.channels), jnp.float32)
     traced = jax.make_jaxpr(lambda params, lr: model.apply({"params": params}, lr, scale)[-1])(params, lr)

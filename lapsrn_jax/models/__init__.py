@@ -28,7 +28,7 @@ _MODELS: dict[str, type[nn.Module]] = {
 }  # fmt: skip
 
 
-_COMPUTATION = ("dtype", "remat", "composed")  # attributes that say how to compute, not what
+_COMPUTATION = ("dtype", "remat", "direct")  # attributes that say how to compute, not what
 
 
 def from_settings(settings: Mapping[str, Any]) -> nn.Module:

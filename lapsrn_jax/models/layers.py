@@ -63,18 +63,21 @@ def check_scale(scale: int, scales: Sequence[int]) -> None:
 
 
 def conv(x: jax.Array, kernel: jax.Array, bias: jax.Array | None = None) -> jax.Array:
-    """Convolution, stride 1, zero padding that keeps the size: [N, H, W, I] to [N, H, W, O], in the dtype of `x`."""
+    """`conv_direct`, in the form that is faster on the platform it is compiled for."""
     kernel = kernel.astype(x.dtype)
-    if winograd_is_faster(x, kernel):
-        y = lax.platform_dependent(x, kernel, cpu=winograd.conv3x3, default=conv_direct)
-    else:
-        y = conv_direct(x, kernel)
+    if not winograd_is_faster(x, kernel):
+        return conv_direct(x, kernel, bias)
+    y = lax.platform_dependent(x, kernel, cpu=winograd.conv3x3, default=conv_direct)
     return y if bias is None else y + bias.astype(x.dtype)
 
 
-def conv_direct(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """`conv` without bias, as XLA has it. The definition of convolution here."""
-    return lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=_DIMENSIONS)
+def conv_direct(x: jax.Array, kernel: jax.Array, bias: jax.Array | None = None) -> jax.Array:
+    """Convolution, stride 1, zero padding that keeps the size: [N, H, W, I] to [N, H, W, O], in the dtype of `x`.
+
+    The definition of convolution here.
+    """
+    y = lax.conv_general_dilated(x, kernel.astype(x.dtype), (1, 1), "SAME", dimension_numbers=_DIMENSIONS)
+    return y if bias is None else y + bias.astype(x.dtype)
 
 
 def winograd_is_faster(x: jax.Array, kernel: jax.Array) -> bool:

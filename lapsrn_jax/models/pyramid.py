@@ -24,15 +24,17 @@ from lapsrn_jax.models.window import Window, margins
 Skip = Literal["source", "block", "none"]
 
 
-@functools.partial(jax.jit, static_argnames=("recursions", "skip", "remat"))
+@functools.partial(jax.jit, static_argnames=("recursions", "skip", "remat", "direct"))
 def recurse(
-    source: jax.Array, block: dict[str, Filter], window: Window, recursions: int, skip: Skip, remat: bool
+    source: jax.Array, block: dict[str, Filter], window: Window, recursions: int, skip: Skip, remat: bool, direct: bool
 ) -> jax.Array:
     """The features [N, H, W, C] of one level after all its recursions.
 
     A loop would compile faster, but XLA runs convolutions inside of one slowly, and their gradients slower still. Only
     a single image, whose size may never come again, goes through a loop.
     """
+
+    conv = layers.conv_direct if direct else layers.conv
 
     def layer(h: jax.Array, parts: Filter) -> jax.Array:
         return conv(leaky_relu(window.keep(h)), **parts)
@@ -72,8 +74,8 @@ class Pyramid(nn.Module):
       dtype: of the features, such as "bfloat16"; None for that of the images. Parameters and images keep theirs.
       remat: whether the backward pass recomputes each recursion's features instead of keeping them: a quarter of the
         memory for a third more work (docs/memory.md).
-      composed: False computes upsampling and residual as they are defined, one after the other; True computes the
-        same faster (models/subpixel.py, `layers.upsample`), with other roundings.
+      direct: whether to compute each layer as it is defined, with `lax.conv_general_dilated` and `lax.conv_transpose`.
+        The images are the same to rounding; False is faster, but has no forward-mode derivatives on CPUs.
     """
 
     channels: ClassVar[int] = 1
@@ -87,7 +89,7 @@ class Pyramid(nn.Module):
     tying: Tying | None = None
     dtype: str | None = None
     remat: bool = False
-    composed: bool = True
+    direct: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -139,7 +141,7 @@ class Pyramid(nn.Module):
         images = []
         for before, after in self.margins(scale):
             window, (image, features) = window.narrow(before, image, features)
-            features = recurse(features, block, window, self.recursions, self.skip, self.remat)
+            features = recurse(features, block, window, self.recursions, self.skip, self.remat, self.direct)
             window, (image, features) = window.narrow(after, image, features)
             image, features = self._doubled(image, leaky_relu(features), upsample, params, window)
             window = window.doubled()
@@ -151,9 +153,9 @@ class Pyramid(nn.Module):
     ) -> tuple[jax.Array, jax.Array]:
         """The image and the features of the next level, both twice the size."""
         larger, residual = params["image_upsample"], params["residual"]
-        if not self.composed:
+        if self.direct:
             features = window.doubled().keep(layers.conv_transpose(activated, **upsample))
-            return layers.conv_transpose(image, **larger) + conv(features, **residual), features
+            return layers.conv_transpose(image, **larger) + layers.conv_direct(features, **residual), features
         image = subpixel.upsample_image(image, **larger) + subpixel.residual(activated, upsample, residual, window)
         # After the last level nothing reads the features, and the compiler leaves them out.
         return image, window.doubled().keep(layers.upsample(activated, **upsample))

@@ -105,7 +105,7 @@ def _along(axis: int, terms: Sequence[Term], maps: Sequence[jax.Array]) -> jax.A
 
 
 def _shift(x: jax.Array, offset: int, axis: int) -> jax.Array:
-    """x at m + offset for each m along `axis`, 0 beyond its ends."""
+    """The values of x at m + offset for each m along `axis`, 0 beyond its ends."""
     padding = [(0, 0, 0)] * x.ndim
     padding[axis] = (-offset, offset, 0)
     return lax.pad(x, jnp.zeros((), x.dtype), padding)

@@ -30,8 +30,8 @@ _JSON = flags.DEFINE_string("json", None, "File for the scores, as a list of rec
 def main() -> None:
     """Reads the flags, scores, prints the table."""
     from lapsrn_jax.data.sources import BUNDLED, Picture, evaluation_pictures  # JAX starts after the flags are read
-    from lapsrn_jax.evaluation.benchmark import evaluate
     from lapsrn_jax.evaluation.protocol import Protocol, Upscale, bicubic
+    from lapsrn_jax.evaluation.scoring import evaluate
     from lapsrn_jax.evaluation.tables import text_table
     from lapsrn_jax.upscaling.upscale import Upscaler
     from lapsrn_jax.weights.files import load_weights

@@ -9,8 +9,9 @@ import numpy as np
 import PIL.Image
 
 from lapsrn_jax.errors import UserError
-from lapsrn_jax.images.decoding import kind_of
-from lapsrn_jax.images.photo import Photo, read_photo
+from lapsrn_jax.photos.decoding import kind_of
+from lapsrn_jax.photos.photo import Photo
+from lapsrn_jax.photos.reading import read_photo
 from lapsrn_jax.upscaling.photos import enlarged, target_size
 from lapsrn_jax.upscaling.upscale import Upscaler
 from lapsrn_jax.weights.files import load_weights as load

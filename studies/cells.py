@@ -14,10 +14,10 @@ from lapsrn_jax.data.patches import split_batch, training_batches
 from lapsrn_jax.data.photographs import read_photographs
 from lapsrn_jax.data.sources import Picture, training_pictures
 from lapsrn_jax.errors import UserError
-from lapsrn_jax.evaluation.benchmark import evaluate
-from lapsrn_jax.evaluation.costs import parameter_count
+from lapsrn_jax.evaluation.paper.costs import parameter_count
 from lapsrn_jax.evaluation.protocol import Protocol
-from lapsrn_jax.files import appearing
+from lapsrn_jax.evaluation.scoring import evaluate
+from lapsrn_jax.files import atomic_write
 from lapsrn_jax.models import Pyramid
 from lapsrn_jax.training.checkpoints import read_state
 from lapsrn_jax.training.loop import train_and_evaluate
@@ -62,7 +62,7 @@ def finish(grid: Grid, cell: Cell, sets: Sets, folder: pathlib.Path) -> bool:
         )
     except ValueError:
         raise UserError("losses or probes are not finite: lower the grid's optimizer.learning_rate") from None
-    with appearing(result_file(folder, cell)) as partial:
+    with atomic_write(result_file(folder, cell)) as partial:
         partial.write_text(f"{{\n{lines}\n}}\n")
     shutil.rmtree(run_folder(folder, cell), ignore_errors=True)  # one that enters now tidies up as well
     return True

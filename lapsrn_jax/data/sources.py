@@ -4,13 +4,13 @@ import functools
 import hashlib
 import importlib.util
 import pathlib
-import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from lapsrn_jax.errors import UserError
+from lapsrn_jax.files import sha256
 from lapsrn_jax.images.io import find_images, read_image
 
 BUNDLED = "bundled"
@@ -39,24 +39,20 @@ def training_pictures(sources: str) -> list[Picture]:
 
     Args:
       sources: separated by commas, each a folder, searched to any depth; or "div2k:FOLDER", what `lapsrn prepare div2k`
-        left in FOLDER; or "bundled", scikit-image's photographs. As "3*SOURCE" each picture is listed three times, and
-        used three times an epoch.
+        left in FOLDER; or "bundled", scikit-image's photographs.
 
     Raises:
       UserError: no such source, or no picture in it.
     """
     pictures: list[Picture] = []
     for source in sources.split(","):
-        weight, name = re.fullmatch(r"\s*(?:(\d+)\*)?(.*?)\s*", source).groups()  # type: ignore[union-attr]
+        name = source.strip()
         if not name:
             raise UserError(f"data.train is {sources!r}: name folders, separated by commas")
         if name.startswith(_DIV2K):
-            found = _div2k(name, "train")
+            pictures += _div2k(name, "train")
         else:
-            found = _files(_bundled(_BUNDLED_TRAIN) if name == BUNDLED else _find(name))
-        pictures += found * int(weight or 1)
-    if not pictures:
-        raise UserError(f"{sources!r} names no photographs")
+            pictures += _files(_bundled(_BUNDLED_TRAIN) if name == BUNDLED else _find(name))
     return pictures
 
 
@@ -70,7 +66,7 @@ def hold_out(pictures: Sequence[Picture], every: int) -> tuple[list[Picture], li
     """
     if not every:
         return list(pictures), []
-    out = {picture: int.from_bytes(picture.digest()) % every == 0 for picture in dict.fromkeys(pictures)}
+    out = {picture: int.from_bytes(picture.digest()) % every == 0 for picture in pictures}
     if all(out.values()):
         raise UserError(f"data.hold_out={every} leaves nothing to train on of {len(out)} photograph(s): add others")
     return [picture for picture in pictures if not out[picture]], [picture for picture in out if out[picture]]
@@ -125,5 +121,4 @@ def _bundled(names: Sequence[str]) -> list[pathlib.Path]:
 
 
 def _file_digest(path: pathlib.Path) -> bytes:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
+    return bytes.fromhex(sha256(path))

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lapsrn_jax.errors import UserError
-from lapsrn_jax.evaluation.benchmark import Record
-from lapsrn_jax.files import appearing
+from lapsrn_jax.evaluation.scoring import Record
+from lapsrn_jax.files import atomic_write
 
-FORMATS = ("markdown", "csv", "latex", "json")
+TABLE_FORMATS = ("markdown", "csv", "latex", "json")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Table:
 
 
 def render(tables: Sequence[Table], form: str) -> str:
-    """The tables, one after the other, in one of `FORMATS`; ends with a line break."""
+    """The tables, one after the other, in one of `TABLE_FORMATS`; ends with a line break."""
     if form == "json":
         return json.dumps([dataclasses.asdict(table) for table in map(_plain, tables)], indent=2) + "\n"
     write = {"markdown": _markdown, "csv": _csv, "latex": _latex}[form]
@@ -50,13 +50,13 @@ def check_output(path: pathlib.Path | None) -> None:
 
 
 def write_tables(tables: Sequence[Table], form: str, path: pathlib.Path | None) -> None:
-    """Prints the tables in one of `FORMATS`, or writes them to a file; `UserError` where that cannot be written."""
+    """Prints the tables in one of `TABLE_FORMATS`, or writes them to a file; `UserError` if that fails."""
     text = render(tables, form)
     if path is None:
         print(text, end="")
         return
     try:
-        with appearing(path) as partial:
+        with atomic_write(path) as partial:
             partial.write_text(text)
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror}") from None

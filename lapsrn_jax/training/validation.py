@@ -8,9 +8,9 @@ import flax.linen as nn
 import numpy as np
 
 from lapsrn_jax.data.sources import Picture
-from lapsrn_jax.evaluation.benchmark import evaluate, read_checked
 from lapsrn_jax.evaluation.figures import comparison, telling_crop
 from lapsrn_jax.evaluation.protocol import Protocol, bicubic
+from lapsrn_jax.evaluation.scoring import evaluate, read_checked
 from lapsrn_jax.images.io import to_uint8
 from lapsrn_jax.upscaling.upscale import Upscaler
 

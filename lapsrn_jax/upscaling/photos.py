@@ -7,8 +7,8 @@ import numpy as np
 import scipy.ndimage
 
 from lapsrn_jax.errors import UserError
-from lapsrn_jax.images.photo import Photo
 from lapsrn_jax.images.resize import scaled_size
+from lapsrn_jax.photos.photo import Photo
 from lapsrn_jax.upscaling.upscale import Progress, Size, Upscaler
 
 

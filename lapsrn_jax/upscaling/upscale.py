@@ -73,7 +73,7 @@ class Upscaler:
             yield from self._network(rows, shape, size, progress)
             return
         luminance = self.gray(lambda a, b: rgb_to_ycbcr(rows(a, b))[:, :, 0], shape, size, progress)
-        chroma = bicubic(lambda a, b: rgb_to_ycbcr(rows(a, b))[:, :, 1:], shape, size)
+        chroma = imresize_bands(lambda a, b: rgb_to_ycbcr(rows(a, b))[:, :, 1:], shape, size)
         for y, differences in zip(luminance, chroma, strict=True):
             yield ycbcr_to_rgb(np.concatenate([y[:, :, None], differences], axis=2))
 
@@ -104,7 +104,7 @@ def with_half_the_recursions(model: nn.Module) -> nn.Module:
     return model.clone(recursions=model.recursions // 2)
 
 
-def bicubic(rows: Rows, shape: Size, size: Size) -> Iterator[np.ndarray]:
+def imresize_bands(rows: Rows, shape: Size, size: Size) -> Iterator[np.ndarray]:
     """MATLAB's `imresize` in bands, float64 [BAND or fewer, W', ...]; the arguments are those of `Upscaler.color`."""
     return _resized((rows(a, min(a + BAND, shape[0])) for a in range(0, shape[0], BAND)), shape, size)
 

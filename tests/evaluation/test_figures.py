@@ -1,9 +1,9 @@
 import numpy as np
 
 from lapsrn_jax.data.sources import evaluation_pictures
-from lapsrn_jax.evaluation.benchmark import evaluate
 from lapsrn_jax.evaluation.figures import PANEL, comparison, telling_crop
 from lapsrn_jax.evaluation.protocol import Protocol, bicubic
+from lapsrn_jax.evaluation.scoring import evaluate
 from lapsrn_jax.evaluation.tables import text_table
 from lapsrn_jax.images.io import read_image, write_image
 

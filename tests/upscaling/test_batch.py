@@ -12,13 +12,14 @@ import lapsrn_jax
 from lapsrn_jax.cli import main
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.images.io import write_image
-from lapsrn_jax.images.photo import Photo, read_photo
-from lapsrn_jax.images.writing import write_photo
 from lapsrn_jax.models import Pyramid, Tying
+from lapsrn_jax.photos.photo import Photo
+from lapsrn_jax.photos.reading import read_photo
+from lapsrn_jax.photos.writing import write_photo
 from lapsrn_jax.upscaling import batch
 from lapsrn_jax.weights.files import save_weights
 from tests import tiny
-from tests.images.test_photo_damage import whole_files
+from tests.photos.test_photo_damage import whole_files
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ import pytest
 
 import lapsrn_jax
 from lapsrn_jax.errors import UserError
-from lapsrn_jax.images.photo import Photo
 from lapsrn_jax.models import Pyramid, Tying
+from lapsrn_jax.photos.photo import Photo
 from lapsrn_jax.upscaling.photos import enlarged, target_size
 from lapsrn_jax.upscaling.upscale import Upscaler
 from lapsrn_jax.weights.files import save_weights

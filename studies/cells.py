@@ -29,7 +29,7 @@ from studies.probes import probe, untied
 
 PROBED = 2**32 - 1  # the seed of the batch that the probes see, which no cell should have
 PATCHES = 24  # in that batch
-MEMORY = 2**30  # bytes: a fixed budget cuts pictures into the same tiles, whatever a machine has free
+MEMORY = 2**31  # bytes: a fixed budget cuts pictures into the same tiles, whatever a machine has free
 
 Sets = Mapping[str, Sequence[Picture]]
 
@@ -73,6 +73,7 @@ def measure(grid: Grid, cell: Cell, sets: Sets, workdir: pathlib.Path) -> dict[s
     config, tied = grid.config(cell), grid.model(cell.variant)
     free: Pyramid = tied.clone(tying=None)
     states = _states(config, tied, workdir)
+    upscaler = Upscaler(free, untied(tied.tying, states[-1].weights), max_memory=MEMORY)
     batch = probe_batch(config)
     return {
         "variant": cell.variant,
@@ -82,7 +83,7 @@ def measure(grid: Grid, cell: Cell, sets: Sets, workdir: pathlib.Path) -> dict[s
         "device": jax.devices()[0].device_kind,
         "parameters": parameter_count(tied),
         "step_flops": grid.step_flops(cell.variant),
-        "scores": _scores(Upscaler(free, untied(tied.tying, states[-1].weights), MEMORY), sets, config.data.scales),
+        "scores": _scores(upscaler, sets, config.data.scales),
         "loss": _losses(workdir),
         "moments": [
             {"step": int(state.step)} | probe(free, tied.tying, state.params, batch) for state in states

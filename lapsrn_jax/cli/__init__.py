@@ -1,17 +1,20 @@
 """The `lapsrn` command: one file for each of its commands."""
 
-import argparse
-
-from lapsrn_jax.cli import export, figure, prepare, tables, upscale
+from lapsrn_jax.cli import evaluate, export, figure, prepare, tables, train, upscale
+from lapsrn_jax.cli.options import Parser
 from lapsrn_jax.errors import reported
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Parses the command line (the process's own if `arguments` is None) and runs the command."""
-    parser = argparse.ArgumentParser(prog="lapsrn", description="Laplacian-pyramid super-resolution.")
+    parser = Parser(prog="lapsrn", description="Laplacian-pyramid super-resolution.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (upscale, export, prepare, tables, figure):
+    for command in (upscale, train, evaluate, tables, figure, export, prepare):
         command.add_to(commands)
-    options = parser.parse_args(arguments)
     with reported():
+        options, overrides = parser.parse_known_args(arguments)
+        if options.run is train.run:
+            options.overrides = overrides
+        elif overrides:
+            parser.error(f"unrecognized arguments: {' '.join(overrides)}")
         options.run(options)

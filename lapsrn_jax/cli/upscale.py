@@ -7,7 +7,7 @@ import pathlib
 import sys
 from typing import Any
 
-from lapsrn_jax.cli.options import add_network, count, memory
+from lapsrn_jax.cli.options import add_json, add_network, check_output, count, memory
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.files import atomic_write
 
@@ -27,12 +27,15 @@ def add_to(commands: Any) -> None:
     network.add_argument("--self-ensemble", action="store_true", help="eight times the work for a little more quality")
     network.add_argument("--device", help="cpu or cuda (default: the fastest that there is)")
     network.add_argument(
-        "--max-memory", type=memory, metavar="SIZE", help="such as 2G: what to take at most (default: half of the free)"
+        "--max-memory",
+        type=memory,
+        metavar="SIZE",
+        help="such as 2G: what enlarging may take at most (default: what is free)",
     )
     result = parser.add_argument_group("result")
     result.add_argument("--format", help="png, jpg, ...: of results in a folder (default: as the source) or stream")
     result.add_argument("--strip", action="store_true", help="leave out EXIF, XMP and resolution; the colours stay")
-    result.add_argument("--report", type=pathlib.Path, help="a JSON file for what was done, skipped and failed")
+    add_json(result, "what was done, skipped and failed")
     parser.set_defaults(run=run)
 
 
@@ -56,12 +59,13 @@ def run(options: argparse.Namespace) -> None:
     suffix = f".{options.format.lower().lstrip('.')}" if options.format else None
     if suffix:
         format_of(f"results{suffix}")
+    check_output(options.json)
     jobs = find_jobs(options.input, options.output, suffix)
     _set_up_jax(options.device)
     model, params = load_weights(options.weights)
-    # Half for the network, half for what is around it: decoded rows, the enlarged band, the program itself.
-    budget = None if options.max_memory is None else options.max_memory // 2
-    network = Upscaler(model, params, budget, options.self_ensemble, options.fast)
+    network = Upscaler(
+        model, params, max_memory=options.max_memory, self_ensemble=options.self_ensemble, fast=options.fast
+    )
     if scale is not None:
         network.check(scale)
 
@@ -70,8 +74,8 @@ def run(options: argparse.Namespace) -> None:
     fingerprint = json.dumps([weights_digest(params), *what])
     settings = Settings(size, suffix and suffix.lstrip("."), options.strip, fingerprint)
     reports = upscale_all(jobs, network, settings, pathlib.Path(options.output) / RECORD if to_folder else None)
-    if options.report:
-        with atomic_write(options.report) as partial:
+    if options.json:
+        with atomic_write(options.json) as partial:
             partial.write_text(json.dumps(reports, indent=2) + "\n")
     if len(jobs) > 1:
         print(f"{options.output}: {summary(reports)}", file=sys.stderr)

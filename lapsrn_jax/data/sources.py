@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import importlib.util
+import os
 import pathlib
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -13,6 +14,7 @@ from lapsrn_jax.errors import UserError
 from lapsrn_jax.files import sha256
 from lapsrn_jax.images.io import find_images, read_image
 
+BENCHMARKS = ("Set5", "Set14", "BSD100", "Urban100", "Manga109")  # the sets that papers report
 BUNDLED = "bundled"
 _BUNDLED_TRAIN = ("brick.png", "camera.png", "coffee.png", "grass.png", "gravel.png", "hubble_deep_field.jpg",
                   "ihc.png", "motorcycle_left.png", "motorcycle_right.png")  # fmt: skip
@@ -86,10 +88,34 @@ def evaluation_pictures(source: str) -> list[Picture]:
     return _files(_bundled(_BUNDLED_HELD_OUT) if source == BUNDLED else find_images(source))
 
 
+def evaluation_sets(sources: Sequence[str]) -> dict[str, list[Picture]]:
+    """The sets of photographs to score, by name.
+
+    Args:
+      sources: as `evaluation_pictures` takes them, each one set, with the name of its folder; or folders that hold some
+        of `BENCHMARKS`, each of which is a set.
+
+    Raises:
+      UserError: as `evaluation_pictures`; two sets of one name.
+    """
+    sets: dict[str, list[Picture]] = {}
+    for source in sources:
+        inside = [os.path.join(source, name) for name in BENCHMARKS if os.path.isdir(os.path.join(source, name))]
+        for each in inside or [source]:
+            name = pathlib.Path(each).resolve().name
+            if name in sets:
+                raise UserError(f"two sets of --data are named {name}: leave one out")
+            sets[name] = evaluation_pictures(each)
+    return sets
+
+
+def picture_file(path: str | os.PathLike[str]) -> Picture:
+    """The photograph in a file, which need not be there yet."""
+    return Picture(os.fspath(path), functools.partial(_file_digest, path), functools.partial(read_image, path))
+
+
 def _files(paths: Sequence[pathlib.Path]) -> list[Picture]:
-    return [
-        Picture(str(path), functools.partial(_file_digest, path), functools.partial(read_image, path)) for path in paths
-    ]
+    return [picture_file(path) for path in paths]
 
 
 def _find(folder: str) -> list[pathlib.Path]:
@@ -120,5 +146,5 @@ def _bundled(names: Sequence[str]) -> list[pathlib.Path]:
     return [pathlib.Path(spec.origin).parent / "data" / name for name in names]
 
 
-def _file_digest(path: pathlib.Path) -> bytes:
+def _file_digest(path: str | os.PathLike[str]) -> bytes:
     return bytes.fromhex(sha256(path))

@@ -9,7 +9,7 @@ import PIL.Image
 from lapsrn_jax.errors import UserError
 
 _KINDS = {"1": "L", "La": "LA", "P": "RGB", "PA": "RGBA", "RGBX": "RGB", "RGBa": "RGBA", "YCbCr": "RGB"}
-_CHANNELS = {"L": 1, "LA": 1, "RGB": 3, "RGBA": 3, "CMYK": 4}
+CHANNELS = {"L": 1, "LA": 1, "RGB": 3, "RGBA": 3, "CMYK": 4}
 
 
 def decode(image: PIL.Image.Image, file: BinaryIO, name: str) -> tuple[np.ndarray, int]:
@@ -33,7 +33,7 @@ def decode(image: PIL.Image.Image, file: BinaryIO, name: str) -> tuple[np.ndarra
             return samples, 1 if samples.shape[2] < 3 else 3
     kind = kind_of(image, name)
     samples = np.asarray(image if image.mode == kind else image.convert(kind))
-    return samples.reshape(*samples.shape[:2], -1), _CHANNELS[kind]
+    return samples.reshape(*samples.shape[:2], -1), CHANNELS[kind]
 
 
 def kind_of(image: PIL.Image.Image, name: str) -> str:
@@ -42,9 +42,11 @@ def kind_of(image: PIL.Image.Image, name: str) -> str:
     Raises:
       UserError: there is none that a `Photo` can be made from.
     """
-    kind = "RGBA" if image.mode == "P" and image.has_transparency_data else _KINDS.get(image.mode, image.mode)
+    kind = _KINDS.get(image.mode, image.mode)
+    if kind in ("L", "RGB") and image.has_transparency_data:  # also a single colour that `info` names
+        kind += "A"
     if kind in ("I", "F"):
         raise UserError(f"{name} has 32 bits a pixel: convert it to 8 or 16 first")
-    if kind not in _CHANNELS:
+    if kind not in CHANNELS:
         raise UserError(f"{name} has pixels of the kind {kind}: convert it to gray, RGB or CMYK first")
     return kind

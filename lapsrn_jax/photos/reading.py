@@ -90,10 +90,31 @@ def _read(file: BinaryIO, name: str) -> Photo:
             if frames > 1 and format != "JPEG":
                 raise UserError(f"{name} holds {frames} pictures: save the wanted one as a file of its own")
             samples, channels = decode(image, file, name)
-            orientation, info = _orientation(image), image.info  # only now: PNG can have them behind the pixels
+            orientation, info = orientation_of(image), image.info  # only now: PNG can have them behind the pixels
             told = _exif(info)
     if not samples.size:
         raise UserError(f"{name} has no pixels")
+    return upright_photo(samples, channels, orientation, info, told, format)
+
+
+def upright_photo(
+    samples: np.ndarray,
+    channels: int,
+    orientation: int,
+    info: Mapping[Any, Any],
+    told: bytes | None,
+    format: str = "PNG",
+) -> Photo:
+    """The photo with these samples, turned upright.
+
+    Args:
+      samples: uint8 or uint16 [H, W, C], alpha (if any) last.
+      channels: how many of C are colour.
+      orientation: how the rows lie, as EXIF numbers it; 1 is upright.
+      info: profile, XMP and DPI under Pillow's names.
+      told: the EXIF, as `Photo` has it.
+      format: Pillow's name.
+    """
     samples, dpi, profile = _upright(samples, orientation), _dpi(info), info.get("icc_profile")
     return Photo(
         pixels=np.ascontiguousarray(samples[:, :, :channels]),
@@ -106,7 +127,8 @@ def _read(file: BinaryIO, name: str) -> Photo:
     )
 
 
-def _orientation(image: PIL.Image.Image) -> int:
+def orientation_of(image: PIL.Image.Image) -> int:
+    """How the rows of an image lie, as EXIF numbers it; 1 (upright) if it does not say."""
     try:
         return int(image.getexif().get(_ORIENTATION, 1))
     except Exception:  # damaged EXIF is no damaged picture

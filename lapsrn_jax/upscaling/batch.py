@@ -114,7 +114,9 @@ def _upscale_one(
     if job.target != STREAM:
         target = pathlib.Path(job.target)
         target.parent.mkdir(parents=True, exist_ok=True)
-    write_photo(target, size[::-1], enlarged(photo, upscale, size, progress), photo, strip=settings.strip, format=form)
+    write_photo(
+        target, size[::-1], enlarged(photo, upscale, size, progress=progress), photo, strip=settings.strip, format=form
+    )
     return size
 
 

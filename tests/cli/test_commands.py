@@ -6,6 +6,7 @@ import pathlib
 import subprocess
 import sys
 
+import jax
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
@@ -54,7 +55,7 @@ def test_train_evaluate_upscale(tmp_path, photographs):
 
     scores = tmp_path / "scores.json"
     result = run("evaluate.py", "--ckpt", workdir, "--data", photographs, "--scales", "2,4", "--json", scores,
-                 "--save_images", tmp_path / "images")  # fmt: skip
+                 "--save-images", tmp_path / "images")  # fmt: skip
     assert result.returncode == 0, result.stderr
     assert "protocol A" in result.stdout
     records = json.loads(scores.read_text())
@@ -83,8 +84,8 @@ CONFIG = "--config=configs/cms_x2.py"
         ([CONFIG, "--config.training.steps=many"], "many"),
         ([CONFIG, "--stepz=1"], "stepz"),
         ([CONFIG, "extra"], "extra"),
-        (["--config"], "--config needs"),
-        (["-config=nope.py"], "no such config: nope.py"),
+        (["--config"], "argument --config: expected one argument"),
+        (["-config=nope.py"], "arguments are required: --config"),
         (["--config={wrong}"], "ModuleNotFoundError"),
         ([CONFIG, "--config.data.scales=(3,)"], "data.scales must be"),
         ([CONFIG, "--config.data.train="], "name folders"),
@@ -139,6 +140,41 @@ def test_bad_evaluation_input_gets_one_line(tmp_path, photographs, trained):
     ):
         data = [] if flags[0].startswith("--data") else [f"--data={photographs}"]
         assert words in complaint(run("evaluate.py", "--ckpt", trained, *data, *flags))
+
+
+@pytest.mark.slow
+def test_the_script_and_the_command_are_one(tmp_path, photographs, trained):
+    arguments = ["--ckpt", trained, "--data", photographs, "--scales", "2,4", "--json"]
+    results = [
+        run(*program, *arguments, tmp_path / f"{i}.json")
+        for i, program in enumerate((["evaluate.py"], ["-m", "lapsrn_jax.cli", "evaluate"]))
+    ]
+    assert results[0].returncode == results[1].returncode == 0, results[0].stderr
+    assert results[0].stdout == results[1].stdout
+    assert (tmp_path / "0.json").read_bytes() == (tmp_path / "1.json").read_bytes()
+
+
+def test_several_networks_are_scored_beside_each_other(tmp_path, photographs, trained, capsys):
+    """Each at the scales that it has; none of them having one is an error."""
+    from lapsrn_jax.cli import main
+    from lapsrn_jax.models import LapSRN, initial
+    from lapsrn_jax.weights.files import save_weights
+
+    small = LapSRN(levels=1, features=4, depth=1)
+    save_weights(tmp_path / "small.safetensors", small, initial(small, jax.random.key(0)), {})
+    arguments = ["evaluate", "--data", str(photographs), "--json", str(tmp_path / "scores.json"), "--ckpt"]
+    main([*arguments, f"A={trained}", f"B={tmp_path / 'small.safetensors'}", "--scales", "2,4"])
+    header, _, x2, x4, *_ = capsys.readouterr().out.splitlines()
+    assert [cell.strip() for cell in header.split("|")[4:-1]] == ["bicubic", "A", "B"]
+    assert [cell.strip() == "-" for cell in x2.split("|")[4:-1]] == [False, False, False]
+    assert [cell.strip() == "-" for cell in x4.split("|")[4:-1]] == [False, False, True]
+    records = json.loads((tmp_path / "scores.json").read_text())
+    assert [(r["model"], r["scale"]) for r in records] == [
+        ("bicubic", 2), ("A", 2), ("B", 2), ("bicubic", 4), ("A", 4)
+    ]  # fmt: skip
+    with pytest.raises(SystemExit):
+        main([*arguments, str(tmp_path / "small.safetensors"), "--scales", "4"])
+    assert "small can enlarge by at most x2, not by x4" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -92,7 +92,7 @@ def weights(tmp_path, params):
 def test_arrays_come_back_as_they_went_in(rng, weights, shape, dtype):
     image = rng.random(shape)
     image = image.astype(dtype) if np.issubdtype(dtype, np.floating) else (image * np.iinfo(dtype).max).astype(dtype)
-    result = lapsrn_jax.upscale(image, 2, weights)
+    result = lapsrn_jax.upscale(image, 2, weights=weights)
     assert result.shape == (18, 14, *shape[2:])
     assert result.dtype == dtype
     assert lapsrn_jax.upscale(image, weights=weights).shape[:2] == (36, 28)
@@ -117,15 +117,15 @@ def test_pillow_images_come_back_as_pillow_images(rng, tmp_path, weights, mode):
 def test_paths(rng, tmp_path, weights):
     image = PIL.Image.fromarray(rng.integers(0, 256, (12, 10, 3), dtype=np.uint8))
     image.save(tmp_path / "picture.png")
-    result = lapsrn_jax.upscale(tmp_path / "picture.png", 2, weights)
-    np.testing.assert_array_equal(np.asarray(result), lapsrn_jax.upscale(np.asarray(image), 2, weights))
+    result = lapsrn_jax.upscale(tmp_path / "picture.png", 2, weights=weights)
+    np.testing.assert_array_equal(np.asarray(result), lapsrn_jax.upscale(np.asarray(image), 2, weights=weights))
 
 
 def test_weights_that_changed_are_read_again(rng, weights, params):
     image = rng.integers(0, 256, (12, 10), dtype=np.uint8)
-    before = lapsrn_jax.upscale(image, 2, weights)
+    before = lapsrn_jax.upscale(image, 2, weights=weights)
     save_weights(weights, MODEL, jax.tree.map(jnp.zeros_like, params), {})
-    after = lapsrn_jax.upscale(image, 2, weights)
+    after = lapsrn_jax.upscale(image, 2, weights=weights)
     assert np.abs(before.astype(int) - after).max() > 0
 
 
@@ -136,11 +136,11 @@ def test_weights_that_changed_are_read_again(rng, weights, params):
         (np.zeros((4, 4, 5), np.uint8), r"shape \(4, 4, 5\)"),
         (np.zeros((0, 4), np.uint8), "no picture"),
         (np.full((4, 4), 7.0), "from 7 to 7"),
-        (np.full((4, 4), np.nan), "from nan"),
+        (np.full((4, 4), np.nan), "has NaN values"),
         (PIL.Image.new("F", (4, 4)), "32 bits a pixel"),
         (PIL.Image.new("HSV", (4, 4)), "of the kind HSV"),
     ],
 )
 def test_what_is_no_picture_is_refused(weights, image, words):
     with pytest.raises(UserError, match=words):
-        lapsrn_jax.upscale(image, 2, weights)
+        lapsrn_jax.upscale(image, 2, weights=weights)

@@ -1,11 +1,12 @@
 """The numbers that other people printed, each with where. No number of ours is here.
 
-Scores are "PSNR/SSIM" on the sets in the order of `SETS`: "-" where none was found, PSNR alone where SSIM was not.
+Scores are "PSNR/SSIM" in the order of `BENCHMARKS`: "-" where none was found, PSNR alone where SSIM was not.
 """
 
 from typing import NamedTuple
 
-SETS = ("Set5", "Set14", "BSD100", "Urban100", "Manga109")
+from lapsrn_jax.data.sources import BENCHMARKS
+
 SCALES = (2, 4, 8)
 
 CMS_PAPER = "J. Hyun et al., Weight-Sharing Method for Upsampling Layer from Feature Embedding Recursive Block (2024)"
@@ -23,7 +24,7 @@ class Score(NamedTuple):
     text: str
 
 
-# Table 2 of the CMS-LapSRN paper, each row in the order of SETS.
+# Table 2 of the CMS-LapSRN paper, each row in the order of BENCHMARKS.
 _CMS_TABLE_2 = {
     "bicubic": {
         2: "33.69/0.931 30.25/0.870 29.57/0.844 26.89/0.841 30.86/0.936",
@@ -127,7 +128,7 @@ def original_score(system: str, set_name: str, scale: int) -> tuple[Score, str] 
 
 
 def _score(scores: str | None, set_name: str) -> Score | None:
-    if scores is None or set_name not in SETS:
+    if scores is None or set_name not in BENCHMARKS:
         return None
-    psnr, _, ssim = scores.split()[SETS.index(set_name)].partition("/")
+    psnr, _, ssim = scores.split()[BENCHMARKS.index(set_name)].partition("/")
     return None if psnr == "-" else Score(float(psnr), float(ssim) if ssim else None, f"{psnr} / {ssim or '-'}")

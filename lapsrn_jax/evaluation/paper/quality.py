@@ -1,112 +1,51 @@
 """Table 2 of the CMS-LapSRN paper: what networks score, beside what was printed."""
 
-import functools
-import pathlib
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-import flax.linen as nn
-
-from lapsrn_jax.data.sources import Picture, evaluation_pictures
-from lapsrn_jax.errors import UserError
-from lapsrn_jax.evaluation.paper.published import CMS_PAPER, SETS, Score, cms_score, original_score
+from lapsrn_jax.data.sources import BENCHMARKS, Picture
+from lapsrn_jax.evaluation.networks import Network
+from lapsrn_jax.evaluation.paper.published import CMS_PAPER, Score, cms_score, original_score
 from lapsrn_jax.evaluation.paper.systems import name_of, variant_of
-from lapsrn_jax.evaluation.protocol import Protocol, Upscale, bicubic
-from lapsrn_jax.evaluation.scoring import Record, evaluate
+from lapsrn_jax.evaluation.protocol import Protocol
+from lapsrn_jax.evaluation.scoring import Record, evaluate_networks
 from lapsrn_jax.evaluation.tables import Table
 from lapsrn_jax.models import LapSRN
-from lapsrn_jax.upscaling.upscale import Upscaler
-from lapsrn_jax.weights.files import load_weights
 
 GRAY_AS_RGB = " (gray as RGB)"
 
 
-class Network(NamedTuple):
-    """A way to upscale that stands in a table.
+def printed(network: Network, set_name: str, scale: int) -> tuple[Score | None, Score | None, str | None]:
+    """What the CMS-LapSRN paper prints for such a network, what its own authors do, and the source of that.
 
-    Attributes:
-      name: its name there.
-      model: the network; None for bicubic interpolation.
-      upscale: what enlarges.
+    Papers train one LapSRN for each scale: they print nothing that the lower levels of a larger one compare with.
     """
-
-    name: str
-    model: nn.Module | None
-    upscale: Upscale
-
-    def has(self, scale: int) -> bool:
-        """Whether it makes images of this scale, and not by shrinking larger ones."""
-        return self.model is None or scale in self.model.scales
-
-    def printed(self, set_name: str, scale: int) -> tuple[Score | None, Score | None, str | None]:
-        """What the CMS-LapSRN paper prints for such a network, what its own authors do, and the source of that.
-
-        Papers train one LapSRN for each scale: what a larger one has on its way there is another thing.
-        """
-        if self.model is None:
-            return cms_score("bicubic", set_name, scale), None, None
-        if isinstance(self.model, LapSRN) and scale != max(self.model.scales):
-            return None, None, None
-        original = original_score(variant_of(self.model) or "", set_name, scale) or (None, None)
-        return cms_score(name_of(self.model) or "", set_name, scale), *original
+    if network.model is None:
+        return cms_score("bicubic", set_name, scale), None, None
+    if isinstance(network.model, LapSRN) and scale != max(network.model.scales):
+        return None, None, None
+    original = original_score(variant_of(network.model) or "", set_name, scale) or (None, None)
+    return cms_score(name_of(network.model) or "", set_name, scale), *original
 
 
-def networks_of(weights: Sequence[str]) -> list[Network]:
-    """Bicubic interpolation, and the networks that "NAME=PATH" name, PATH as `load_weights` takes it.
-
-    Raises:
-      UserError: no such form, a name given twice, or weights that cannot be read.
-    """
-    networks = [Network("bicubic", None, bicubic)]
-    for each in weights:
-        name, equals, path = each.partition("=")
-        if not (name and equals and path):
-            raise UserError(f"--weights takes NAME=PATH, such as CMS=runs/cms_x4; got {each!r}")
-        if name in (network.name for network in networks):
-            raise UserError(f"two rows of the table would be called {name}: give another NAME in --weights")
-        model, params = load_weights(path)
-        networks.append(Network(name, model, Upscaler(model, params)))
-    return networks
-
-
-def sets_of(folders: Sequence[str]) -> dict[str, list[Picture]]:
-    """The sets of pictures by name: each folder is one, or holds some of the papers' (Set5, Set14, ...).
-
-    Raises:
-      UserError: no such folder, no picture in it, or two sets of one name.
-    """
-    sets: dict[str, list[Picture]] = {}
-    for folder in folders:
-        inside = [str(pathlib.Path(folder) / name) for name in SETS if (pathlib.Path(folder) / name).is_dir()]
-        for source in inside or [folder]:
-            name = pathlib.Path(source).resolve().name
-            if name in sets:
-                raise UserError(f"two sets of --data are named {name}: leave one out")
-            sets[name] = evaluation_pictures(source)
-    return sets
-
-
-def score(
+def evaluate_readings(
     networks: Sequence[Network], sets: Mapping[str, Sequence[Picture]], scales: Sequence[int], protocol: Protocol
 ) -> list[Record]:
-    """Mean scores of each network at each of its scales on each set.
+    """As `evaluate_networks`, but a set with gray pictures is scored in both readings of `Protocol.gray_as_rgb`.
 
-    A set with gray pictures comes twice, the second time under its name and `GRAY_AS_RGB`.
+    The second reading has the set's name and `GRAY_AS_RGB`. The records are in the order of scales, sets, networks.
     """
     records: list[Record] = []
-    for scale in scales:
-        upscalers = {network.name: network.upscale for network in networks if network.has(scale)}
-        for name, pictures in sets.items():
-            gray = [picture for picture in pictures if picture.read().ndim == 2]
-            colour = [picture for picture in pictures if picture not in gray]
-            run = functools.partial(evaluate, upscalers, scales=[scale])
-            of_colour = run({name: colour}, protocol=protocol) if colour else []
-            for suffix, as_rgb in (("", False), (GRAY_AS_RGB, True)) if gray else ():
-                reading = Protocol(protocol.name, gray_as_rgb=as_rgb)
-                of_gray = run({name + suffix: gray}, protocol=reading)
-                records += [_mean(*both) for both in zip(of_gray, of_colour, strict=True)] if colour else of_gray
-            records += [] if gray else of_colour
-    return records
+    for name, pictures in sets.items():
+        gray = [picture for picture in pictures if picture.read().ndim == 2]
+        color = [picture for picture in pictures if picture not in gray]
+        of_color = evaluate_networks(networks, {name: color}, scales, protocol) if color else []
+        for suffix, as_rgb in (("", False), (GRAY_AS_RGB, True)) if gray else ():
+            reading = Protocol(protocol.name, gray_as_rgb=as_rgb)
+            of_gray = evaluate_networks(networks, {name + suffix: gray}, scales, reading)
+            records += [_mean(*both) for both in zip(of_gray, of_color, strict=True)] if color else of_gray
+        records += [] if gray else of_color
+    return sorted(records, key=lambda record: scales.index(record["scale"]))
 
 
 def _mean(a: Record, b: Record) -> Record:
@@ -127,7 +66,7 @@ def table_2(networks: Sequence[Network], records: Sequence[Record], scales: Sequ
     sources: dict[str, set[str]] = {}
     for record in records:
         network = by_name[record["model"]]
-        cms, original, source = network.printed(record["set"].removesuffix(GRAY_AS_RGB), record["scale"])
+        cms, original, source = printed(network, record["set"].removesuffix(GRAY_AS_RGB), record["scale"])
         if source:
             sources.setdefault(source, set()).add(network.name)
         rows.append([
@@ -147,13 +86,13 @@ def table_2(networks: Sequence[Network], records: Sequence[Record], scales: Sequ
             "once scored as the luminance of RGB, as the LapSRN authors' rows need it."
         )
     present = {record["set"].removesuffix(GRAY_AS_RGB) for record in records}
-    missing = [name for name in SETS if name not in present]
+    missing = [name for name in BENCHMARKS if name not in present]
     if missing:
         notes.append(f"Not scored, for no --data names them: {', '.join(missing)}.")
     notes += [
-        f"{network.name} has no {', '.join(f'x{scale}' for scale in scales if not network.has(scale))}."
+        f"{network.name} has no {', '.join(f'x{scale}' for scale in scales if not network.can(scale))}."
         for network in networks
-        if not all(map(network.has, scales))
+        if not all(map(network.can, scales))
     ]
     notes.append(f"CMS paper: {CMS_PAPER}, Table 2. Differences are ours minus theirs, PSNR in dB.")
     notes += [f"Original of {', '.join(sorted(names))}: {source}." for source, names in sources.items()]

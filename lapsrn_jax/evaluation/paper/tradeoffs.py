@@ -11,8 +11,9 @@ import jax
 import numpy as np
 
 from lapsrn_jax.errors import UserError
+from lapsrn_jax.evaluation.networks import Network
 from lapsrn_jax.evaluation.paper.costs import OUTPUT, cost
-from lapsrn_jax.evaluation.paper.quality import GRAY_AS_RGB, Network
+from lapsrn_jax.evaluation.paper.quality import GRAY_AS_RGB
 from lapsrn_jax.evaluation.protocol import Upscale
 from lapsrn_jax.evaluation.scoring import Record
 from lapsrn_jax.evaluation.tables import Table
@@ -25,13 +26,13 @@ def table_of_costs(networks: Sequence[Network], records: Sequence[Record]) -> Ta
     rows, plain = [], []
     sets = list(dict.fromkeys(record["set"] for record in records if not record["set"].endswith(GRAY_AS_RGB)))
     for scale in dict.fromkeys(record["scale"] for record in records):
-        for network in (network for network in networks if network.has(scale)):
+        for network in (network for network in networks if network.can(scale)):
             psnr = statistics.mean(
                 record["psnr"]
                 for record in records
                 if (record["model"], record["scale"]) == (network.name, scale) and record["set"] in sets
             )
-            counted = cost(network.model, scale) if network.model else None
+            counted = cost(network.model, scale) if network.model and scale in network.model.scales else None
             milliseconds = 1000 * _seconds(network.upscale, scale)
             rows.append([
                 f"x{scale}", network.name, f"{psnr:.2f}", f"{counted.parameters:,}" if counted else "-",

@@ -8,12 +8,16 @@ import pytest
 
 from lapsrn_jax import models
 from lapsrn_jax.cli import main
+from lapsrn_jax.cli.figure import parse_crop
+from lapsrn_jax.data.sources import BENCHMARKS, evaluation_sets, picture_file
 from lapsrn_jax.errors import UserError
-from lapsrn_jax.evaluation.paper.published import SETS, TABLE_1, cms_score, original_score
-from lapsrn_jax.evaluation.paper.qualitative import Box, parse_crop, qualitative
-from lapsrn_jax.evaluation.paper.quality import GRAY_AS_RGB, Network, networks_of, score, sets_of, table_2
+from lapsrn_jax.evaluation.figures import GAP, MARGIN, Crop, comparison
+from lapsrn_jax.evaluation.networks import Network, read_networks
+from lapsrn_jax.evaluation.paper.published import TABLE_1, cms_score, original_score
+from lapsrn_jax.evaluation.paper.quality import GRAY_AS_RGB, evaluate_readings, printed, table_2
 from lapsrn_jax.evaluation.paper.systems import SYSTEMS, name_of, table_1, variant_of
 from lapsrn_jax.evaluation.protocol import Protocol, bicubic
+from lapsrn_jax.evaluation.scoring import score_picture
 from lapsrn_jax.evaluation.tables import TABLE_FORMATS, Table, render
 from lapsrn_jax.images.io import read_image, write_image
 from lapsrn_jax.models import LapSRN, Pyramid, Tying
@@ -66,19 +70,19 @@ def test_published_scores():
     assert cms_score("CMS-LapSRN (3rd)", "mine", 8) is None
     assert original_score("MS-LapSRN D5R8", "Set5", 4)[0] == (31.74, None, "31.74 / -")
     assert original_score("MS-LapSRN D5R8", "Manga109", 4) is None
-    assert all(cms_score("bicubic", name, scale) for name in SETS for scale in (2, 4, 8))
+    assert all(cms_score("bicubic", name, scale) for name in BENCHMARKS for scale in (2, 4, 8))
 
 
 def test_a_lapsrn_stands_beside_the_printed_one_of_its_own_scale():
     network = Network("LapSRN", LapSRN(levels=2), bicubic)
-    assert network.printed("Set5", 4)[0].psnr == 31.33
-    assert network.printed("Set5", 2) == (None, None, None)
-    assert not network.has(8)
+    assert printed(network, "Set5", 4)[0].psnr == 31.33
+    assert printed(network, "Set5", 2) == (None, None, None)
+    assert not network.can(8)
 
 
 def test_sets_with_gray_pictures_are_scored_in_both_readings(pictures):
-    sets = sets_of([str(pictures)])
-    records = score([BICUBIC, NEAREST], sets, [2], Protocol())
+    sets = evaluation_sets([str(pictures)])
+    records = evaluate_readings([BICUBIC, NEAREST], sets, [2], Protocol())
     found = {(record["set"], record["model"]): record for record in records}
     assert len(found) == len(records) == 4
     assert all(record["images"] == 3 for record in records)
@@ -101,9 +105,9 @@ def test_sets_with_gray_pictures_are_scored_in_both_readings(pictures):
 
 def test_a_folder_of_sets_is_all_of_them(tmp_path, pictures):
     tiny.write_photographs(tmp_path / "Set5", count=1)
-    assert list(sets_of([str(tmp_path)])) == ["Set5", "Set14"]
+    assert list(evaluation_sets([str(tmp_path)])) == ["Set5", "Set14"]
     with pytest.raises(UserError, match="two sets of --data are named Set14"):
-        sets_of([str(tmp_path), str(pictures)])
+        evaluation_sets([str(tmp_path), str(pictures)])
 
 
 def test_tables_in_all_formats():
@@ -135,11 +139,13 @@ def test_the_tables_commands(tmp_path, pictures, weights, capsys):
     ("arguments", "words"),
     [
         (["2", "--data", "/nowhere"], "no such image folder"),
-        (["2", "--data", "{data}", "--weights", "{weights}"], "--weights takes NAME=PATH"),
+        (["2", "--data", "{data}", "--ckpt", "={weights}"], "--ckpt takes PATH or NAME=PATH"),
         (["2", "--data", "{data}", "--weights", "a={weights}", "a={weights}"], "would be called a"),
+        (["2", "--data", "{data}", "--ckpt", "a={weights},b={weights}", "--ckpt", "a={weights}"], "would be called a"),
         (["2", "--data", "{data}", "--scales", "1"], "--scales takes"),
         (["2", "--data", "{data}", "--weights", "a={weights}", "--plot", "a.xyz"], "suffix"),
-        (["1", "-o", "/nowhere/table.md"], "cannot write the table"),
+        (["1", "-o", "/nowhere/table.md"], "cannot write /nowhere/table.md"),
+        (["1", "--json", "/nowhere/table.json"], "cannot write /nowhere/table.json"),
     ],
 )
 def test_bad_arguments_get_one_line(pictures, weights, capsys, arguments, words):
@@ -151,19 +157,23 @@ def test_bad_arguments_get_one_line(pictures, weights, capsys, arguments, words)
 
 
 def test_the_figure_shows_the_crops_pixels(pictures):
-    paths = [str(pictures / "0.png"), str(pictures / "gray.png")]
-    figure = qualitative(paths, [BICUBIC, NEAREST], 2, Box(8, 4, 24, 18))
+    models = {"bicubic": bicubic, "nearest": NEAREST.upscale}
+    paths = [pictures / "0.png", pictures / "gray.png"]
+    examples = [score_picture(picture_file(path), models, 2, Protocol()) for path in paths]
+    figure = comparison(examples, 2, Crop(8, 4, 24, 18))
     hr = read_image(paths[0])[4:22, 8:32]
     enlarged = hr.repeat(20, 0).repeat(20, 1)  # 360 pixels for 18
-    assert (figure[:23] == 255).all()
-    left = 24 + 360 + 14  # after the margin, the original, which is square, and a gap
-    np.testing.assert_array_equal(figure[24:384, left : left + 480], enlarged)
+    assert (figure[: MARGIN - 1] == 255).all()
+    left = MARGIN + 360 + GAP  # after the margin, the original, which is square, and a gap
+    np.testing.assert_array_equal(figure[MARGIN : MARGIN + 360, left : left + 480], enlarged)
 
 
 def test_the_figure_command(tmp_path, pictures, weights, capsys):
     arguments = ["figure", str(pictures / "0.png"), "--weights", f"mine={weights}", "--scale", "2"]
-    main([*arguments, "-o", str(tmp_path / "figure.png")])
+    main([*arguments, "-o", str(tmp_path / "figure.png"), "--json", str(tmp_path / "figure.json")])
     assert read_image(tmp_path / "figure.png").shape[0] > 400
+    scores = json.loads((tmp_path / "figure.json").read_text())
+    assert [(record["model"], record["scale"]) for record in scores] == [("bicubic", 2), ("mine", 2)]
     for more, words in (
         (["-o", str(tmp_path / "figure.xyz")], "suffix"),
         (["-o", str(tmp_path / "a.png"), "--crop", "40,0,20,20"], "is not inside"),
@@ -180,10 +190,10 @@ def test_the_figure_command(tmp_path, pictures, weights, capsys):
 def test_the_authors_networks_stand_beside_their_own_numbers(benchmarks, reference):
     """On Set5 within 0.03 dB of what they published, through the very table that people read."""
     files = {"LapSRN_x2": 2, "LapSRN_x4": 4, "LapSRN_x8": 8, "MSLapSRN_D5R5": 4, "MSLapSRN_D5R8": 4}
-    networks = networks_of([f"{name}={reference / name}.mat" for name in files])
+    networks = read_networks([f"{name}={reference / name}.mat" for name in files])
     for scale in (2, 4, 8):
         these = [network for network in networks if files.get(network.name, scale) == scale]
-        records = score(these, sets_of([str(benchmarks / "Set5")]), [scale], Protocol())
+        records = evaluate_readings(these, evaluation_sets([str(benchmarks / "Set5")]), [scale], Protocol())
         for record in table_2(these, records, [scale]).records:
             printed = record["cms_paper_psnr"] if record["model"] == "bicubic" else record["original_psnr"]
             assert record["psnr"] == pytest.approx(printed, abs=0.03), record

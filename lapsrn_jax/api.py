@@ -12,6 +12,7 @@ import PIL.Image
 
 from lapsrn_jax.cache import keep_compiled
 from lapsrn_jax.errors import UserError
+from lapsrn_jax.images.io import as_array
 from lapsrn_jax.photos.photo import Photo
 from lapsrn_jax.photos.pillow import check_pillow, from_pillow, to_pillow
 from lapsrn_jax.photos.reading import read_photo
@@ -105,12 +106,12 @@ def upscale(
         photo = from_pillow(image) if isinstance(image, PIL.Image.Image) else read_photo(image)
         check_pillow(photo, image)
         return to_pillow(enlarge(photo), photo)
-    array = _as_array(image)
+    array = as_array(image)
     pixels = enlarge(_from_array(array))
     return pixels[:, :, 0] if array.ndim == 2 else pixels
 
 
-def load(weights: Path = "cms-lapsrn") -> tuple[nn.Module, dict[str, Any]]:
+def load(weights: Path) -> tuple[nn.Module, dict[str, Any]]:
     """The model and the parameters of trained weights, for `model.apply({"params": params}, image, scale)`.
 
     Args:
@@ -131,13 +132,6 @@ def load(weights: Path = "cms-lapsrn") -> tuple[nn.Module, dict[str, Any]]:
 def _network(weights: pathlib.Path, changed: int, max_memory: int | None, self_ensemble: bool, fast: bool) -> Upscaler:
     """Kept for the next image, until the file changes."""
     return Upscaler(*load_weights(weights), max_memory=max_memory, self_ensemble=self_ensemble, fast=fast)
-
-
-def _as_array(image: npt.ArrayLike) -> np.ndarray:
-    try:
-        return np.asarray(image)
-    except (TypeError, ValueError) as error:  # a list whose rows differ in length, ...
-        raise UserError(f"the image is a {type(image).__name__} that is no array: {error}") from None
 
 
 def _from_array(image: np.ndarray) -> Photo:

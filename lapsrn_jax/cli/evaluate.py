@@ -19,6 +19,7 @@ def add_to(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Scores; prints the table."""
+    from lapsrn_jax.cache import keep_compiled
     from lapsrn_jax.data.sources import evaluation_sets
     from lapsrn_jax.evaluation.networks import read_networks
     from lapsrn_jax.evaluation.protocol import Protocol
@@ -26,6 +27,7 @@ def run(options: argparse.Namespace) -> None:
     from lapsrn_jax.evaluation.tables import as_json, text_table
 
     check_output(options.json)
+    keep_compiled()
     networks, sets = read_networks(options.weights), evaluation_sets(options.data)
     protocol = Protocol(options.protocol, options.gray_as_rgb)
     records = evaluate_networks(networks, sets, options.scales, protocol, options.save_images)

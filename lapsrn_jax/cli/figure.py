@@ -23,6 +23,7 @@ def add_to(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Draws the figure."""
+    from lapsrn_jax.cache import keep_compiled
     from lapsrn_jax.data.sources import picture_file
     from lapsrn_jax.evaluation.figures import comparison
     from lapsrn_jax.evaluation.networks import read_networks
@@ -37,6 +38,7 @@ def run(options: argparse.Namespace) -> None:
     if options.scale < 2:
         raise UserError(f"--scale takes a whole number above 1, got {options.scale}")
     crop = parse_crop(options.crop) if options.crop else None
+    keep_compiled()
     models = {network.name: network.upscale for network in read_networks(options.weights)}
     pictures = [picture_file(path) for path in options.images]
     examples = [score_picture(picture, models, options.scale, Protocol()) for picture in pictures]

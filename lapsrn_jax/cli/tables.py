@@ -47,6 +47,7 @@ def run_1(options: argparse.Namespace) -> None:
 
 def run_2(options: argparse.Namespace) -> None:
     """Scores the networks; prints Table 2 and a table of their costs."""
+    from lapsrn_jax.cache import keep_compiled
     from lapsrn_jax.data.sources import evaluation_sets
     from lapsrn_jax.evaluation.networks import read_networks
     from lapsrn_jax.evaluation.paper.quality import evaluate_readings, table_2
@@ -56,6 +57,7 @@ def run_2(options: argparse.Namespace) -> None:
     check_output(options.output, options.json)
     if options.plot:
         check_plot(options.plot)
+    keep_compiled()
     networks, sets = read_networks(options.weights), evaluation_sets(options.data)
     records = evaluate_readings(networks, sets, options.scales, Protocol(options.protocol))
     costs = table_of_costs(networks, records)

@@ -1,9 +1,10 @@
-"""Reading and writing 8-bit pictures with Pillow: gray as [H, W], colour as [H, W, 3]."""
+"""8-bit pictures as arrays, gray [H, W] and colour [H, W, 3]: reading, writing, conversion to float and back."""
 
 import os
 import pathlib
 
 import numpy as np
+import numpy.typing as npt
 import PIL.Image
 import PIL.ImageOps
 
@@ -66,6 +67,14 @@ def find_images(folder: str | os.PathLike[str]) -> list[pathlib.Path]:
     if not paths:
         raise UserError(f"no images in {folder} (looked for {', '.join(sorted(FORMAT_OF_SUFFIX))})")
     return paths
+
+
+def as_array(image: npt.ArrayLike) -> np.ndarray:
+    """`np.asarray` of an image; `UserError` for what is no array, such as a list whose rows differ in length."""
+    try:
+        return np.asarray(image)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"the image is a {type(image).__name__} that is no array: {error}") from None
 
 
 def to_float(image: np.ndarray) -> np.ndarray:

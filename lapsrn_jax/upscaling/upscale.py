@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.images.color import rgb_to_ycbcr, ycbcr_to_rgb
+from lapsrn_jax.images.io import as_array
 from lapsrn_jax.images.resize import resize_matrix, scaled_size
 from lapsrn_jax.models import Pyramid
 from lapsrn_jax.upscaling.tiles import Rows, Tiles
@@ -112,10 +113,7 @@ class Upscaler:
 
 
 def _checked(image: npt.ArrayLike) -> np.ndarray:
-    try:
-        array = np.asarray(image)
-    except (TypeError, ValueError) as error:  # a list whose rows differ in length, ...
-        raise UserError(f"the image is a {type(image).__name__} that is no array: {error}") from None
+    array = as_array(image)
     shaped = array.ndim >= 2 and array.shape[2:] in ((), (3,)) and array.size
     if not shaped or not np.issubdtype(array.dtype, np.floating):
         raise UserError(f"an image is float in [0, 1], [H, W] or [H, W, 3]; got {array.dtype}, shape {array.shape}")

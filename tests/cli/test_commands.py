@@ -9,10 +9,8 @@ import sys
 import jax
 import numpy as np
 import pytest
-from safetensors.numpy import load_file, save_file
 
 from lapsrn_jax.images.io import read_image, write_image
-from lapsrn_jax.models import Pyramid, Tying
 from lapsrn_jax.training.loop import train_and_evaluate
 from tests import tiny
 from tests.conftest import ROOT
@@ -220,53 +218,6 @@ def test_bad_upscaling_input_gets_one_line(tmp_path, photographs, trained):
         assert words in complaint(run("-m", "lapsrn_jax.cli", "upscale", *arguments, "--weights", trained))
     assert picture.read_bytes() == before
     assert {path.name for path in tmp_path.iterdir()} == {"picture.png"}
-
-
-def test_weights_that_do_not_fit_are_refused(tmp_path, trained):
-    from lapsrn_jax.errors import UserError
-    from lapsrn_jax.weights.files import load_weights, save_weights
-
-    arrays = load_file(trained / "weights.safetensors")
-    save_file(arrays, tmp_path / "anonymous.safetensors")
-    with pytest.raises(UserError, match="does not say which model"):
-        load_weights(tmp_path / "anonymous.safetensors")
-
-    (_, params), info = load_weights(trained), {}
-    wider = Pyramid(**tiny.MODEL | {"features": 16}, tying=Tying())
-    save_weights(tmp_path / "other.safetensors", wider, params, info)
-    with pytest.raises(UserError, match="holds weights of another model: block/conv_1/kernel should be"):
-        load_weights(tmp_path / "other.safetensors")
-
-    untied = Pyramid(**tiny.MODEL)
-    save_weights(tmp_path / "missing.safetensors", untied, params, info)
-    with pytest.raises(UserError, match=r"upsample/kernel should be .*, but is nothing"):
-        load_weights(tmp_path / "missing.safetensors")
-
-    params["residual"]["kernel"] = np.full_like(params["residual"]["kernel"], np.nan)
-    save_weights(tmp_path / "nan.safetensors", Pyramid(**tiny.MODEL, tying=Tying()), params, info)
-    with pytest.raises(UserError, match="not finite, in residual/kernel"):
-        load_weights(tmp_path / "nan.safetensors")
-
-
-@pytest.mark.parametrize("model", ["3", "null", "[]", '{"name": "pyramid", "features": "8"}', '{"name": ["pyramid"]}'])
-def test_weights_that_describe_no_model_are_refused(tmp_path, trained, model):
-    from lapsrn_jax.errors import UserError
-    from lapsrn_jax.weights.files import load_weights
-
-    arrays = load_file(trained / "weights.safetensors")
-    save_file(arrays, tmp_path / "odd.safetensors", {"lapsrn_jax": f'{{"model": {model}, "info": {{}}}}'})
-    with pytest.raises(UserError, match=r"odd\.safetensors describes its model in a way that cannot be read"):
-        load_weights(tmp_path / "odd.safetensors")
-
-
-def test_weights_come_back_as_they_were(tmp_path, rng, trained):
-    from lapsrn_jax.weights.files import load_weights, read_info, save_weights
-
-    model, params = load_weights(trained)
-    save_weights(tmp_path / "copy.safetensors", model, params, {"step": 7})
-    again, params_again = load_weights(tmp_path / "copy.safetensors")
-    assert (again, read_info(tmp_path / "copy.safetensors")) == (model, {"step": 7})
-    np.testing.assert_array_equal(params_again["conv_in"]["kernel"], params["conv_in"]["kernel"])
 
 
 @pytest.mark.slow

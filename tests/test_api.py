@@ -75,10 +75,9 @@ FUNCTIONS = {name: thing for name in lapsrn_jax.__all__ if inspect.isfunction(th
 
 @pytest.mark.parametrize(("name", "function"), FUNCTIONS.items(), ids=FUNCTIONS)
 def test_options_are_keyword_only(name, function):
-    """Only `scale`, and the one argument of a function that has no other, may be given by position too."""
+    """Only `scale` may be given by position too."""
     assert function.__doc__ or name == "Upscaler.__init__"
-    parameters = list(inspect.signature(function).parameters.values())
-    for parameter in parameters if len(parameters) > 1 else ():
+    for parameter in inspect.signature(function).parameters.values():
         if parameter.default is not parameter.empty and parameter.name != "scale":
             assert parameter.kind is parameter.KEYWORD_ONLY, (name, parameter.name)
 
@@ -105,6 +104,50 @@ except UserError as error:
     assert result.returncode == 0, result.stdout
 
 
+@pytest.mark.parametrize("shape", [(9, 7), (9, 7, 1), (9, 7, 2), (9, 7, 3), (9, 7, 4)], ids=str)
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.float64])
+def test_arrays_come_back_as_they_went_in(rng, weights, shape, dtype):
+    image = rng.random(shape)
+    image = image.astype(dtype) if np.issubdtype(dtype, np.floating) else (image * np.iinfo(dtype).max).astype(dtype)
+    result = lapsrn_jax.upscale(image, 2, weights=weights)
+    assert result.shape == (18, 14, *shape[2:])
+    assert result.dtype == dtype
+    assert lapsrn_jax.upscale(image, weights=weights).shape[:2] == (36, 28)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "PA", "RGBX", "RGBa", "YCbCr"])
+def test_pillow_images_come_back_as_pillow_images(rng, tmp_path, weights, mode):
+    pixels = rng.integers(0, 256, (12, 10, 3), dtype=np.uint8)
+    if mode == "I;16":
+        image = PIL.Image.fromarray(rng.integers(0, 2**16, (12, 10), dtype=np.uint16))
+    else:
+        image = PIL.Image.fromarray(pixels).convert({"PA": "P", "RGBa": "RGBA"}.get(mode, "RGB")).convert(mode)
+    image.info |= {"icc_profile": b"a profile", "dpi": (300, 300)}
+    result = lapsrn_jax.upscale(image, weights=weights, width=25)
+    assert result.size == (25, 30)
+    held = {"1": "L", "P": "RGB", "PA": "RGBA", "RGBX": "RGB", "RGBa": "RGBA", "YCbCr": "RGB"}
+    assert result.mode == held.get(mode, mode)
+    assert result.info["icc_profile"] == b"a profile"
+    assert result.info["dpi"] == pytest.approx((300, 300), abs=0.1)
+
+
+def test_paths(rng, tmp_path, weights):
+    image = PIL.Image.fromarray(rng.integers(0, 256, (12, 10, 3), dtype=np.uint8))
+    image.save(tmp_path / "picture.png")
+    result = lapsrn_jax.upscale(tmp_path / "picture.png", 2, weights=weights)
+    np.testing.assert_array_equal(np.asarray(result), lapsrn_jax.upscale(np.asarray(image), 2, weights=weights))
+
+
+def test_weights_that_changed_are_read_again(rng, tmp_path, params):
+    weights = tmp_path / "tiny.safetensors"
+    save_weights(weights, MODEL, params, {})
+    image = rng.integers(0, 256, (12, 10), dtype=np.uint8)
+    before = lapsrn_jax.upscale(image, 2, weights=weights)
+    save_weights(weights, MODEL, jax.tree.map(jnp.zeros_like, params), {})
+    after = lapsrn_jax.upscale(image, 2, weights=weights)
+    assert np.abs(before.astype(int) - after).max() > 0
+
+
 def test_an_image_is_whatever_makes_an_array(rng, weights, params):
     image = rng.random((5, 6, 3), np.float32)
     expected = lapsrn_jax.upscale(image, 2, weights=weights)
@@ -125,6 +168,13 @@ def test_an_image_is_whatever_makes_an_array(rng, weights, params):
         (b"bytes", "no picture: an array of"),
         ([], r"shape \(0,\)"),
         (np.array([[0.5, np.nan]]), "has NaN values"),
+        (np.zeros((4, 4), np.int32), "array of int32"),
+        (np.zeros((4, 4, 5), np.uint8), r"shape \(4, 4, 5\)"),
+        (np.zeros((0, 4), np.uint8), "no picture"),
+        (np.full((4, 4), 7.0), "from 7 to 7"),
+        (np.full((4, 4), np.nan), "has NaN values"),
+        (PIL.Image.new("F", (4, 4)), "32 bits a pixel"),
+        (PIL.Image.new("HSV", (4, 4)), "of the kind HSV"),
         (PIL.Image.new("RGB", (0, 5)), "has no pixels: it is 0 x 5"),
     ],
 )

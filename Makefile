@@ -22,7 +22,7 @@ EXTRAS := dev,datasets$(shell nvidia-smi -L >/dev/null 2>&1 && echo ,cuda12)
 
 quickstart: .venv/ready
 	.venv/bin/python train.py --config configs/quickstart.py --workdir $(RUN)
-	.venv/bin/python evaluate.py --ckpt $(RUN) --data bundled --scales 2 --save_images $(RUN)/images
+	.venv/bin/python evaluate.py --ckpt $(RUN) --data bundled --scales 2 --save-images $(RUN)/images
 	@echo "before and after: $(RUN)/images/bundled/x2/*_comparison.png"
 
 test: .venv/ready

@@ -11,9 +11,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.timing import in_turns, machine, ratio
 from lapsrn_jax.models.layers import conv_direct, leaky_relu
 from lapsrn_jax.models.winograd import conv3x3
+from tools.timing import in_turns, machine, ratio
 
 Convolution = Callable[[jax.Array, jax.Array], jax.Array]
 

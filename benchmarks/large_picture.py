@@ -55,7 +55,7 @@ def start(weights: str) -> float:
     """Loads what the command needs; resident GiB then, the photograph's making gone."""
     import jax
 
-    from lapsrn_jax.upscaling import command  # noqa: F401 (for its own sake)
+    from lapsrn_jax.upscaling import batch  # noqa: F401 (for its own sake)
     from lapsrn_jax.weights.files import load_weights
 
     load_weights(weights)

@@ -9,16 +9,16 @@ each takes for a picture of 128 x 128 pixels, as a share of the first's.
 import argparse
 import functools
 
-from benchmarks.timing import in_turns, machine, ratio
 from benchmarks.upscale import pictures
 from lapsrn_jax.data.sources import BUNDLED, evaluation_pictures
 from lapsrn_jax.errors import UserError, reported
-from lapsrn_jax.evaluation.benchmark import evaluate
 from lapsrn_jax.evaluation.protocol import Protocol
+from lapsrn_jax.evaluation.scoring import evaluate
 from lapsrn_jax.evaluation.tables import text_table
 from lapsrn_jax.models import Pyramid
 from lapsrn_jax.upscaling.upscale import Upscaler
 from lapsrn_jax.weights.files import load_weights
+from tools.timing import in_turns, machine, ratio
 
 SIZE, ROUNDS = 128, 7
 

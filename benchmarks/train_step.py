@@ -4,7 +4,7 @@ python -m benchmarks.train_step --recursions 2 --patch 64 --scale 2
 python -m benchmarks.train_step --recursions 8 --patch 512 --scale 4 --dtype bfloat16 --torch python3
 
 `--torch` names any interpreter with PyTorch; it takes the same steps from the same parameters, one after each of ours,
-and must show the same losses. Work is counted by benchmarks/flops.py.
+and must show the same losses. Work is counted by tools/flops.py.
 """
 
 import argparse
@@ -15,7 +15,6 @@ import os
 import pathlib
 import statistics
 import tempfile
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -25,23 +24,14 @@ import ml_collections
 import numpy as np
 from flax.traverse_util import flatten_dict
 
-from benchmarks.flops import step_flops
 from benchmarks.peer import Peer
-from benchmarks.timing import in_turns, machine, ratio
 from configs import default
-from lapsrn_jax import models
-from lapsrn_jax.training.state import create_state, make_optimizer
-from lapsrn_jax.training.step import as_numpy, make_mesh, make_train_step, replicate, shard_batch
+from tools.flops import step_flops
+from tools.timing import in_turns, machine, ratio
+from tools.train_step import TimedStep, random_images
 
 CHECKED = 4  # steps before the timing; the loss of the fourth shows what the first three have done
 TOLERANCE = {"float32": 1e-4, "bfloat16": 1e-2}  # relative, of losses
-
-
-def random_images(batch: int, patch: int, scale: int) -> tuple[np.ndarray, ...]:
-    """A pyramid of noise, from LR to HR patches of `patch` pixels, the same each time: float32 [batch, h, w, 1]."""
-    generator = np.random.default_rng(0)
-    sides = [patch // scale * 2**level for level in range(scale.bit_length())]
-    return tuple(generator.random((batch, side, side, 1), np.float32) for side in sides)
 
 
 def matmul_flops(dtype: str) -> float:
@@ -50,28 +40,6 @@ def matmul_flops(dtype: str) -> float:
     a = jax.random.normal(jax.random.key(0), (size, size), dtype)
     product = jax.jit(jnp.matmul)
     return 2 * size**3 / statistics.median(in_turns({"matmul": lambda: product(a, a)}, 9)["matmul"])
-
-
-class Ours:
-    """The project's step, called with nothing."""
-
-    def __init__(self, config: ml_collections.ConfigDict, images: tuple[np.ndarray, ...], dtype: str) -> None:
-        model, tx, mesh = models.from_settings(config.model), make_optimizer(config), make_mesh()
-        assert isinstance(model, models.Pyramid)
-        self.model = model
-        model = model if dtype == "float32" else model.clone(dtype=dtype)
-        state = create_state(model, tx, config.seed, ema=True)
-        self.params = as_numpy(state.params)
-        self._state = replicate(state, mesh)
-        self._batch = shard_batch({2 ** (len(images) - 1): images}, mesh)
-        self._step = make_train_step(model, tx, mesh, ema_decay=config.optimizer.ema_decay)
-
-    def __call__(self) -> tuple[float, float]:
-        """Loss and seconds."""
-        start = time.perf_counter()
-        self._state, metrics = self._step(self._state, self._batch)
-        jax.block_until_ready((self._state, metrics))
-        return float(metrics["loss"]), time.perf_counter() - start
 
 
 def theirs(peer: Peer, variant: str) -> tuple[float, float]:
@@ -121,7 +89,7 @@ def main() -> None:
         config.model.tying = None
     images = random_images(args.batch, args.patch, args.scale)
 
-    ours = Ours(config, images, args.dtype)
+    ours = TimedStep(config, images, args.dtype)
     steps: dict[str, Callable[[], tuple[float, float]]] = {"ours": ours}
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         about: dict[str, Any] = {}

@@ -14,27 +14,18 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from benchmarks.timing import in_turns, machine
-from benchmarks.train_step import Ours, random_images
 from configs import default
 from lapsrn_jax import models
-
-
-def interval(seconds: list[float], reference: list[float]) -> tuple[float, float, float]:
-    """The median ratio of paired times, and the bounds of its 95 % confidence interval."""
-    ratios = np.array(seconds) / np.array(reference)
-    draws = np.random.default_rng(0).choice(ratios, (10_000, len(ratios)))
-    low, high = np.percentile(np.median(draws, axis=1), [2.5, 97.5])
-    return float(np.median(ratios)), float(low), float(high)
+from tools.timing import in_turns, machine, ratio_interval
+from tools.train_step import TimedStep, random_images
 
 
 def report(what: str, candidates: dict[str, Callable[[], Any]], rounds: int) -> None:
     """Runs the candidates in turns; prints a row for each."""
     seconds = in_turns(candidates, rounds)
     for name in candidates:
-        middle, low, high = interval(seconds[name], seconds["MS"])
+        middle, low, high = ratio_interval(seconds[name], seconds["MS"])
         ratio = "" if name == "MS" else f"{middle:.3f} [{low:.3f}, {high:.3f}]"
         print(f"| {what} | {name} | {1e3 * statistics.median(seconds[name]):.1f} ms | {ratio} |")
 
@@ -71,7 +62,9 @@ def main() -> None:
         f"patches of {args.patch} HR pixels, a picture of {args.side} x {args.side} LR pixels (float32)\n"
     )
     print("| | network | median | to MS [95 %] |\n| --- | --- | --- | --- |")
-    report("training step", {name: Ours(config, images, args.dtype) for name, config in configs.items()}, args.rounds)
+    report(
+        "training step", {name: TimedStep(config, images, args.dtype) for name, config in configs.items()}, args.rounds
+    )
     report("one picture", {name: enlarge(config) for name, config in configs.items()}, args.rounds)
 
 

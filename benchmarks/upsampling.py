@@ -5,10 +5,10 @@ python -m benchmarks.upsampling
 
 import statistics
 
-from benchmarks.timing import in_turns, machine, ratio
-from benchmarks.train_step import Ours, random_images
 from configs import quickstart
 from lapsrn_jax.models import layers
+from tools.timing import in_turns, machine, ratio
+from tools.train_step import TimedStep, random_images
 
 ROUNDS = 7
 
@@ -20,7 +20,7 @@ def main() -> None:
     steps = {}
     for name, form in (("phases", layers.conv_transpose_phases), ("lax.conv_transpose", layers.conv_transpose)):
         layers.upsample = form  # type: ignore[assignment]  # the quickstart's model has no biases
-        steps[name] = Ours(config, images, "float32")
+        steps[name] = TimedStep(config, images, "float32")
         steps[name]()  # compiles
     seconds = in_turns(steps, ROUNDS)
 

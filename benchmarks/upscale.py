@@ -23,14 +23,14 @@ import skimage.data
 from flax.traverse_util import flatten_dict
 
 from benchmarks.peer import Peer
-from benchmarks.timing import machine, ratio
 from lapsrn_jax.errors import UserError, reported
+from lapsrn_jax.export import export_model
 from lapsrn_jax.images.color import rgb_to_ycbcr
 from lapsrn_jax.images.io import to_float
-from lapsrn_jax.interop.export import export_model
 from lapsrn_jax.models import Pyramid
 from lapsrn_jax.upscaling.upscale import Upscaler
 from lapsrn_jax.weights.files import load_weights
+from tools.timing import machine, ratio
 
 TORCH, OTHERS = ("PyTorch", "PyTorch, compiled"), ("ONNX Runtime", "OpenVINO", "OpenCV")
 PAUSE = 0.2  # seconds between the programs, whose threads go on looking for work for a while

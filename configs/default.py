@@ -21,7 +21,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.model.tying = tying()
 
     config.data = ml_collections.ConfigDict()
-    config.data.train = "data/DIV2K/DIV2K_train_HR"  # folders, "div2k:FOLDER", "bundled"; "A,3*B": both, B thrice
+    config.data.train = "data/DIV2K/DIV2K_train_HR"  # folders, "div2k:FOLDER", "bundled"
     config.data.validation = "bundled"  # folders, "div2k:FOLDER", "bundled"; "" for none
     config.data.hold_out = 0  # as 10: a tenth of the photographs of data.train go to validation instead; 0 for none
     config.data.scales = (4,)  # with several, the batch is split among them

@@ -1,18 +1,34 @@
-"""Laplacian-pyramid super-resolution with functional weight tying: `upscale` a picture, `load` a network."""
+"""Laplacian-pyramid super-resolution with functional weight tying: `upscale` an image, `load` a network."""
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
+from lapsrn_jax.errors import UserError
+
 if TYPE_CHECKING:
-    from lapsrn_jax.api import load as load
-    from lapsrn_jax.api import upscale as upscale
+    from lapsrn_jax.api import load, upscale
+    from lapsrn_jax.models import LapSRN, Pyramid, Tying
+    from lapsrn_jax.upscaling.upscale import Upscaler
 
 __version__ = "0.1.0"
-__all__ = ["load", "upscale"]
+__all__ = ["LapSRN", "Pyramid", "Tying", "Upscaler", "UserError", "__version__", "load", "upscale"]
+
+# Imported when they are first used: JAX takes a second to import.
+_LAZY = {
+    "LapSRN": "lapsrn_jax.models",
+    "Pyramid": "lapsrn_jax.models",
+    "Tying": "lapsrn_jax.models",
+    "Upscaler": "lapsrn_jax.upscaling.upscale",
+    "load": "lapsrn_jax.api",
+    "upscale": "lapsrn_jax.api",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name in __all__:  # not before they are wanted: JAX takes a second to import
-        from lapsrn_jax import api
-
-        return getattr(api, name)
+    if name in _LAZY:
+        return getattr(importlib.import_module(_LAZY[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(globals().keys() | _LAZY.keys())

@@ -14,10 +14,10 @@ from lapsrn_jax.data.patches import split_batch, training_batches
 from lapsrn_jax.data.photographs import read_photographs
 from lapsrn_jax.data.sources import Picture, training_pictures
 from lapsrn_jax.errors import UserError
-from lapsrn_jax.evaluation.benchmark import evaluate
-from lapsrn_jax.evaluation.costs import parameter_count
+from lapsrn_jax.evaluation.paper.costs import parameter_count
 from lapsrn_jax.evaluation.protocol import Protocol
-from lapsrn_jax.files import appearing
+from lapsrn_jax.evaluation.scoring import evaluate
+from lapsrn_jax.files import atomic_write
 from lapsrn_jax.models import Pyramid
 from lapsrn_jax.training.checkpoints import read_state
 from lapsrn_jax.training.loop import train_and_evaluate
@@ -29,7 +29,7 @@ from studies.probes import probe, untied
 
 PROBED = 2**32 - 1  # the seed of the batch that the probes see, which no cell should have
 PATCHES = 24  # in that batch
-MEMORY = 2**30  # bytes: a fixed budget cuts pictures into the same tiles, whatever a machine has free
+MEMORY = 2**31  # bytes: a fixed budget cuts pictures into the same tiles, whatever a machine has free
 
 Sets = Mapping[str, Sequence[Picture]]
 
@@ -62,7 +62,7 @@ def finish(grid: Grid, cell: Cell, sets: Sets, folder: pathlib.Path) -> bool:
         )
     except ValueError:
         raise UserError("losses or probes are not finite: lower the grid's optimizer.learning_rate") from None
-    with appearing(result_file(folder, cell)) as partial:
+    with atomic_write(result_file(folder, cell)) as partial:
         partial.write_text(f"{{\n{lines}\n}}\n")
     shutil.rmtree(run_folder(folder, cell), ignore_errors=True)  # one that enters now tidies up as well
     return True
@@ -73,6 +73,7 @@ def measure(grid: Grid, cell: Cell, sets: Sets, workdir: pathlib.Path) -> dict[s
     config, tied = grid.config(cell), grid.model(cell.variant)
     free: Pyramid = tied.clone(tying=None)
     states = _states(config, tied, workdir)
+    upscaler = Upscaler(free, untied(tied.tying, states[-1].weights), max_memory=MEMORY)
     batch = probe_batch(config)
     return {
         "variant": cell.variant,
@@ -82,7 +83,7 @@ def measure(grid: Grid, cell: Cell, sets: Sets, workdir: pathlib.Path) -> dict[s
         "device": jax.devices()[0].device_kind,
         "parameters": parameter_count(tied),
         "step_flops": grid.step_flops(cell.variant),
-        "scores": _scores(Upscaler(free, untied(tied.tying, states[-1].weights), MEMORY), sets, config.data.scales),
+        "scores": _scores(upscaler, sets, config.data.scales),
         "loss": _losses(workdir),
         "moments": [
             {"step": int(state.step)} | probe(free, tied.tying, state.params, batch) for state in states

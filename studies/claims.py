@@ -2,11 +2,11 @@
 
 from typing import Literal, NamedTuple
 
-from benchmarks.tying_speed import interval as ratio_interval
 from lapsrn_jax.models import Tying
 from studies.intervals import Interval, t_interval
 from studies.results import Results
 from studies.times import AGAIN
+from tools.timing import ratio_interval
 
 Verdict = Literal["supported", "contradicted", "undecided"]
 

@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 
 import ml_collections
 
-from benchmarks.flops import step_flops
 from lapsrn_jax import models
 from lapsrn_jax.data.patches import split_batch
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.models import Tying
 from lapsrn_jax.training.settings import check_settings
+from tools.flops import step_flops
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.tying_speed import interval as ratio_interval
 from lapsrn_jax.errors import reported
 from lapsrn_jax.evaluation.tables import Table, render
-from lapsrn_jax.files import appearing
+from lapsrn_jax.files import atomic_write
 from studies.claims import Claim, claims, show
 from studies.intervals import standard_error, t_interval
 from studies.plots import draw
 from studies.results import Results, meaning, read_results
+from tools.timing import ratio_interval
 
 DIGITS = {"psnr": 2, "ssim": 4}
 UNITS = {"psnr": "PSNR (dB)", "ssim": "SSIM"}
@@ -220,7 +220,7 @@ def main() -> None:
     with reported():
         results = read_results(folder)
         page = report(results, folder.resolve().name, draw(results, folder))
-        with appearing(folder / "README.md") as partial:
+        with atomic_write(folder / "README.md") as partial:
             partial.write_text(page)
         print(folder / "README.md")
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from lapsrn_jax.data.sources import evaluation_pictures, training_pictures
 from lapsrn_jax.errors import UserError
-from lapsrn_jax.files import appearing
+from lapsrn_jax.files import atomic_write
 from lapsrn_jax.training.folder import differences
 from lapsrn_jax.training.interrupts import STOPPED, StopRequest
 from studies.cells import Sets, finish, result_file, run_folder
@@ -85,7 +85,7 @@ def enter(grid: Grid, folder: pathlib.Path) -> None:
     path = folder / "grid.json"
     with _claim(folder / "runs" / "grid.lock", wait=True):
         if not path.exists():
-            with appearing(path) as partial:
+            with atomic_write(path) as partial:
                 partial.write_text(json.dumps(grid.describe(), indent=1) + "\n")
         for name in differences(json.loads(path.read_text()), grid.describe()):
             raise UserError(f"{folder} holds a study with another {name}: give another --folder")

@@ -12,15 +12,15 @@ from typing import Any
 
 import jax
 
-from benchmarks.timing import in_turns, machine
-from benchmarks.train_step import Ours, random_images
 from lapsrn_jax import models
+from lapsrn_jax.cache import keep_compiled
 from lapsrn_jax.errors import reported
-from lapsrn_jax.files import appearing
-from lapsrn_jax.upscaling.command import keep_compiled
+from lapsrn_jax.files import atomic_write
 from studies.grid import Cell, Grid, load_grid
 from studies.run import enter
 from studies.tying import arguments
+from tools.timing import in_turns, machine
+from tools.train_step import TimedStep, random_images
 
 ROUNDS = 15
 SIDE = 32  # LR pixels of the picture
@@ -43,7 +43,7 @@ def measure(grid: Grid, rounds: int = ROUNDS) -> dict[str, Any]:
         return lambda: apply(params, lr)
 
     def step(name: str) -> Callable[[], Any]:
-        return Ours(grid.config(Cell(name, grid.seeds[0])), images, grid.base.training.dtype)
+        return TimedStep(grid.config(Cell(name, grid.seeds[0])), images, grid.base.training.dtype)
 
     names = {name: name for name in grid.variants}
     names |= {f"{(first := next(iter(names)))}{AGAIN}": first}
@@ -62,7 +62,7 @@ def main() -> None:
         grid, path = load_grid(args.config), args.folder / "times.json"
         enter(grid, args.folder)
         times = measure(grid)
-        with appearing(path) as partial:
+        with atomic_write(path) as partial:
             partial.write_text(json.dumps(times) + "\n")
         print(path)
 

@@ -43,7 +43,7 @@ def main() -> None:
     with reported():
         from absl import logging
 
-        from lapsrn_jax.upscaling.command import keep_compiled
+        from lapsrn_jax.cache import keep_compiled
         from studies.grid import load_grid
         from studies.run import run_grid
 

@@ -12,11 +12,10 @@ from tests.conftest import ROOT
 
 # A package may import itself and those below it.
 LAYERS = [
-    ("errors", "files"),
+    ("errors", "files", "cache"),
     "images",
-    ("models", "data"),
-    "interop",
-    "weights",
+    ("models", "data", "photos"),
+    ("weights", "export"),
     "upscaling",
     ("evaluation", "api"),
     "training",
@@ -53,8 +52,30 @@ def test_files_stay_short_and_libraries_stay_in_their_place(path):
     libraries = {name.split(".")[0] for name in imported(path)}
     assert "orbax" not in libraries or path.name == "checkpoints.py"
     assert "tensorboardX" not in libraries or path.name == "logs.py"
-    if path.parent.name in ("images", "data"):
+    if path.parent.name in ("images", "photos", "data", "prepare"):
         assert not libraries & {"jax", "flax", "optax"}
+
+
+def test_the_paper_is_on_top_of_the_evaluation():
+    for path in (ROOT / "lapsrn_jax" / "evaluation").glob("*.py"):
+        assert not any(name.startswith("lapsrn_jax.evaluation.paper") for name in imported(path)), path
+
+
+# Folders beside the package, and those that each may import.
+PROGRAMS: dict[str, set[str]] = {
+    "lapsrn_jax": set(),
+    "configs": {"lapsrn_jax"},
+    "tools": {"lapsrn_jax", "configs"},
+    "benchmarks": {"lapsrn_jax", "configs", "tools"},
+    "studies": {"lapsrn_jax", "configs", "tools"},
+}
+
+
+@pytest.mark.parametrize("folder", PROGRAMS)
+def test_nothing_imports_from_the_programs_but_their_own(folder):
+    for path in (ROOT / folder).rglob("*.py"):
+        others = {name.split(".")[0] for name in imported(path)} & PROGRAMS.keys() - {folder}
+        assert others <= PROGRAMS[folder], path
 
 
 CONFIGS = sorted(path for path in (ROOT / "configs").glob("*.py") if path.stem not in ("__init__", "default"))

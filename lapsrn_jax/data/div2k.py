@@ -1,99 +1,12 @@
-"""DIV2K's high-resolution photographs: downloaded, checked, and packed as a TFDS dataset that needs no TensorFlow.
+"""DIV2K's photographs, read from the dataset that `lapsrn prepare div2k` packs."""
 
-TFDS's own `div2k` needs TensorFlow to be prepared, and downloads the low-resolution pictures, which are not used here.
-"""
-
-import importlib.util
 import pathlib
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-import tqdm
 
-from lapsrn_jax.data.archives import extract_images
-from lapsrn_jax.data.downloads import PATIENT, Patience, download
-from lapsrn_jax.data.folders import WrongPictures, arriving, decoded
 from lapsrn_jax.errors import UserError
-from lapsrn_jax.images.io import find_images
-
-URL = "http://data.vision.ee.ethz.ch/cvl/DIV2K/"
-_SHARD = 100  # photographs in a file of the dataset: about half a gigabyte
-
-
-class Part(NamedTuple):
-    """An archive of DIV2K: what it and its folder are called, how many pictures it has, how many bytes at most."""
-
-    name: str
-    images: int
-    largest: int
-
-
-PARTS = {
-    "train": Part("DIV2K_train_HR", 800, 8 << 30),
-    "validation": Part("DIV2K_valid_HR", 100, 1 << 30),
-}
-
-
-def prepare_div2k(
-    folder: pathlib.Path, url: str = URL, patience: Patience = PATIENT, parts: Mapping[str, Part] = PARTS
-) -> None:
-    """Puts DIV2K into `folder`, as folders of PNGs and, where TFDS is installed, as an array_record dataset.
-
-    What is there already is not done again. An archive that lies in `folder` is used instead of downloaded, and kept.
-
-    Args:
-      folder: where to.
-      url: where the archives are.
-      patience: of the downloads.
-      parts: the archives, by the names of their splits in the dataset.
-
-    Raises:
-      UserError: a download that failed (what has arrived is kept), an archive that is not DIV2K's (it is removed if it
-        was downloaded), a folder that is no longer whole, or a place that cannot be written.
-    """
-    for part in parts.values():
-        _prepare_part(folder, url, patience, part)
-    if importlib.util.find_spec("tensorflow_datasets") is None:
-        print(f"tensorflow-datasets is not installed: use --config.data.train={folder / parts['train'].name}")
-        return
-    if (version := _dataset(folder)).is_dir():
-        print(f"{version}: done already")
-    else:
-        print(f"{version}: packing")
-        _pack(folder, parts)
-        print(f"{version}: done")
-
-
-def _prepare_part(folder: pathlib.Path, url: str, patience: Patience, part: Part) -> None:
-    target, archive = folder / part.name, folder / f"{part.name}.zip"
-    if target.exists():
-        if (here := len(find_images(target))) != part.images:
-            raise UserError(f"{target} holds {here} images, not {part.images}: remove it and run the command again")
-        print(f"{target}: done already")
-        return
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"cannot write to {folder}: {error.strerror}") from None
-    if own := archive.exists():
-        print(f"{archive}: is there, not downloaded")
-    else:
-        print(f"{archive}: downloading from {url}")
-        download(f"{url.rstrip('/')}/{archive.name}", archive, patience)
-    try:
-        with arriving(target) as temporary:
-            extract_images(archive, temporary, part.images, part.largest)
-            for _ in decoded(temporary, part.images, archive.name):
-                pass
-    except WrongPictures as error:
-        if own:
-            raise UserError(f"{error}: remove {archive} and run the command again") from None
-        archive.unlink()
-        raise UserError(f"{error}: run the command again, or give another --url than {url}") from None
-    if not own:
-        archive.unlink()
-    print(f"{target}: {part.images} photographs, checked")
 
 
 class Split:
@@ -125,52 +38,23 @@ def open_div2k(folder: pathlib.Path, split: str) -> Split:
     Raises:
       UserError: no dataset there, no such split in it, or TFDS is not installed.
     """
-    version = _dataset(pathlib.Path(folder))
+    version = dataset_folder(pathlib.Path(folder))
     if not version.is_dir():
         raise UserError(f"no DIV2K dataset in {folder}: run lapsrn prepare div2k --folder {folder}")
-    builder = _tfds().builder_from_directory(version)
+    builder = import_tfds().builder_from_directory(version)
     if split not in builder.info.splits:
         raise UserError(f"DIV2K has no split {split!r}, only {' and '.join(builder.info.splits)}")
     files = [pathlib.Path(path) for path in builder.info.splits[split].filepaths]
     return Split(builder.as_data_source(split), files)
 
 
-def _dataset(folder: pathlib.Path) -> pathlib.Path:
+def dataset_folder(folder: pathlib.Path) -> pathlib.Path:
+    """Where in `folder` the dataset is."""
     return folder / "div2k_hr" / "1.0.0"
 
 
-def _pack(folder: pathlib.Path, parts: Mapping[str, Part]) -> None:
-    """Writes the dataset one photograph at a time, in the order of their names.
-
-    Not as a `GeneratorBasedBuilder`: from 1 GB on, that sorts its examples by means of TensorFlow, to shuffle them.
-    """
-    tfds = _tfds()
-    final = _dataset(folder)
-    with arriving(final) as temporary:
-        identity = tfds.core.DatasetIdentity(
-            name=final.parent.name, version=final.name, data_dir=str(temporary), module_name=__name__
-        )
-        info = tfds.core.DatasetInfo(
-            builder=identity,
-            description="The high-resolution photographs of DIV2K.",
-            features=tfds.features.FeaturesDict(
-                {
-                    "name": tfds.features.Text(),
-                    "image": tfds.features.Image(shape=(None, None, 3), encoding_format="png"),
-                }
-            ),
-            homepage="https://data.vision.ee.ethz.ch/cvl/DIV2K/",
-            disable_shuffling=True,
-        )
-        writer = tfds.core.SequentialWriter(info, _SHARD, file_format="array_record")
-        writer.initialize_splits(list(parts))
-        for split, part in parts.items():
-            for path in tqdm.tqdm(find_images(folder / part.name), desc=part.name, unit="image", leave=False):
-                writer.add_examples({split: [{"name": path.stem, "image": path}]})
-        writer.close_all()
-
-
-def _tfds() -> Any:
+def import_tfds() -> Any:
+    """The module `tensorflow_datasets`; `UserError` if it is not installed: it is an extra."""
     try:
         import tensorflow_datasets
     except ImportError as error:

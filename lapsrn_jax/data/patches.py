@@ -19,8 +19,8 @@ from lapsrn_jax.images.color import luminance
 from lapsrn_jax.images.io import to_float
 from lapsrn_jax.images.resize import imresize, resize_window, scaled_size
 
-Pyramid = tuple[np.ndarray, ...]
-Batch = dict[int, Pyramid]
+ImagePyramid = tuple[np.ndarray, ...]
+HostBatch = dict[int, ImagePyramid]
 
 RESCALES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)  # the LapSRN authors' augmentation
 
@@ -56,7 +56,7 @@ def training_batches(
     process: int = 0,
     processes: int = 1,
     channels: int = 1,
-) -> grain.MapDataset[Batch]:
+) -> grain.MapDataset[HostBatch]:
     """Batches of one process; element i is batch `batches.start + i`, the same whenever and wherever it is asked for.
 
     Args:
@@ -79,7 +79,7 @@ def training_batches(
     total = sum(batch_sizes.values())
     scale_of = [scale for scale, size in batch_sizes.items() for _ in range(size)]  # by the position in a batch
 
-    def sample(scale_and_photograph: tuple[int, np.ndarray], rng: np.random.Generator) -> Pyramid:
+    def sample(scale_and_photograph: tuple[int, np.ndarray], rng: np.random.Generator) -> ImagePyramid:
         scale, photograph = scale_and_photograph
         return augmented(cut_patch(photograph, scale, patch_size, rng, channels), rng)
 
@@ -92,7 +92,7 @@ def training_batches(
         .random_map(sample)
     )
 
-    def batch(number: int) -> Batch:
+    def batch(number: int) -> HostBatch:
         result, first = {}, number * total
         for scale, size in batch_sizes.items():
             ours = range(first + size * process // processes, first + size * (process + 1) // processes)
@@ -103,7 +103,7 @@ def training_batches(
     return grain.MapDataset.range(batches.start, batches.stop).map(batch)
 
 
-def prefetched(batches: grain.MapDataset[Batch], workers: int) -> grain.IterDataset[Batch]:
+def prefetched(batches: grain.MapDataset[HostBatch], workers: int) -> grain.IterDataset[HostBatch]:
     """The batches in order, made ahead: by four threads, or by `workers` processes, if there are to be any."""
     if workers:
         iterable = batches.to_iter_dataset(grain.ReadOptions(num_threads=1, prefetch_buffer_size=2))
@@ -120,7 +120,7 @@ def _leave_signals_to_the_trainer(worker: int, workers: int) -> None:
 
 def cut_patch(
     photograph: np.ndarray, scale: int, patch_size: int, rng: np.random.Generator, channels: int = 1
-) -> Pyramid:
+) -> ImagePyramid:
     """A random patch of the photograph, shrunk by a random factor, as a pyramid from LR to HR.
 
     Each image equals that part of what the evaluation protocol would make of the whole shrunk photograph: it is made
@@ -150,7 +150,7 @@ def cut_patch(
     return (level(scale), *(level(scale >> i) for i in between), level(1))
 
 
-def augmented(pyramid: Pyramid, rng: np.random.Generator) -> Pyramid:
+def augmented(pyramid: ImagePyramid, rng: np.random.Generator) -> ImagePyramid:
     """One of the eight rotations and reflections, the same for all images."""
     turns, mirror = rng.integers(4), rng.integers(2)
     return tuple(np.ascontiguousarray(np.rot90(image[:, ::-1] if mirror else image, turns)) for image in pyramid)

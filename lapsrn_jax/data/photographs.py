@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import pathlib
 import shutil
 import tempfile
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 import tqdm
 
+from lapsrn_jax.cache import cache_folder
 from lapsrn_jax.data.sources import Picture
 from lapsrn_jax.errors import UserError
 
@@ -48,38 +48,31 @@ class Photographs:
         return [self._shapes[i] for i in self._indices]
 
     def select(self, indices: Sequence[int]) -> "Photographs":
-        """The pictures with these indices, in this order, any of them more than once."""
+        """The pictures with these indices, in this order."""
         selection = Photographs(self._folder)
         selection._indices = [self._indices[i] for i in indices]
         return selection
 
 
-def cache_folder() -> pathlib.Path:
-    """Where decoded photographs are kept: `lapsrn_jax` in $XDG_CACHE_HOME, by default in ~/.cache."""
-    return pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "lapsrn_jax"
-
-
 def read_photographs(pictures: Sequence[Picture], smallest: int) -> Photographs:
-    """The pictures, decoded before or now; one that is listed twice counts twice.
+    """The pictures, from the cache if they were decoded before.
 
     Pictures with a side below `smallest` pixels cannot give a patch: they are named and left out.
 
     Raises:
       UserError: a picture that cannot be read, none that is large enough, or a cache folder that cannot be written.
     """
-    unique = list(dict.fromkeys(pictures))
-    photographs = _decoded(unique)
+    photographs = _decoded(pictures)
     large = [min(shape[:2]) >= smallest for shape in photographs.shapes()]
-    left_out = [picture.name for picture, fits in zip(unique, large, strict=True) if not fits]
+    left_out = [picture.name for picture, fits in zip(pictures, large, strict=True) if not fits]
     if not any(large):
         raise UserError(
-            f"all {len(unique)} images are smaller than a patch of {smallest} pixels, such as {unique[0].name}: "
+            f"all {len(pictures)} images are smaller than a patch of {smallest} pixels, such as {pictures[0].name}: "
             "lower data.patch_size"
         )
     if left_out:
         print(f"left out, smaller than a patch of {smallest} pixels: {', '.join(left_out)}", flush=True)
-    position = {picture: i for i, picture in enumerate(unique)}
-    return photographs.select([position[picture] for picture in pictures if large[position[picture]]])
+    return photographs.select([i for i, fits in enumerate(large) if fits])
 
 
 def _decoded(pictures: Sequence[Picture]) -> Photographs:

@@ -3,16 +3,18 @@
 import functools
 import hashlib
 import importlib.util
+import os
 import pathlib
-import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from lapsrn_jax.errors import UserError
+from lapsrn_jax.files import sha256
 from lapsrn_jax.images.io import find_images, read_image
 
+BENCHMARKS = ("Set5", "Set14", "BSD100", "Urban100", "Manga109")  # the sets that papers report
 BUNDLED = "bundled"
 _BUNDLED_TRAIN = ("brick.png", "camera.png", "coffee.png", "grass.png", "gravel.png", "hubble_deep_field.jpg",
                   "ihc.png", "motorcycle_left.png", "motorcycle_right.png")  # fmt: skip
@@ -39,24 +41,20 @@ def training_pictures(sources: str) -> list[Picture]:
 
     Args:
       sources: separated by commas, each a folder, searched to any depth; or "div2k:FOLDER", what `lapsrn prepare div2k`
-        left in FOLDER; or "bundled", scikit-image's photographs. As "3*SOURCE" each picture is listed three times, and
-        used three times an epoch.
+        left in FOLDER; or "bundled", scikit-image's photographs.
 
     Raises:
       UserError: no such source, or no picture in it.
     """
     pictures: list[Picture] = []
     for source in sources.split(","):
-        weight, name = re.fullmatch(r"\s*(?:(\d+)\*)?(.*?)\s*", source).groups()  # type: ignore[union-attr]
+        name = source.strip()
         if not name:
             raise UserError(f"data.train is {sources!r}: name folders, separated by commas")
         if name.startswith(_DIV2K):
-            found = _div2k(name, "train")
+            pictures += _div2k(name, "train")
         else:
-            found = _files(_bundled(_BUNDLED_TRAIN) if name == BUNDLED else _find(name))
-        pictures += found * int(weight or 1)
-    if not pictures:
-        raise UserError(f"{sources!r} names no photographs")
+            pictures += _files(_bundled(_BUNDLED_TRAIN) if name == BUNDLED else _find(name))
     return pictures
 
 
@@ -70,7 +68,7 @@ def hold_out(pictures: Sequence[Picture], every: int) -> tuple[list[Picture], li
     """
     if not every:
         return list(pictures), []
-    out = {picture: int.from_bytes(picture.digest()) % every == 0 for picture in dict.fromkeys(pictures)}
+    out = {picture: int.from_bytes(picture.digest()) % every == 0 for picture in pictures}
     if all(out.values()):
         raise UserError(f"data.hold_out={every} leaves nothing to train on of {len(out)} photograph(s): add others")
     return [picture for picture in pictures if not out[picture]], [picture for picture in out if out[picture]]
@@ -90,10 +88,34 @@ def evaluation_pictures(source: str) -> list[Picture]:
     return _files(_bundled(_BUNDLED_HELD_OUT) if source == BUNDLED else find_images(source))
 
 
+def evaluation_sets(sources: Sequence[str]) -> dict[str, list[Picture]]:
+    """The sets of photographs to score, by name.
+
+    Args:
+      sources: as `evaluation_pictures` takes them, each one set, with the name of its folder; or folders that hold some
+        of `BENCHMARKS`, each of which is a set.
+
+    Raises:
+      UserError: as `evaluation_pictures`; two sets of one name.
+    """
+    sets: dict[str, list[Picture]] = {}
+    for source in sources:
+        inside = [os.path.join(source, name) for name in BENCHMARKS if os.path.isdir(os.path.join(source, name))]
+        for each in inside or [source]:
+            name = pathlib.Path(each).resolve().name
+            if name in sets:
+                raise UserError(f"two sets of --data are named {name}: leave one out")
+            sets[name] = evaluation_pictures(each)
+    return sets
+
+
+def picture_file(path: str | os.PathLike[str]) -> Picture:
+    """The photograph in a file, which need not be there yet."""
+    return Picture(os.fspath(path), functools.partial(_file_digest, path), functools.partial(read_image, path))
+
+
 def _files(paths: Sequence[pathlib.Path]) -> list[Picture]:
-    return [
-        Picture(str(path), functools.partial(_file_digest, path), functools.partial(read_image, path)) for path in paths
-    ]
+    return [picture_file(path) for path in paths]
 
 
 def _find(folder: str) -> list[pathlib.Path]:
@@ -124,6 +146,5 @@ def _bundled(names: Sequence[str]) -> list[pathlib.Path]:
     return [pathlib.Path(spec.origin).parent / "data" / name for name in names]
 
 
-def _file_digest(path: pathlib.Path) -> bytes:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
+def _file_digest(path: str | os.PathLike[str]) -> bytes:
+    return bytes.fromhex(sha256(path))

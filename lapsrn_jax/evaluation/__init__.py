@@ -1,1 +1,1 @@
-"""Scores that can be compared with published ones: metrics, protocol, benchmark runs, tables."""
+"""Scores that can be compared with published ones: metrics, protocol, scoring, figures, tables."""

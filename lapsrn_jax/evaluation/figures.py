@@ -1,6 +1,7 @@
-"""Pictures that show what the numbers mean: the photograph with a crop marked, and the crop as each model has it."""
+"""Figures that show what scores mean: originals with a crop marked, and the crop as each network makes it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import PIL.Image
@@ -8,65 +9,157 @@ import PIL.ImageDraw
 import PIL.ImageFont
 from scipy.ndimage import uniform_filter
 
+from lapsrn_jax.errors import UserError
 from lapsrn_jax.images.color import luminance
 from lapsrn_jax.images.io import to_float
 
-PANEL = 360  # pixels, height and width of a crop in the figure
-_CAPTION, _GAP, _FONT_SIZE = 56, 10, 20
-_MARK = (230, 30, 30)
+PANEL = 360  # pixels, the height of a crop in the figure, or near it where a given crop does not divide it
+GAP, MARGIN = 14, 24  # pixels
+_SIDES = [side for side in range(24, 181) if PANEL % side == 0]
+_FONT, _LINE = 24, 32
+_CAPTION = 2 * _LINE + 10
+_MARK, _FRAME = (220, 20, 40), (190, 190, 190)
 
-Crop = tuple[int, int, int]
-"""Left, top and side of a square, in pixels."""
+
+class Crop(NamedTuple):
+    """A part of an image, in pixels."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+    @property
+    def corners(self) -> tuple[int, int, int, int]:
+        """(left, top, right, bottom), as Pillow takes them."""
+        return (self.left, self.top, self.left + self.width, self.top + self.height)
 
 
-def telling_crop(baseline: np.ndarray, sr: np.ndarray, hr: np.ndarray, side: int = 90) -> Crop:
-    """The square in which `sr` is most nearer to `hr` than `baseline` is, in squared error of luminance.
+class Example(NamedTuple):
+    """A photograph and what networks make of it.
 
-    All three are uint8 pictures of one size. The square shrinks to fit a smaller picture.
+    Attributes:
+      name: of the photograph.
+      hr: the original, uint8 [H, W] or [H, W, 3].
+      results: the enlarged images by the name of the network, uint8, of the size of `hr`.
+      scores: (PSNR in dB, SSIM) by the name of the network, of the whole image.
     """
-    side = min(side, *hr.shape[:2])
+
+    name: str
+    hr: np.ndarray
+    results: Mapping[str, np.ndarray]
+    scores: Mapping[str, tuple[float, float]]
+
+
+def most_improved_crop(baseline: np.ndarray, sr: np.ndarray, hr: np.ndarray, side: int | None = None) -> Crop:
+    """The square in which `sr` gains most over `baseline`, by the squared error of luminance against `hr`.
+
+    Args:
+      baseline: uint8 image of the size of `hr`.
+      sr: likewise.
+      hr: the original.
+      side: of the square, in pixels; about a fifth of the image's shorter side if None, and never more than that side.
+    """
+    shorter = min(hr.shape[:2])
+    side = min(min(_SIDES, key=lambda choice: abs(choice - shorter / 5)) if side is None else side, shorter)
     baseline_y, sr_y, hr_y = (luminance(to_float(image)) for image in (baseline, sr, hr))
     gain = uniform_filter((baseline_y - hr_y) ** 2 - (sr_y - hr_y) ** 2, size=side)
     half = side // 2
     inside = gain[half : gain.shape[0] - side + half + 1, half : gain.shape[1] - side + half + 1]
     top, left = np.unravel_index(inside.argmax(), inside.shape)
-    return int(left), int(top), side
+    return Crop(int(left), int(top), side, side)
 
 
-def comparison(
-    hr: np.ndarray, results: Mapping[str, np.ndarray], captions: Mapping[str, str], crop: Crop
-) -> np.ndarray:
-    """A figure, uint8 [height, width, 3]: the original with the crop marked, the crop of each result and the original.
+def comparison(examples: Sequence[Example], scale: int, crop: Crop | None = None) -> np.ndarray:
+    """A figure, uint8 [height, width, 3]: for each example the original, and the crop as each network has it.
 
     Args:
-      hr: uint8 picture, [H, W] or [H, W, 3].
-      results: uint8 pictures of the same size by the name of what made them.
-      captions: a second line for each result, such as its scores.
-      crop: what the panels show.
+      examples: all with the same networks.
+      scale: by which the networks enlarged; it stands in the captions.
+      crop: what the panels show; if None, where the last network gains most over the first.
+
+    Raises:
+      UserError: the crop does not lie inside an image.
     """
-    left, top, side = crop
-    box = (left, top, left + side, top + side)
-    original = PIL.Image.fromarray(hr).convert("RGB")
-    whole = original.copy()
-    stroke = max(2, round(max(whole.size) / 200))
-    PIL.ImageDraw.Draw(whole).rectangle(box, outline=_MARK, width=stroke)
-    whole = whole.resize((max(1, round(PANEL * whole.width / whole.height)), PANEL), PIL.Image.Resampling.LANCZOS)
+    return np.asarray(_drawn(examples, [_crop_of(example, crop) for example in examples], scale))
 
-    panels = [(whole, "original", f"{original.width} x {original.height}")]
-    pictures = {name: PIL.Image.fromarray(image).convert("RGB") for name, image in results.items()}
-    for name, picture in [*pictures.items(), ("original", original)]:
-        # Nearest neighbour: the figure must show the result's pixels, not another interpolation of them.
-        enlarged = picture.crop(box).resize((PANEL, PANEL), PIL.Image.Resampling.NEAREST)
-        panels.append((enlarged, name, captions.get(name, "")))
 
-    width = sum(panel.width for panel, _, _ in panels) + _GAP * (len(panels) + 1)
-    figure = PIL.Image.new("RGB", (width, PANEL + 2 * _GAP + _CAPTION), "white")
-    draw, font = PIL.ImageDraw.Draw(figure), PIL.ImageFont.load_default(_FONT_SIZE)
-    x = _GAP
-    for panel, name, caption in panels:
-        figure.paste(panel, (x, _GAP))
-        for line, text in enumerate((name, caption)):
-            y = PANEL + 2 * _GAP + line * (_FONT_SIZE + 6)
-            draw.text((x + panel.width / 2, y), text, fill="black", font=font, anchor="ma")
-        x += panel.width + _GAP
-    return np.asarray(figure)
+def _crop_of(example: Example, crop: Crop | None) -> Crop:
+    height, width = example.hr.shape[:2]
+    if crop is None:
+        images = list(example.results.values())
+        return most_improved_crop(images[0], images[-1], example.hr)
+    if crop.left + crop.width > width or crop.top + crop.height > height:
+        raise UserError(f"the crop {','.join(map(str, crop))} is not inside {example.name}: {width} x {height} pixels")
+    return crop
+
+
+def _drawn(examples: Sequence[Example], crops: Sequence[Crop], scale: int) -> PIL.Image.Image:
+    """The originals in a first column, as high as the one line or two of panels beside them."""
+    count = 1 + len(examples[0].results)
+    lines = 1 if count <= 3 or count == 5 else 2
+    columns = -(-count // lines)
+    # A whole number of the figure's pixels for each of the result's: enlarged, but not interpolated.
+    factors = [max(1, round(PANEL / crop.height)) for crop in crops]
+    sizes = [(crop.width * factor, crop.height * factor) for crop, factor in zip(crops, factors, strict=True)]
+    heights = [lines * (height + _CAPTION) - _CAPTION for _, height in sizes]
+    wholes = [_whole(e.hr, crop, height) for e, crop, height in zip(examples, crops, heights, strict=True)]
+    first = max(whole.width for whole in wholes)
+    cell = max(width for width, _ in sizes) + GAP
+
+    figure_size = (
+        2 * MARGIN + first + columns * cell,
+        2 * MARGIN - GAP + sum(heights) + len(examples) * (_CAPTION + GAP),
+    )
+    figure = PIL.Image.new("RGB", figure_size, "white")
+    top = MARGIN
+    for example, crop, (width, height), whole in zip(examples, crops, sizes, wholes, strict=True):
+        left = MARGIN + first - whole.width  # beside its crops, whatever the others' width
+        _place(figure, whole, left, top)
+        size = [(f"{example.hr.shape[1]} x {example.hr.shape[0]}", False)]
+        _write(figure, left + whole.width / 2, top + whole.height, f"{example.name} (x{scale})", size)
+        for i, (image, name, caption) in enumerate(_panels(example)):
+            x, y = MARGIN + first + GAP + i % columns * cell, top + i // columns * (height + _CAPTION)
+            panel = PIL.Image.fromarray(image).convert("RGB").crop(crop.corners)
+            _place(figure, panel.resize((width, height), PIL.Image.Resampling.NEAREST), x, y)
+            _write(figure, x + width / 2, y + height, name, caption)
+        top += whole.height + _CAPTION + GAP
+    return figure
+
+
+def _panels(example: Example) -> list[tuple[np.ndarray, str, list[tuple[str, bool]]]]:
+    """For each panel its picture, its title, and the parts of its second line, the best scores marked."""
+    best = [max(score[i] for score in example.scores.values()) for i in (0, 1)]
+    panels = [(example.hr, "HR", [("PSNR", False), ("SSIM", False)])]
+    for name, image in example.results.items():
+        psnr, ssim = example.scores[name]
+        panels.append((image, name, [(f"{psnr:.2f} dB", psnr == best[0]), (f"{ssim:.4f}", ssim == best[1])]))
+    return panels
+
+
+def _whole(hr: np.ndarray, crop: Crop, height: int) -> PIL.Image.Image:
+    """The original at the figure's size, the crop marked with a line of the figure's pixels."""
+    zoom = height / hr.shape[0]
+    size = (max(1, round(hr.shape[1] * zoom)), height)
+    whole = PIL.Image.fromarray(hr).convert("RGB").resize(size, PIL.Image.Resampling.LANCZOS)
+    left, top, right, bottom = (round(zoom * corner) for corner in crop.corners)
+    PIL.ImageDraw.Draw(whole).rectangle((left - 2, top - 2, right + 1, bottom + 1), outline=_MARK, width=4)
+    return whole
+
+
+def _place(figure: PIL.Image.Image, panel: PIL.Image.Image, left: int, top: int) -> None:
+    """Pastes a panel, with a thin frame around it: a white one would have no edge."""
+    frame = (left - 1, top - 1, left + panel.width, top + panel.height)
+    PIL.ImageDraw.Draw(figure).rectangle(frame, outline=_FRAME)
+    figure.paste(panel, (left, top))
+
+
+def _write(figure: PIL.Image.Image, centre: float, top: float, title: str, caption: Sequence[tuple[str, bool]]) -> None:
+    """Two lines below a panel; of the second, what is marked is bold."""
+    draw, font = PIL.ImageDraw.Draw(figure), PIL.ImageFont.load_default(_FONT)
+    draw.text((centre, top + 6), title, fill="black", font=font, anchor="ma")
+    parts = [part for text, bold in caption for part in ((" / ", False), (text, bold))][1:]
+    x = centre - sum(font.getlength(text) for text, _ in parts) / 2
+    for text, bold in parts:
+        draw.text((x, top + 6 + _LINE), text, fill="black", font=font, anchor="la", stroke_width=0.6 if bold else 0)
+        x += font.getlength(text)

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lapsrn_jax.errors import UserError
-from lapsrn_jax.evaluation.benchmark import Record
-from lapsrn_jax.files import appearing
+from lapsrn_jax.evaluation.scoring import Record
+from lapsrn_jax.files import atomic_write
 
-FORMATS = ("markdown", "csv", "latex", "json")
+TABLE_FORMATS = ("markdown", "csv", "latex", "json")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,27 +36,21 @@ class Table:
 
 
 def render(tables: Sequence[Table], form: str) -> str:
-    """The tables, one after the other, in one of `FORMATS`; ends with a line break."""
+    """The tables, one after the other, in one of `TABLE_FORMATS`; ends with a line break."""
     if form == "json":
-        return json.dumps([dataclasses.asdict(table) for table in map(_plain, tables)], indent=2) + "\n"
+        return as_json([dataclasses.asdict(table) for table in tables])
     write = {"markdown": _markdown, "csv": _csv, "latex": _latex}[form]
     return "\n\n".join(write(table) for table in tables) + "\n"
 
 
-def check_output(path: pathlib.Path | None) -> None:
-    """Raises `UserError` unless a table can be written to `path`: to be asked before the hours of scoring."""
-    if path is not None and (path.is_dir() or not path.resolve().parent.is_dir()):
-        raise UserError(f"cannot write the table to {path}: name a file in a folder that there is")
-
-
 def write_tables(tables: Sequence[Table], form: str, path: pathlib.Path | None) -> None:
-    """Prints the tables in one of `FORMATS`, or writes them to a file; `UserError` where that cannot be written."""
+    """Prints the tables in one of `TABLE_FORMATS`, or writes them to a file; `UserError` if that fails."""
     text = render(tables, form)
     if path is None:
         print(text, end="")
         return
     try:
-        with appearing(path) as partial:
+        with atomic_write(path) as partial:
             partial.write_text(text)
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror}") from None
@@ -65,16 +59,17 @@ def write_tables(tables: Sequence[Table], form: str, path: pathlib.Path | None) 
 def text_table(records: Sequence[Record]) -> str:
     """A row for each set and scale, a column for each model (Markdown, aligned), the protocol below."""
     models = list(dict.fromkeys(record["model"] for record in records))
+    images = {(record["set"], record["scale"]): record["images"] for record in records}
     cells = {(record["set"], record["scale"], record["model"]): record for record in records}
     rows = [["set", "scale", "images", *models]]
     if len(models) == 2:
         rows[0].append("gain")
-    for set_name, scale in dict.fromkeys((record["set"], record["scale"]) for record in records):
-        row = [cells[set_name, scale, model] for model in models]
-        line = [set_name, f"x{scale}", str(row[0]["images"])]
-        line += [f"{cell['psnr']:.2f} / {cell['ssim']:.4f}" for cell in row]
+    for (set_name, scale), count in images.items():
+        row = [cells.get((set_name, scale, model)) for model in models]
+        line = [set_name, f"x{scale}", str(count)]
+        line += [f"{cell['psnr']:.2f} / {cell['ssim']:.4f}" if cell else "-" for cell in row]
         if len(models) == 2:
-            line.append(f"{row[1]['psnr'] - row[0]['psnr']:+.2f} dB")
+            line.append(f"{row[1]['psnr'] - row[0]['psnr']:+.2f} dB" if row[0] and row[1] else "-")
         rows.append(line)
     return "\n".join([*_grid(rows), "", "PSNR (dB) / SSIM, " + records[0]["protocol"]])
 
@@ -119,13 +114,14 @@ def _escaped(text: str) -> str:
     return text
 
 
-def _plain(table: Table) -> Table:
-    """Without infinities (of a perfect PSNR), which JSON has not."""
-    records = [
-        {
-            name: None if isinstance(value, float) and not math.isfinite(value) else value
-            for name, value in record.items()
-        }
-        for record in table.records
-    ]
-    return dataclasses.replace(table, records=records)
+def as_json(value: Any) -> str:
+    """JSON of lists, mappings and numbers, with null for infinite ones (a perfect PSNR); ends with a line break."""
+    return json.dumps(_finite(value), indent=2) + "\n"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _finite(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,1 +1,1 @@
-"""What a picture is: reading and writing, colour, resizing. Without JAX."""
+"""Images as arrays: colour, resizing, reading and writing 8-bit files. Without JAX."""

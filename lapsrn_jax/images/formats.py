@@ -41,20 +41,20 @@ if PIL.features.check("avif"):  # decoders refuse larger ones
     avif = {"quality": 90, "subsampling": "4:4:4"}
     _ALL.append(Format("AVIF", (".avif",), 32768, max_pixels=2**28, gray=False, resolution=False, options=avif))
 
-FORMATS = {suffix: format for format in _ALL for suffix in format.suffixes}
-NAMES = [format.name for format in _ALL]
+FORMAT_OF_SUFFIX = {suffix: format for format in _ALL for suffix in format.suffixes}
+PILLOW_NAMES = [format.name for format in _ALL]
 
 
 def format_of(target: str | os.PathLike[str]) -> Format:
     """The format that the suffix of a path names, or a bare name such as "PNG".
 
     Raises:
-      UserError: it names none of `FORMATS`.
+      UserError: it names none of `FORMAT_OF_SUFFIX`.
     """
     suffix = pathlib.PurePath(target).suffix or f".{target}"
-    if suffix.lower() not in FORMATS:
-        raise UserError(f"cannot write {target}: its suffix must be one of {', '.join(sorted(FORMATS))}")
-    return FORMATS[suffix.lower()]
+    if suffix.lower() not in FORMAT_OF_SUFFIX:
+        raise UserError(f"cannot write {target}: its suffix must be one of {', '.join(sorted(FORMAT_OF_SUFFIX))}")
+    return FORMAT_OF_SUFFIX[suffix.lower()]
 
 
 def check_writable(target: str | os.PathLike[str], size: tuple[int, int], channels: int, alpha: bool) -> None:

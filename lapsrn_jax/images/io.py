@@ -1,15 +1,16 @@
-"""Reading and writing 8-bit pictures with Pillow: gray as [H, W], colour as [H, W, 3]."""
+"""8-bit pictures as arrays, gray [H, W] and colour [H, W, 3]: reading, writing, conversion to float and back."""
 
 import os
 import pathlib
 
 import numpy as np
+import numpy.typing as npt
 import PIL.Image
 import PIL.ImageOps
 
 from lapsrn_jax.errors import UserError
-from lapsrn_jax.files import appearing
-from lapsrn_jax.images.formats import FORMATS, NAMES, format_of
+from lapsrn_jax.files import atomic_write
+from lapsrn_jax.images.formats import FORMAT_OF_SUFFIX, PILLOW_NAMES, format_of
 
 _GRAY_MODES = {"1", "L", "LA"}
 
@@ -24,7 +25,7 @@ def read_image(path: str | os.PathLike[str]) -> np.ndarray:
       UserError: no such file, not a picture, a truncated or damaged picture, or more pixels than Pillow allows.
     """
     try:
-        with PIL.Image.open(path, formats=NAMES) as file:
+        with PIL.Image.open(path, formats=PILLOW_NAMES) as file:
             image = PIL.ImageOps.exif_transpose(file)
             if image.mode.startswith("I;16"):  # Pillow's own conversion to 8 bits would clip instead of scale
                 return np.rint(np.asarray(image) / 257).astype(np.uint8)
@@ -34,7 +35,7 @@ def read_image(path: str | os.PathLike[str]) -> np.ndarray:
     except FileNotFoundError:
         raise UserError(f"no such image: {path}") from None
     except PIL.UnidentifiedImageError:
-        raise UserError(f"{path} is not a picture that can be read ({', '.join(sorted(FORMATS))})") from None
+        raise UserError(f"{path} is not a picture that can be read ({', '.join(sorted(FORMAT_OF_SUFFIX))})") from None
     except (OSError, SyntaxError, ValueError, EOFError, PIL.Image.DecompressionBombError) as error:
         raise UserError(f"{path} is damaged or unreadable: {error}") from None
 
@@ -43,11 +44,11 @@ def write_image(path: str | os.PathLike[str], image: np.ndarray) -> None:
     """Writes a uint8 [H, W] or [H, W, 3] picture: whole or not at all, in the format that the suffix names.
 
     Raises:
-      UserError: a suffix that is none of `FORMATS`, or a place that cannot be written.
+      UserError: a suffix that is none of `FORMAT_OF_SUFFIX`, or a place that cannot be written.
     """
     format = format_of(path)
     try:
-        with appearing(path) as partial:
+        with atomic_write(path) as partial:
             PIL.Image.fromarray(image).save(partial, format=format.name, **format.options)
     except (OSError, ValueError) as error:  # a ValueError is a picture too large for its format
         raise UserError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}") from None
@@ -62,10 +63,18 @@ def find_images(folder: str | os.PathLike[str]) -> list[pathlib.Path]:
     folder = pathlib.Path(folder)
     if not folder.is_dir():
         raise UserError(f"no such image folder: {folder}")
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in FORMATS and path.is_file())
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in FORMAT_OF_SUFFIX and path.is_file())
     if not paths:
-        raise UserError(f"no images in {folder} (looked for {', '.join(sorted(FORMATS))})")
+        raise UserError(f"no images in {folder} (looked for {', '.join(sorted(FORMAT_OF_SUFFIX))})")
     return paths
+
+
+def as_array(image: npt.ArrayLike) -> np.ndarray:
+    """`np.asarray` of an image; `UserError` for what is no array, such as a list whose rows differ in length."""
+    try:
+        return np.asarray(image)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"the image is a {type(image).__name__} that is no array: {error}") from None
 
 
 def to_float(image: np.ndarray) -> np.ndarray:

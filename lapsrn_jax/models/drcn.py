@@ -75,7 +75,7 @@ class DRCN(nn.Module):
             features = nn.relu(conv(features, **shared))
             return features, conv(nn.relu(conv(features, **reconstruct["conv_1"])), **reconstruct["conv_2"])
 
-        image = layers.bicubic(image, scale)
+        image = layers.bicubic_upsample(image, scale)
         features = nn.relu(conv(image if self.dtype is None else image.astype(self.dtype), **embed["conv_1"]))
         features = nn.relu(conv(features, **embed["conv_2"]))
         body = jax.checkpoint(recursion) if self.remat else recursion

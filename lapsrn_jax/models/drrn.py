@@ -53,7 +53,7 @@ class DRRN(nn.Module):
         block = self.param("block", block_init(2, c, self.use_bias))
         residual = self.param("residual", filter_init((3, 3, c, 1), he_stddev(c), self.use_bias))
 
-        image = layers.bicubic(image, scale)
+        image = layers.bicubic_upsample(image, scale)
         source = conv(image if self.dtype is None else image.astype(self.dtype), **conv_in)
 
         def unit(features: jax.Array, _: None) -> tuple[jax.Array, None]:

@@ -136,7 +136,7 @@ def upsample(x: jax.Array, kernel: jax.Array, bias: jax.Array | None = None) -> 
     return y if bias is None else y + bias.astype(x.dtype)
 
 
-def bicubic(image: jax.Array, scale: int) -> jax.Array:
+def bicubic_upsample(image: jax.Array, scale: int) -> jax.Array:
     """MATLAB's bicubic interpolation, as `images.resize.imresize`: [N, H, W, C] to [N, scale H, scale W, C]."""
     rows, columns = (
         resize_matrix(size, scale * size, scale).toarray().astype(image.dtype) for size in image.shape[1:3]

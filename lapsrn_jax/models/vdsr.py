@@ -59,7 +59,7 @@ class VDSR(nn.Module):
         if self.remat:
             part = jax.checkpoint(part)
 
-        image = layers.bicubic(image, scale)
+        image = layers.bicubic_upsample(image, scale)
         features = nn.relu(conv(image if self.dtype is None else image.astype(self.dtype), **conv_in))
         filters = [block[f"conv_{i}"] for i in range(1, self.depth - 1)]
         for first in range(0, len(filters), _PART):

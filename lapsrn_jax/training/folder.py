@@ -13,7 +13,7 @@ import jax
 import ml_collections
 
 from lapsrn_jax.errors import UserError
-from lapsrn_jax.files import appearing
+from lapsrn_jax.files import atomic_write
 from lapsrn_jax.training.distributed import is_primary
 from lapsrn_jax.training.logs import revision
 from lapsrn_jax.training.state import TrainState
@@ -44,7 +44,7 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
             if is_primary():
                 self._take_lock()
-                with appearing(self.path / "config.json") as partial:
+                with atomic_write(self.path / "config.json") as partial:
                     partial.write_text(json.dumps(self._config, indent=2) + "\n")
         except OSError as error:
             raise UserError(f"cannot write to {self.path}: {error.strerror}") from None

@@ -3,18 +3,17 @@
 A checkpoint without its manifest was never finished; one that differs from it is damaged.
 """
 
-import hashlib
 import json
 import pathlib
 
-from lapsrn_jax.files import appearing
+from lapsrn_jax.files import atomic_write, sha256
 
 
 def write_manifest(folder: pathlib.Path, manifest: pathlib.Path) -> None:
     """Records size and SHA-256 of every file below `folder` in the file `manifest`, written whole or not at all."""
     files = {str(path.relative_to(folder)): _fingerprint(path) for path in _files(folder)}
     manifest.parent.mkdir(parents=True, exist_ok=True)
-    with appearing(manifest) as partial:
+    with atomic_write(manifest) as partial:
         partial.write_text(json.dumps(files, indent=1))
 
 
@@ -43,5 +42,4 @@ def _files(folder: pathlib.Path) -> list[pathlib.Path]:
 
 
 def _fingerprint(path: pathlib.Path) -> tuple[int, str]:
-    with path.open("rb") as file:
-        return path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest()
+    return path.stat().st_size, sha256(path)

@@ -1,6 +1,5 @@
 """Scores of a model in training, on photographs that it does not train on."""
 
-import pathlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,10 +7,9 @@ import flax.linen as nn
 import numpy as np
 
 from lapsrn_jax.data.sources import Picture
-from lapsrn_jax.evaluation.benchmark import evaluate, read_checked
-from lapsrn_jax.evaluation.figures import comparison, telling_crop
+from lapsrn_jax.evaluation.figures import comparison
 from lapsrn_jax.evaluation.protocol import Protocol, bicubic
-from lapsrn_jax.images.io import to_uint8
+from lapsrn_jax.evaluation.scoring import evaluate, read_checked, score_picture
 from lapsrn_jax.upscaling.upscale import Upscaler
 
 PICTURES = 2  # as many figures a scale
@@ -42,8 +40,6 @@ class Validation:
         figures = {}
         for scale in self._scales:
             for picture in self.pictures[:PICTURES]:
-                hr, lr = self._protocol.degrade(picture.read(), scale)
-                results = {"bicubic": to_uint8(bicubic(lr, scale)), "model": to_uint8(upscale(lr, scale))}
-                crop = telling_crop(results["bicubic"], results["model"], hr)
-                figures[f"{pathlib.PurePath(picture.name).stem}_x{scale}"] = comparison(hr, results, {}, crop)
+                example = score_picture(picture, {"bicubic": bicubic, "model": upscale}, scale, self._protocol)
+                figures[f"{example.name}_x{scale}"] = comparison([example], scale)
         return {f"psnr_x{record['scale']}": record["psnr"] for record in records}, figures

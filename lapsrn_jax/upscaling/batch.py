@@ -1,7 +1,6 @@
 """Many pictures, one after the other: a bad one is reported and the rest is done; what was done is not done again."""
 
 import collections
-import hashlib
 import json
 import pathlib
 import sys
@@ -13,10 +12,10 @@ from typing import Any, NamedTuple
 import tqdm
 
 from lapsrn_jax.errors import UserError
-from lapsrn_jax.files import appearing
+from lapsrn_jax.files import atomic_write, sha256
 from lapsrn_jax.images.formats import check_writable
-from lapsrn_jax.images.photo import read_photo
-from lapsrn_jax.images.writing import what_is_lost, write_photo
+from lapsrn_jax.photos.reading import read_photo
+from lapsrn_jax.photos.writing import what_is_lost, write_photo
 from lapsrn_jax.upscaling.jobs import STREAM, Job
 from lapsrn_jax.upscaling.photos import enlarged
 from lapsrn_jax.upscaling.upscale import Progress, Size, Upscaler
@@ -115,7 +114,9 @@ def _upscale_one(
     if job.target != STREAM:
         target = pathlib.Path(job.target)
         target.parent.mkdir(parents=True, exist_ok=True)
-    write_photo(target, size[::-1], enlarged(photo, upscale, size, progress), photo, strip=settings.strip, format=form)
+    write_photo(
+        target, size[::-1], enlarged(photo, upscale, size, progress=progress), photo, strip=settings.strip, format=form
+    )
     return size
 
 
@@ -126,8 +127,7 @@ def _made_from(job: Job, settings: Settings) -> dict[str, str]:
 
 def _digest(path: str) -> str:
     try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256(path)
     except FileNotFoundError:
         return ""
 
@@ -141,7 +141,7 @@ def _read_record(path: pathlib.Path | None) -> dict[str, Any]:
 
 
 def _write_record(path: pathlib.Path, known: dict[str, Any]) -> None:
-    with appearing(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_text(json.dumps(known, indent=1, sort_keys=True))
 
 

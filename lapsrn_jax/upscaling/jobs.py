@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from lapsrn_jax.errors import UserError
-from lapsrn_jax.images.formats import FORMATS
+from lapsrn_jax.images.formats import FORMAT_OF_SUFFIX
 
 STREAM = "-"  # standard input or output
 
@@ -50,7 +50,7 @@ def find_jobs(inputs: Iterable[str], output: str, suffix: str | None = None) -> 
         if path.is_dir():
             found = _pictures(path, folder)
             if not found:
-                raise UserError(f"no pictures in {path} (looked for {', '.join(sorted(FORMATS))})")
+                raise UserError(f"no pictures in {path} (looked for {', '.join(sorted(FORMAT_OF_SUFFIX))})")
             places += [(picture, picture.relative_to(path)) for picture in found]
         elif path.exists():
             places.append((path, pathlib.PurePath(path.name)))
@@ -82,5 +82,7 @@ def _pictures(folder: pathlib.Path, output: pathlib.Path) -> list[pathlib.Path]:
     return sorted(
         path
         for path in folder.rglob("*")
-        if path.suffix.lower() in FORMATS and path.is_file() and not (skip and path.resolve().is_relative_to(skip))
+        if path.suffix.lower() in FORMAT_OF_SUFFIX
+        and path.is_file()
+        and not (skip and path.resolve().is_relative_to(skip))
     )

@@ -7,12 +7,14 @@ import numpy as np
 import scipy.ndimage
 
 from lapsrn_jax.errors import UserError
-from lapsrn_jax.images.photo import Photo
 from lapsrn_jax.images.resize import scaled_size
+from lapsrn_jax.photos.photo import Photo
 from lapsrn_jax.upscaling.upscale import Progress, Size, Upscaler
 
 
-def enlarged(photo: Photo, upscale: Upscaler, size: Size, progress: Progress = lambda _: None) -> Iterator[np.ndarray]:
+def enlarged(
+    photo: Photo, upscale: Upscaler, size: Size, *, progress: Progress = lambda _: None
+) -> Iterator[np.ndarray]:
     """Bands of the enlarged photo, [n, W', channels and alpha], in its dtype: uint8, uint16 or float in [0, 1].
 
     RGB goes through the network as luminance; gray, the four inks of CMYK and transparency as planes of their own.
@@ -46,14 +48,14 @@ def enlarged(photo: Photo, upscale: Upscaler, size: Size, progress: Progress = l
         return pixels[start:stop] / peak
 
     if channels == 3:
-        bands = upscale.color(colors, shape, size, share)
+        bands = upscale.color(colors, shape, size, progress=share)
     else:
         planes = [
-            upscale.gray(lambda start, stop, c=c: colors(start, stop)[:, :, c], shape, size, share)  # type: ignore[misc]
+            upscale.gray(lambda start, stop, c=c: colors(start, stop)[:, :, c], shape, size, progress=share)  # type: ignore[misc]
             for c in range(channels)
         ]
         bands = (np.stack(band, axis=2) for band in zip(*planes, strict=True))
-    opacities = upscale.gray(opacity, shape, size, share) if transparent else None
+    opacities = upscale.gray(opacity, shape, size, progress=share) if transparent else None
 
     for band in bands:
         if opacities is not None:

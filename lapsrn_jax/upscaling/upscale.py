@@ -5,9 +5,11 @@ from typing import Any
 
 import flax.linen as nn
 import numpy as np
+import numpy.typing as npt
 
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.images.color import rgb_to_ycbcr, ycbcr_to_rgb
+from lapsrn_jax.images.io import as_array
 from lapsrn_jax.images.resize import resize_matrix, scaled_size
 from lapsrn_jax.models import Pyramid
 from lapsrn_jax.upscaling.tiles import Rows, Tiles
@@ -27,8 +29,9 @@ class Upscaler:
     Args:
       model: any of `lapsrn_jax.models`.
       params: its parameters.
-      max_memory: bytes that the network may take at once; None: half of what is free.
-      ensemble: whether to average the network over the eight rotations and reflections.
+      max_memory: bytes that enlarging may take beside the result; None: what is free. Half of it is for the network,
+        which cuts the image into tiles that fit; the rest is for the decoded image and the rows being worked on.
+      self_ensemble: whether to average the network over the eight rotations and reflections.
       fast: whether to leave out half of its recursions.
 
     Raises:
@@ -36,18 +39,32 @@ class Upscaler:
     """
 
     def __init__(
-        self, model: nn.Module, params: Any, max_memory: int | None = None, ensemble: bool = False, fast: bool = False
+        self,
+        model: nn.Module,
+        params: Any,
+        *,
+        max_memory: int | None = None,
+        self_ensemble: bool = False,
+        fast: bool = False,
     ) -> None:
         self._model = with_half_the_recursions(model) if fast else model
-        self._tiles = Tiles(self._model, params, max_memory, ensemble)
+        self._tiles = Tiles(self._model, params, None if max_memory is None else max_memory // 2, self_ensemble)
 
-    def __call__(self, image: np.ndarray, scale: float) -> np.ndarray:
-        """Float picture in [0, 1], [H, W] or [H, W, 3], to float64 `scale` times as large; neither rounded nor clipped.
+    def __call__(self, image: npt.ArrayLike, scale: float) -> npt.NDArray[np.float64]:
+        """Enlarges an image to `scale` times its height and width.
+
+        Args:
+          image: float in [0, 1], gray [H, W] or RGB [H, W, 3]; an array or anything that `np.asarray` makes one of.
+          scale: above 1, whole or not.
+
+        Returns:
+          float64 of the rank of the image, neither rounded nor clipped.
 
         Raises:
-          UserError: a scale of 1 or less, or more than the model can give.
+          UserError: a scale of 1 or less or more than the model can give, or an image of another kind.
         """
         self.check(scale)
+        image = _checked(image)
         size = (scaled_size(image.shape[0], scale), scaled_size(image.shape[1], scale))
         if image.ndim == 2:
             return np.concatenate(list(self.gray(lambda a, b: image[a:b], image.shape, size)))
@@ -60,7 +77,9 @@ class Upscaler:
         if scale > (largest := max(self._model.scales)):
             raise UserError(f"this network enlarges by at most x{largest}, not by x{scale:g}")
 
-    def color(self, rows: Rows, shape: Size, size: Size, progress: Progress = lambda _: None) -> Iterator[np.ndarray]:
+    def color(
+        self, rows: Rows, shape: Size, size: Size, *, progress: Progress = lambda _: None
+    ) -> Iterator[np.ndarray]:
         """Bands of the enlarged picture, float64 [BAND or fewer, W', 3].
 
         Args:
@@ -72,12 +91,12 @@ class Upscaler:
         if self._model.channels == 3:
             yield from self._network(rows, shape, size, progress)
             return
-        luminance = self.gray(lambda a, b: rgb_to_ycbcr(rows(a, b))[:, :, 0], shape, size, progress)
-        chroma = bicubic(lambda a, b: rgb_to_ycbcr(rows(a, b))[:, :, 1:], shape, size)
+        luminance = self.gray(lambda a, b: rgb_to_ycbcr(rows(a, b))[:, :, 0], shape, size, progress=progress)
+        chroma = imresize_bands(lambda a, b: rgb_to_ycbcr(rows(a, b))[:, :, 1:], shape, size)
         for y, differences in zip(luminance, chroma, strict=True):
             yield ycbcr_to_rgb(np.concatenate([y[:, :, None], differences], axis=2))
 
-    def gray(self, rows: Rows, shape: Size, size: Size, progress: Progress = lambda _: None) -> Iterator[np.ndarray]:
+    def gray(self, rows: Rows, shape: Size, size: Size, *, progress: Progress = lambda _: None) -> Iterator[np.ndarray]:
         """As `color`, for a single plane: rows [n, W], bands [BAND or fewer, W']."""
         channels = self._model.channels
         for band in self._network(
@@ -93,6 +112,16 @@ class Upscaler:
         return _resized(bands, (shape[0] * scale, shape[1] * scale), size)
 
 
+def _checked(image: npt.ArrayLike) -> np.ndarray:
+    array = as_array(image)
+    shaped = array.ndim >= 2 and array.shape[2:] in ((), (3,)) and array.size
+    if not shaped or not np.issubdtype(array.dtype, np.floating):
+        raise UserError(f"an image is float in [0, 1], [H, W] or [H, W, 3]; got {array.dtype}, shape {array.shape}")
+    if not np.isfinite(array).all():
+        raise UserError("the image has values that are not finite: replace them first")
+    return array
+
+
 def with_half_the_recursions(model: nn.Module) -> nn.Module:
     """A faster model for the same parameters; what that costs in quality: docs/speed.md.
 
@@ -104,7 +133,7 @@ def with_half_the_recursions(model: nn.Module) -> nn.Module:
     return model.clone(recursions=model.recursions // 2)
 
 
-def bicubic(rows: Rows, shape: Size, size: Size) -> Iterator[np.ndarray]:
+def imresize_bands(rows: Rows, shape: Size, size: Size) -> Iterator[np.ndarray]:
     """MATLAB's `imresize` in bands, float64 [BAND or fewer, W', ...]; the arguments are those of `Upscaler.color`."""
     return _resized((rows(a, min(a + BAND, shape[0])) for a in range(0, shape[0], BAND)), shape, size)
 

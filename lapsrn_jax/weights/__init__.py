@@ -1,1 +1,1 @@
-"""Weights as files: one safetensors file holds a network's parameters and the settings to build it."""
+"""Weights files: safetensors with the settings of the model inside, and the LapSRN authors' `.mat` files."""

@@ -15,8 +15,8 @@ from safetensors.numpy import save
 
 from lapsrn_jax import models
 from lapsrn_jax.errors import UserError
-from lapsrn_jax.files import appearing
-from lapsrn_jax.interop.matconvnet import read_mat
+from lapsrn_jax.files import atomic_write
+from lapsrn_jax.weights.matconvnet import read_mat
 
 FILE_NAME = "weights.safetensors"
 # The weights that come with the package: MODELS.md says what they are.
@@ -31,7 +31,7 @@ def save_weights(path: str | os.PathLike[str], model: nn.Module, params: Any, in
     """
     # One entry, since safetensors writes several in any order: the same weights should be the same file.
     metadata = {_ENTRY: json.dumps({"model": models.settings(model), "info": info})}
-    with appearing(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_bytes(save(_flat(params), metadata))
 
 

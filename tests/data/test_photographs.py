@@ -4,9 +4,11 @@ import shutil
 import numpy as np
 import pytest
 
-from lapsrn_jax.data import div2k, sources
-from lapsrn_jax.data.photographs import Photographs, cache_folder
+from lapsrn_jax.cache import cache_folder
+from lapsrn_jax.data import sources
+from lapsrn_jax.data.photographs import Photographs
 from lapsrn_jax.data.photographs import read_photographs as read_pictures
+from lapsrn_jax.data.prepare import div2k
 from lapsrn_jax.data.sources import evaluation_pictures, hold_out, training_pictures
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.images.io import find_images, read_image, write_image
@@ -71,15 +73,15 @@ def test_only_the_place_travels_to_a_worker(paths):
     np.testing.assert_array_equal(pickle.loads(pickled)[1], photographs[1])
 
 
-def test_weights_repeat_and_small_pictures_drop_out(tmp_path, paths, rng, capsys):
+def test_sources_repeat_and_small_pictures_drop_out(tmp_path, paths, rng, capsys):
     folder = paths[0].parent
     write_image(folder / "gray.png", rng.integers(0, 256, (50, 50), dtype=np.uint8))
     write_image(folder / "small.png", rng.integers(0, 256, (20, 90), dtype=np.uint8))
     other = tiny.write_photographs(tmp_path / "other", count=1)
-    listed = training_pictures(f" 2*{folder} , {other}")
-    assert len(listed) == 11
+    listed = training_pictures(f" {folder} , {other},{other}")
+    assert len(listed) == 7
     photographs = read_pictures(listed, 32)
-    assert len(photographs) == 9
+    assert len(photographs) == 6
     assert capsys.readouterr().out.count("small.png") == 1
     gray = photographs[3]
     assert gray.shape == (50, 50, 3)
@@ -88,9 +90,9 @@ def test_weights_repeat_and_small_pictures_drop_out(tmp_path, paths, rng, capsys
 
 def test_no_sources_are_refused(tmp_path):
     with pytest.raises(UserError, match="no such image folder"):
-        training_pictures("2*/nowhere")
-    with pytest.raises(UserError, match="names no photographs"):
-        training_pictures("0*bundled")
+        training_pictures("/nowhere")
+    with pytest.raises(UserError, match="name folders, separated by commas"):
+        training_pictures("bundled,")
 
 
 def test_bundled_photographs_for_training_and_for_scoring_differ():
@@ -102,16 +104,16 @@ def test_bundled_photographs_for_training_and_for_scoring_differ():
 
 
 def test_held_out_photographs_are_never_trained_on(tmp_path):
-    """Whatever the folder, the weight and the order; about as many as asked for; each once."""
+    """Whatever the folder and the order; about as many as asked for; each once."""
     tiny.write_photographs(tmp_path / "a", count=60, size=16)
     shutil.copytree(tmp_path / "a", tmp_path / "b")
-    training, held_out = hold_out(training_pictures(f"{tmp_path / 'a'},3*{tmp_path / 'b'}"), 4)
+    training, held_out = hold_out(training_pictures(f"{tmp_path / 'a'},{tmp_path / 'b'}"), 4)
     digests = [{picture.digest() for picture in part} for part in (training, held_out)]
     assert not digests[0] & digests[1]
     assert len(digests[0] | digests[1]) == 60
     assert 5 <= len(digests[1]) <= 25
     assert len(held_out) == 2 * len(digests[1])  # the copies are photographs of their own
-    assert len(training) == 4 * len(digests[0])
+    assert len(training) == 2 * len(digests[0])
     other = hold_out(training_pictures(str(tmp_path / "b")), 4)[1]
     assert {picture.digest() for picture in other} == digests[1]
     assert hold_out(training, 0) == (training, [])

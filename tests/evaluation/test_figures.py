@@ -1,32 +1,33 @@
 import numpy as np
 
 from lapsrn_jax.data.sources import evaluation_pictures
-from lapsrn_jax.evaluation.benchmark import evaluate
-from lapsrn_jax.evaluation.figures import PANEL, comparison, telling_crop
+from lapsrn_jax.evaluation.figures import GAP, MARGIN, PANEL, Crop, Example, comparison, most_improved_crop
 from lapsrn_jax.evaluation.protocol import Protocol, bicubic
+from lapsrn_jax.evaluation.scoring import evaluate
 from lapsrn_jax.evaluation.tables import text_table
 from lapsrn_jax.images.io import read_image, write_image
 
 
-def test_the_telling_crop_is_where_the_model_wins(rng):
+def test_the_most_improved_crop_is_where_the_model_wins(rng):
     hr = rng.integers(0, 256, (120, 200, 3), dtype=np.uint8)
     baseline = hr.copy()
     baseline[40:60, 130:150] //= 2  # the baseline fails here alone
-    left, top, side = telling_crop(baseline, hr, hr, side=40)
-    assert side == 40
+    left, top, side, height = most_improved_crop(baseline, hr, hr, side=40)
+    assert side == height == 40
     assert left <= 130 <= 150 <= left + side
     assert top <= 40 <= 60 <= top + side
     worse = np.where(np.arange(200)[None, :, None] < 60, 255 - hr, hr).astype(np.uint8)
-    assert telling_crop(baseline, worse, hr, side=40)[0] >= 60  # not where the model fails worse still
-    assert telling_crop(baseline[:30], hr[:30], hr[:30], side=90)[2] == 30
+    assert most_improved_crop(baseline, worse, hr, side=40)[0] >= 60  # not where the model fails worse still
+    assert most_improved_crop(baseline[:30], hr[:30], hr[:30], side=90)[2] == 30
 
 
 def test_panels_show_the_pixels_of_the_crop(rng):
     hr, sr = rng.integers(0, 256, (2, 60, 80, 3), dtype=np.uint8)
-    figure = comparison(hr, {"a": sr}, {"a": "30 dB"}, (10, 20, 36))
-    repeated = sr[20:56, 10:46].repeat(PANEL // 36, axis=0).repeat(PANEL // 36, axis=1)
-    x = 10 + round(PANEL * 80 / 60) + 10
-    np.testing.assert_array_equal(figure[10 : 10 + PANEL, x : x + PANEL], repeated)
+    figure = comparison([Example("x", hr, {"a": sr}, {"a": (30, 0.9)})], 2, Crop(10, 20, 36, 36))
+    for i, image in enumerate((hr, sr)):
+        repeated = image[20:56, 10:46].repeat(PANEL // 36, axis=0).repeat(PANEL // 36, axis=1)
+        x = MARGIN + round(PANEL * 80 / 60) + GAP + i * (PANEL + GAP)
+        np.testing.assert_array_equal(figure[MARGIN : MARGIN + PANEL, x : x + PANEL], repeated)
 
 
 def test_evaluation_writes_pictures_and_a_table(tmp_path, rng):

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 
 from lapsrn_jax.data.sources import evaluation_pictures
-from lapsrn_jax.evaluation.benchmark import evaluate
 from lapsrn_jax.evaluation.protocol import Protocol, bicubic
+from lapsrn_jax.evaluation.scoring import evaluate
 from lapsrn_jax.images.io import to_float
 from lapsrn_jax.images.resize import imresize
-from lapsrn_jax.interop.matconvnet import read_mat
 from lapsrn_jax.upscaling.upscale import Upscaler
+from lapsrn_jax.weights.matconvnet import read_mat
 
 # The CMS-LapSRN paper, Table 2: PSNR / SSIM of bicubic at x2, x4, x8.
 BICUBIC = {

@@ -10,7 +10,7 @@ from lapsrn_jax import models
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.images.resize import imresize
 from lapsrn_jax.models import DRCN, DRRN, MDSR, VDSR
-from lapsrn_jax.models.layers import bicubic
+from lapsrn_jax.models.layers import bicubic_upsample
 from lapsrn_jax.models.mdsr import pixel_shuffle
 from lapsrn_jax.training.loop import train_and_evaluate
 from lapsrn_jax.training.losses import batch_loss, charbonnier
@@ -72,7 +72,7 @@ def test_a_vdsr_that_adds_nothing_is_the_protocols_bicubic(rng, scale):
     np.testing.assert_allclose(Upscaler(SMALL[0], params)(lr, scale), imresize(lr, scale), atol=1e-6)
     with jax.enable_x64(True):
         np.testing.assert_allclose(
-            bicubic(jnp.asarray(lr)[None, :, :, None], scale)[0, :, :, 0], imresize(lr, scale), atol=1e-13
+            bicubic_upsample(jnp.asarray(lr)[None, :, :, None], scale)[0, :, :, 0], imresize(lr, scale), atol=1e-13
         )
 
 

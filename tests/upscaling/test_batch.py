@@ -12,13 +12,14 @@ import lapsrn_jax
 from lapsrn_jax.cli import main
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.images.io import write_image
-from lapsrn_jax.images.photo import Photo, read_photo
-from lapsrn_jax.images.writing import write_photo
 from lapsrn_jax.models import Pyramid, Tying
+from lapsrn_jax.photos.photo import Photo
+from lapsrn_jax.photos.reading import read_photo
+from lapsrn_jax.photos.writing import write_photo
 from lapsrn_jax.upscaling import batch
 from lapsrn_jax.weights.files import save_weights
 from tests import tiny
-from tests.images.test_photo_damage import whole_files
+from tests.photos.test_photo_damage import whole_files
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +55,7 @@ def test_a_folder_with_a_bad_picture_in_it(folder, weights, capsys):
     """The rest is done, the bad one is named, the exit status says so; nothing half-written stays."""
     (folder / "in" / "bad.png").write_bytes(b"no picture")
     before = snapshot(folder / "in")
-    status = upscale(folder / "in", "-o", folder / "out", "--weights", weights, "--report", folder / "report.json")
+    status = upscale(folder / "in", "-o", folder / "out", "--weights", weights, "--json", folder / "report.json")
     assert status == 1
     assert "bad.png is not a picture" in capsys.readouterr().err
     assert snapshot(folder / "in") == before
@@ -99,11 +100,11 @@ def test_fast_takes_half_of_the_recursions(folder, tmp_path, capsys):
     for recursions in (4, 2):
         save_weights(tmp_path / f"{recursions}.safetensors", model.clone(recursions=recursions), params, {})
     picture, results = folder / "in" / "a.png", f"{tmp_path}/results/"
-    whole, half = (lapsrn_jax.upscale(picture, 2, tmp_path / f"{n}.safetensors") for n in (4, 2))
+    whole, half = (lapsrn_jax.upscale(picture, 2, weights=tmp_path / f"{n}.safetensors") for n in (4, 2))
     for flags, expected in (([], whole), (["--fast"], half)):
         assert upscale(picture, "-o", results, "--scale", "2", "--weights", tmp_path / "4.safetensors", *flags) == 0
         np.testing.assert_array_equal(PIL.Image.open(f"{results}a.png"), expected)
-    np.testing.assert_array_equal(lapsrn_jax.upscale(picture, 2, tmp_path / "4.safetensors", fast=True), half)
+    np.testing.assert_array_equal(lapsrn_jax.upscale(picture, 2, weights=tmp_path / "4.safetensors", fast=True), half)
     assert (np.asarray(whole) != half).any()
     capsys.readouterr()
     assert upscale(picture, "-o", results, "--fast", "--weights", tmp_path / "2.safetensors") == 2
@@ -150,7 +151,7 @@ def test_what_will_be_lost_is_said_before_the_work(tmp_path, rng, weights, monke
     source, report = tmp_path / "a.png", tmp_path / "report.json"
     pixels = rng.integers(0, 2**16, (12, 10, 3), dtype=np.uint16)
     write_photo(source, (10, 12), [pixels], Photo(pixels, dpi=(300.0, 300.0)))
-    arguments = [source, "-o", tmp_path / "a.webp", "--scale", "2", "--weights", weights, "--report", report]
+    arguments = [source, "-o", tmp_path / "a.webp", "--scale", "2", "--weights", weights, "--json", report]
     note = "WEBP has no place for resolution, left out; it has 8 bits a sample: the 16 of the picture are rounded"
     assert upscale(*arguments) == 0
     assert json.loads(report.read_text())[0]["note"] == note
@@ -181,7 +182,7 @@ def test_two_hundred_damaged_files(tmp_path, weights, rng, capsys):
     for name in ("000 first.png", "zzz last.png"):
         write_image(tmp_path / "in" / name, tiny.photograph(rng, 10, 12))
     report = tmp_path / "report.json"
-    upscale(tmp_path / "in", "-o", tmp_path / "out", "--weights", weights, "--scale", "2", "--report", report)
+    upscale(tmp_path / "in", "-o", tmp_path / "out", "--weights", weights, "--scale", "2", "--json", report)
     reports = json.loads(report.read_text())
     assert len(reports) == 202
     failed = [report for report in reports if report["status"] == "failed"]

@@ -1,16 +1,13 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-import PIL.Image
 import pytest
 
-import lapsrn_jax
 from lapsrn_jax.errors import UserError
-from lapsrn_jax.images.photo import Photo
 from lapsrn_jax.models import Pyramid, Tying
+from lapsrn_jax.photos.photo import Photo
 from lapsrn_jax.upscaling.photos import enlarged, target_size
 from lapsrn_jax.upscaling.upscale import Upscaler
-from lapsrn_jax.weights.files import save_weights
 from tests import tiny
 
 MODEL = Pyramid(**tiny.MODEL, tying=Tying())
@@ -79,68 +76,3 @@ def test_target_sizes():
     for scale in (float("nan"), float("inf"), -2.0, 1.0):
         with pytest.raises(UserError, match=rf"a number above 1, got {scale:g}"):
             target_size((10, 20), scale, None, None)
-
-
-@pytest.fixture
-def weights(tmp_path, params):
-    save_weights(tmp_path / "tiny.safetensors", MODEL, params, {})
-    return tmp_path / "tiny.safetensors"
-
-
-@pytest.mark.parametrize("shape", [(9, 7), (9, 7, 1), (9, 7, 2), (9, 7, 3), (9, 7, 4)], ids=str)
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.float64])
-def test_arrays_come_back_as_they_went_in(rng, weights, shape, dtype):
-    image = rng.random(shape)
-    image = image.astype(dtype) if np.issubdtype(dtype, np.floating) else (image * np.iinfo(dtype).max).astype(dtype)
-    result = lapsrn_jax.upscale(image, 2, weights)
-    assert result.shape == (18, 14, *shape[2:])
-    assert result.dtype == dtype
-    assert lapsrn_jax.upscale(image, weights=weights).shape[:2] == (36, 28)
-
-
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "PA", "RGBX", "RGBa", "YCbCr"])
-def test_pillow_images_come_back_as_pillow_images(rng, tmp_path, weights, mode):
-    pixels = rng.integers(0, 256, (12, 10, 3), dtype=np.uint8)
-    if mode == "I;16":
-        image = PIL.Image.fromarray(rng.integers(0, 2**16, (12, 10), dtype=np.uint16))
-    else:
-        image = PIL.Image.fromarray(pixels).convert({"PA": "P", "RGBa": "RGBA"}.get(mode, "RGB")).convert(mode)
-    image.info |= {"icc_profile": b"a profile", "dpi": (300, 300)}
-    result = lapsrn_jax.upscale(image, weights=weights, width=25)
-    assert result.size == (25, 30)
-    held = {"1": "L", "P": "RGB", "PA": "RGBA", "RGBX": "RGB", "RGBa": "RGBA", "YCbCr": "RGB"}
-    assert result.mode == held.get(mode, mode)
-    assert result.info["icc_profile"] == b"a profile"
-    assert result.info["dpi"] == pytest.approx((300, 300), abs=0.1)
-
-
-def test_paths(rng, tmp_path, weights):
-    image = PIL.Image.fromarray(rng.integers(0, 256, (12, 10, 3), dtype=np.uint8))
-    image.save(tmp_path / "picture.png")
-    result = lapsrn_jax.upscale(tmp_path / "picture.png", 2, weights)
-    np.testing.assert_array_equal(np.asarray(result), lapsrn_jax.upscale(np.asarray(image), 2, weights))
-
-
-def test_weights_that_changed_are_read_again(rng, weights, params):
-    image = rng.integers(0, 256, (12, 10), dtype=np.uint8)
-    before = lapsrn_jax.upscale(image, 2, weights)
-    save_weights(weights, MODEL, jax.tree.map(jnp.zeros_like, params), {})
-    after = lapsrn_jax.upscale(image, 2, weights)
-    assert np.abs(before.astype(int) - after).max() > 0
-
-
-@pytest.mark.parametrize(
-    ("image", "words"),
-    [
-        (np.zeros((4, 4), np.int32), "array of int32"),
-        (np.zeros((4, 4, 5), np.uint8), r"shape \(4, 4, 5\)"),
-        (np.zeros((0, 4), np.uint8), "no picture"),
-        (np.full((4, 4), 7.0), "from 7 to 7"),
-        (np.full((4, 4), np.nan), "from nan"),
-        (PIL.Image.new("F", (4, 4)), "32 bits a pixel"),
-        (PIL.Image.new("HSV", (4, 4)), "of the kind HSV"),
-    ],
-)
-def test_what_is_no_picture_is_refused(weights, image, words):
-    with pytest.raises(UserError, match=words):
-        lapsrn_jax.upscale(image, 2, weights)

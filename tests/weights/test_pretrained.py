@@ -8,8 +8,8 @@ import pytest
 import lapsrn_jax
 from lapsrn_jax import models
 from lapsrn_jax.data.sources import evaluation_pictures
-from lapsrn_jax.evaluation.benchmark import evaluate
 from lapsrn_jax.evaluation.protocol import Protocol
+from lapsrn_jax.evaluation.scoring import evaluate
 from lapsrn_jax.models import Pyramid
 from lapsrn_jax.upscaling.upscale import Upscaler
 from lapsrn_jax.weights import files

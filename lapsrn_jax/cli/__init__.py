@@ -1,0 +1,20 @@
+"""The `lapsrn` command: one file for each of its commands."""
+
+from lapsrn_jax.cli import evaluate, export, figure, prepare, tables, train, upscale
+from lapsrn_jax.cli.options import Parser
+from lapsrn_jax.errors import reported
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Parses the command line (the process's own if `arguments` is None) and runs the command."""
+    parser = Parser(prog="lapsrn", description="Laplacian-pyramid super-resolution.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for command in (upscale, train, evaluate, tables, figure, export, prepare):
+        command.add_to(commands)
+    with reported():
+        options, overrides = parser.parse_known_args(arguments)
+        if options.run is train.run:
+            options.overrides = overrides
+        elif overrides:
+            parser.error(f"unrecognized arguments: {' '.join(overrides)}")
+        options.run(options)

@@ -1,0 +1,5 @@
+"""`python -m lapsrn_jax.cli` is the `lapsrn` command."""
+
+from lapsrn_jax.cli import main
+
+main()

@@ -1,0 +1,36 @@
+"""`lapsrn evaluate`: the scores of networks on sets of photographs."""
+
+import argparse
+from typing import Any
+
+from lapsrn_jax.cli.options import add_json, add_networks, add_scoring, check_output
+
+
+def add_to(commands: Any) -> None:
+    """Declares the command."""
+    parser = commands.add_parser("evaluate", help="score networks on sets of photographs, beside bicubic interpolation")
+    add_networks(parser)
+    add_scoring(parser)
+    parser.add_argument("--gray-as-rgb", action="store_true", help="score gray pictures on the luminance of their RGB")
+    parser.add_argument("--save-images", metavar="FOLDER", help="also write the enlarged pictures and comparisons here")
+    add_json(parser, "the scores, a list of records,")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Scores; prints the table."""
+    from lapsrn_jax.cache import keep_compiled
+    from lapsrn_jax.data.sources import evaluation_sets
+    from lapsrn_jax.evaluation.networks import read_networks
+    from lapsrn_jax.evaluation.protocol import Protocol
+    from lapsrn_jax.evaluation.scoring import evaluate_networks
+    from lapsrn_jax.evaluation.tables import as_json, text_table
+
+    check_output(options.json)
+    keep_compiled()
+    networks, sets = read_networks(options.weights), evaluation_sets(options.data)
+    protocol = Protocol(options.protocol, options.gray_as_rgb)
+    records = evaluate_networks(networks, sets, options.scales, protocol, options.save_images)
+    print(text_table(records))
+    if options.json:
+        options.json.write_text(as_json(records))

@@ -1,0 +1,102 @@
+"""`lapsrn upscale`: pictures, one or many, enlarged into files."""
+
+import argparse
+import functools
+import json
+import pathlib
+import sys
+from typing import Any
+
+from lapsrn_jax.cli.options import add_json, add_network, check_output, count, memory
+from lapsrn_jax.errors import UserError
+from lapsrn_jax.files import atomic_write
+
+
+def add_to(commands: Any) -> None:
+    """Declares the command."""
+    parser = commands.add_parser("upscale", help="enlarge pictures")
+    parser.add_argument("input", nargs="+", help="files, folders (to any depth), patterns, or - for standard input")
+    parser.add_argument("-o", "--output", required=True, help="a file, a folder for several, or - for standard output")
+    size = parser.add_argument_group("size")
+    size.add_argument("--scale", type=float, help="how many times as wide and high: 2, 3, 1.5, ... (default: 4)")
+    size.add_argument("--width", type=count, help="in pixels, instead; the height follows")
+    size.add_argument("--height", type=count, help="in pixels, instead; the width follows")
+    network = parser.add_argument_group("network")
+    add_network(network)
+    network.add_argument("--fast", action="store_true", help="half the recursions: faster, a little less quality")
+    network.add_argument("--self-ensemble", action="store_true", help="eight times the work for a little more quality")
+    network.add_argument("--device", help="cpu or cuda (default: the fastest that there is)")
+    network.add_argument(
+        "--max-memory",
+        type=memory,
+        metavar="SIZE",
+        help="such as 2G: what enlarging may take at most (default: what is free)",
+    )
+    result = parser.add_argument_group("result")
+    result.add_argument("--format", help="png, jpg, ...: of results in a folder (default: as the source) or stream")
+    result.add_argument("--strip", action="store_true", help="leave out EXIF, XMP and resolution; the colours stay")
+    add_json(result, "what was done, skipped and failed")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Enlarges the pictures; exit status 1 if any of several failed.
+
+    Raises:
+      UserError: whatever concerns all pictures: options, inputs, weights; and what is wrong with an only one.
+    """
+    from lapsrn_jax.images.formats import format_of
+    from lapsrn_jax.upscaling.batch import RECORD, Settings, summary, upscale_all
+    from lapsrn_jax.upscaling.jobs import STREAM, find_jobs
+    from lapsrn_jax.upscaling.photos import target_size
+    from lapsrn_jax.upscaling.upscale import Upscaler
+    from lapsrn_jax.weights.files import load_weights, weights_digest
+
+    sized = options.width is not None or options.height is not None
+    scale = options.scale if options.scale is not None or sized else 4.0
+    size = functools.partial(target_size, scale=scale, width=options.width, height=options.height)
+    size((1, 1))
+    suffix = f".{options.format.lower().lstrip('.')}" if options.format else None
+    if suffix:
+        format_of(f"results{suffix}")
+    check_output(options.json)
+    jobs = find_jobs(options.input, options.output, suffix)
+    _set_up_jax(options.device)
+    model, params = load_weights(options.weights)
+    network = Upscaler(
+        model, params, max_memory=options.max_memory, self_ensemble=options.self_ensemble, fast=options.fast
+    )
+    if scale is not None:
+        network.check(scale)
+
+    to_folder = jobs[0].target != options.output
+    what = (scale, options.width, options.height, options.fast, options.self_ensemble, options.strip)
+    fingerprint = json.dumps([weights_digest(params), *what])
+    settings = Settings(size, suffix and suffix.lstrip("."), options.strip, fingerprint)
+    reports = upscale_all(jobs, network, settings, pathlib.Path(options.output) / RECORD if to_folder else None)
+    if options.json:
+        with atomic_write(options.json) as partial:
+            partial.write_text(json.dumps(reports, indent=2) + "\n")
+    if len(jobs) > 1:
+        print(f"{options.output}: {summary(reports)}", file=sys.stderr)
+        sys.exit(any(report["status"] == "failed" for report in reports))
+    [report] = reports
+    if report["status"] == "failed":
+        raise UserError(report["error"])
+    if options.output != STREAM:
+        now = "{} x {} pixels".format(*report["size"]) if report["status"] == "done" else "done before"
+        print(f"{report['target']}: {now}")
+
+
+def _set_up_jax(device: str | None) -> None:
+    import jax
+
+    from lapsrn_jax.cache import keep_compiled
+
+    if device:
+        jax.config.update("jax_platforms", device)
+        try:
+            jax.devices()
+        except RuntimeError:
+            raise UserError(f"--device {device}: there is none, or this JAX was installed without support") from None
+    keep_compiled()

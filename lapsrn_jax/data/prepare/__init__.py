@@ -1,0 +1,1 @@
+"""Downloads of the training and benchmark photographs, checked. Without JAX."""

@@ -1,0 +1,114 @@
+"""The systems that the CMS-LapSRN paper compares, and its Table 1 counted from the networks themselves."""
+
+from typing import NamedTuple
+
+import flax.linen as nn
+
+from lapsrn_jax.evaluation.paper.costs import OUTPUT, cost
+from lapsrn_jax.evaluation.paper.published import CMS_PAPER, MULTIPLY_ADDS, TABLE_1
+from lapsrn_jax.evaluation.tables import Table
+from lapsrn_jax.models import DRCN, DRRN, MDSR, VDSR, LapSRN, Pyramid, Tying
+
+SCALE = 4  # of the paper's Table 1
+
+
+class System(NamedTuple):
+    """A row of Table 1.
+
+    Attributes:
+      model: as its authors built it; the pyramids without biases, as the paper counts them.
+      interpolates: whether the network works on an interpolated image.
+      global_skip: whether it learns what an enlarged input lacks.
+      local_skip: whether features are added to earlier ones within the network.
+    """
+
+    model: nn.Module
+    interpolates: bool
+    global_skip: bool
+    local_skip: bool
+
+
+SYSTEMS = {
+    "VDSR": System(VDSR(), True, True, False),
+    "DRCN": System(DRCN(), True, True, False),
+    "DRRN": System(DRRN(), True, True, True),
+    "MDSR": System(MDSR(), False, False, True),
+    "LapSRN": System(LapSRN(levels=2), False, True, False),
+    "MS-LapSRN": System(Pyramid(), False, True, True),
+    "CMS-LapSRN (1st)": System(Pyramid(tying=Tying(layer=1)), False, True, True),
+    "CMS-LapSRN (3rd)": System(Pyramid(tying=Tying(layer=3)), False, True, True),
+    "CMS-LapSRN (5th)": System(Pyramid(tying=Tying(layer=5)), False, True, True),
+}
+
+NOTES = (
+    "MDSR's printed depth counts 80 blocks of two convolutions, the first and the last; ours also the four of the x4 "
+    "head, the one that ends the body and the two that upsample.",
+    "LapSRN's printed multiply-adds count a transposed convolution as if the zeros between its inputs were multiplied "
+    "too; ours do not.",
+)
+
+
+def name_of(model: nn.Module) -> str | None:
+    """Which of the systems a model is, whatever its size and biases; None if it is none of them."""
+    if isinstance(model, Pyramid):
+        if model.tying is None:
+            return "MS-LapSRN"
+        ordinal = {1: "1st", 3: "3rd", 5: "5th"}.get(model.tying.layer)
+        return f"CMS-LapSRN ({ordinal})" if ordinal and model.tying.strength == "hard" else None
+    return next((name for name, system in SYSTEMS.items() if type(system.model) is type(model)), None)
+
+
+def variant_of(model: nn.Module) -> str | None:
+    """As `name_of`, with the recursions of an MS-LapSRN as its authors write them: "MS-LapSRN D5R8"."""
+    name = name_of(model)
+    return f"{name} D{model.depth}R{model.recursions}" if name == "MS-LapSRN" else name
+
+
+def table_1() -> Table:
+    """Table 1: what the systems are made of, at x4."""
+    rows, records = [], []
+    for name, system in SYSTEMS.items():
+        counted, printed = cost(system.model, SCALE), TABLE_1[name.split(" (")[0]]
+        filters, billions = system.model.features, counted.multiply_adds / 1e9
+        progressive = isinstance(system.model, Pyramid | LapSRN)
+        their_billions = printed.billions.get(SCALE)
+        rows.append([
+            name, "pre" if system.interpolates else "post", "progressive" if progressive else "direct",
+            _mark(system.global_skip), _mark(system.local_skip), _beside(counted.depth, printed.depth),
+            _beside(filters, printed.filters), f"{counted.parameters:,}", printed.parameters,
+            _agreement(counted.parameters, printed.parameters), f"{billions:,.1f}",
+            f"{their_billions:,.1f}" if their_billions else "-",
+        ])  # fmt: skip
+        records.append({
+            "system": name, "upsampling": "pre" if system.interpolates else "post",
+            "reconstruction": "progressive" if progressive else "direct", "global_skip": system.global_skip,
+            "local_skip": system.local_skip, "depth": counted.depth, "printed_depth": printed.depth,
+            "filters": filters, "printed_filters": printed.filters, "parameters": counted.parameters,
+            "printed_parameters": printed.parameters, "multiply_adds": counted.multiply_adds,
+            "printed_billion_multiply_adds": their_billions,
+        })  # fmt: skip
+    columns = ["system", "upsampling", "reconstruction", "global skip", "local skip", "depth", "filters", "parameters",
+               "printed", "agreement", "G multiply-adds", "printed"]  # fmt: skip
+    notes = (
+        "All counts are of the networks as they are built here. The pyramids have no biases, as the paper counts them; "
+        "the others have them. In parentheses: printed, where it differs.",
+        f"Multiply-adds are of the convolutions, for an output of {OUTPUT[0]} x {OUTPUT[1]} at x{SCALE}.",
+        f"Printed: {CMS_PAPER}, Table 1; multiply-adds: {MULTIPLY_ADDS}.",
+        *NOTES,
+    )
+    return Table("Table 1: the systems compared, x4", columns, rows, records, notes)
+
+
+def _mark(value: bool) -> str:
+    return "yes" if value else "no"
+
+
+def _beside(counted: int, printed: int) -> str:
+    return str(counted) if counted == printed else f"{counted} ({printed})"
+
+
+def _agreement(counted: int, printed: str) -> str:
+    thousands = int(printed.removesuffix("k"))
+    if counted // 1000 == thousands:
+        return "equal" if round(counted, -3) == 1000 * thousands else "equal, cut to thousands"
+    return "equal, rounded to 0.1 M" if round(counted, -5) == 1000 * thousands else f"{counted - 1000 * thousands:+,}"

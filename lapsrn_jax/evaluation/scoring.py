@@ -1,0 +1,134 @@
+"""Scores of several ways to upscale over sets of pictures, beside each other."""
+
+import os
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import TypedDict
+
+import numpy as np
+import tqdm
+
+from lapsrn_jax.data.sources import Picture
+from lapsrn_jax.errors import UserError
+from lapsrn_jax.evaluation.figures import Example, comparison
+from lapsrn_jax.evaluation.networks import Network
+from lapsrn_jax.evaluation.protocol import Protocol, Upscale
+from lapsrn_jax.images.io import to_uint8, write_image
+
+
+class Record(TypedDict):
+    """One cell of a table: the mean scores of a model over a set of images at a scale."""
+
+    model: str
+    set: str
+    scale: int
+    psnr: float
+    ssim: float
+    images: int
+    protocol: str
+
+
+def evaluate_networks(
+    networks: Sequence[Network],
+    sets: Mapping[str, Sequence[Picture]],
+    scales: Sequence[int],
+    protocol: Protocol,
+    save_images: str | os.PathLike[str] | None = None,
+) -> list[Record]:
+    """As `evaluate`, each network at those of the scales by which it can enlarge.
+
+    Raises:
+      UserError: also where no network can enlarge by one of the scales.
+    """
+    for scale in scales:
+        trained = [network for network in networks if network.model is not None]
+        if trained and not any(network.can(scale) for network in trained):
+            names = " and ".join(network.name for network in trained)
+            largest = max(max(network.model.scales) for network in trained if network.model is not None)
+            raise UserError(f"{names} can enlarge by at most x{largest}, not by x{scale}")
+    records: list[Record] = []
+    for set_name, pictures in sets.items():
+        for scale in scales:
+            models = {network.name: network.upscale for network in networks if network.can(scale)}
+            records += evaluate(models, {set_name: pictures}, [scale], protocol, save_images)
+    return records
+
+
+def evaluate(
+    models: Mapping[str, Upscale],
+    sets: Mapping[str, Sequence[Picture]],
+    scales: Sequence[int],
+    protocol: Protocol,
+    save_images: str | os.PathLike[str] | None = None,
+) -> list[Record]:
+    """Mean PSNR and SSIM of each model on each set of pictures at each scale.
+
+    Args:
+      models: the ways to upscale, by the name they have in the records.
+      sets: the pictures of each set, by its name.
+      scales: whole numbers, 2 or more.
+      protocol: how scores are taken.
+      save_images: a folder for the results, as SET/x2/NAME_MODEL.png, and beside them NAME_comparison.png, a figure of
+        the crop in which the last model gains most over the first; None to save nothing.
+
+    Returns:
+      A record for each set, scale and model, in this order.
+
+    Raises:
+      UserError: a picture that is damaged, or too small to be scored.
+    """
+    records: list[Record] = []
+    for set_name, pictures in sets.items():
+        names = _unique_names(pictures)
+        for scale in scales:
+            scores: dict[str, list[tuple[float, float]]] = {model: [] for model in models}
+            for picture in tqdm.tqdm(pictures, desc=f"{set_name} x{scale}", unit="image", leave=False):
+                example = score_picture(picture, models, scale, protocol)
+                for model, pair in example.scores.items():
+                    scores[model].append(pair)
+                if save_images is not None:
+                    _save(pathlib.Path(save_images) / set_name / f"x{scale}", names[picture], example, scale)
+            for model, pairs in scores.items():
+                mean_psnr, mean_ssim = np.mean(pairs, axis=0)
+                records.append(
+                    Record(model=model, set=set_name, scale=scale, psnr=float(mean_psnr), ssim=float(mean_ssim),
+                           images=len(pictures), protocol=str(protocol))
+                )  # fmt: skip
+    return records
+
+
+def score_picture(picture: Picture, models: Mapping[str, Upscale], scale: int, protocol: Protocol) -> Example:
+    """Shrinks a picture, enlarges it with each model, and scores the results; `UserError` as `evaluate`."""
+    hr, lr = protocol.degrade(read_checked(picture, scale), scale)
+    results, scores = {}, {}
+    for model, upscale in models.items():
+        sr = upscale(lr, scale)
+        results[model], scores[model] = to_uint8(sr), protocol.score(sr, hr, scale)
+    return Example(pathlib.PurePath(picture.name).stem, hr, results, scores)
+
+
+def _unique_names(pictures: Sequence[Picture]) -> dict[Picture, str]:
+    """A name for each picture's results: its stem, or more of its path where stems repeat."""
+    paths = [pathlib.PurePath(picture.name) for picture in pictures]
+    stems = [path.stem for path in paths]
+    names = [path.stem if stems.count(path.stem) == 1 else "_".join(path.parts[-2:]) for path in paths]
+    return dict(zip(pictures, names, strict=True))
+
+
+def read_checked(picture: Picture, scale: int) -> np.ndarray:
+    """Reads a picture that is to be scored at `scale`; `UserError` if it is damaged or too small for that."""
+    image = picture.read()
+    if min(image.shape[:2]) < 4 * scale:
+        height, width = image.shape[:2]
+        raise UserError(f"{picture.name} is {width} x {height} pixels: too small to be scored at x{scale}")
+    return image
+
+
+def _save(folder: pathlib.Path, name: str, example: Example, scale: int) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot write to {folder}: {error.strerror}") from None
+    for model, image in example.results.items():
+        write_image(folder / f"{name}_{model}.png", image)
+    write_image(folder / f"{name}_comparison.png", comparison([example], scale))

@@ -1,0 +1,46 @@
+"""Trained networks as files for programs that know nothing of this package."""
+
+import os
+import pathlib
+from typing import Any
+
+import flax.linen as nn
+
+from lapsrn_jax.errors import UserError
+from lapsrn_jax.files import atomic_write
+from lapsrn_jax.models import LapSRN, Pyramid
+from lapsrn_jax.models.layers import check_scale
+
+
+def export_model(path: str | os.PathLike[str], model: nn.Module, params: Any, scale: int, info: dict[str, Any]) -> None:
+    """Writes the network that enlarges luminance by `scale`, as ONNX (.onnx) or StableHLO (.stablehlo).
+
+    Args:
+      path: the file, which appears whole or not at all; its suffix says the format.
+      model: a `Pyramid` or a `LapSRN`.
+      params: its parameters.
+      scale: one of the model's.
+      info: JSON-ready: where the weights come from. ONNX has a place for it, StableHLO has none.
+
+    Raises:
+      UserError: another suffix, a scale that the model cannot give, or a package that is not installed.
+    """
+    path = pathlib.Path(path)
+    if path.suffix not in (".onnx", ".stablehlo"):
+        raise UserError(f"{path}: networks are exported as .onnx or .stablehlo")
+    if not isinstance(model, Pyramid | LapSRN):
+        raise UserError("only the pyramids, LapSRN, MS-LapSRN and CMS-LapSRN, can be exported")
+    check_scale(scale, model.scales)
+    try:
+        if path.suffix == ".onnx":
+            from lapsrn_jax.export.onnx import onnx_model
+
+            content: bytes | bytearray = onnx_model(model, params, scale, info)
+        else:
+            from lapsrn_jax.export.stablehlo import stablehlo_model
+
+            content = stablehlo_model(model, params, scale)
+    except ImportError as error:
+        raise UserError(f"cannot write {path.suffix} ({error}): pip install 'lapsrn_jax[export]'") from None
+    with atomic_write(path) as partial:
+        partial.write_bytes(content)

@@ -1,0 +1,61 @@
+"""Writing TIFF strip by strip."""
+
+from collections.abc import Iterable, Iterator
+from typing import IO, Literal
+
+import imagecodecs
+import numpy as np
+import tifffile
+
+from lapsrn_jax.photos import exif
+from lapsrn_jax.photos.photo import Photo
+
+_LEVEL = 6
+_BIG = 2**32 - 2**26  # bytes of samples above which offsets may outgrow 32 bits
+_PHOTOMETRIC = {1: "minisblack", 3: "rgb", 4: "separated"}
+_XMP = (700, 1)  # tag and type
+
+
+def write_tiff(file: IO[bytes], size: tuple[int, int], strips: Iterable[np.ndarray], rows: int, like: Photo) -> None:
+    """Writes a whole TIFF: deflate with horizontal differences, BigTIFF if need be.
+
+    Args:
+      file: open for reading and writing.
+      size: (width, height).
+      strips: uint8 or uint16 [rows, W, C]; all but the last have `rows` rows. C is 1, 3 or 4, as `like` has it, and
+        one more for alpha.
+      like: whose colours and metadata it gets.
+    """
+    width, height = size
+    channels, alpha, dtype = like.pixels.shape[2], like.alpha is not None, like.pixels.dtype
+    samples = channels + alpha
+    order: Literal["<", ">"] = exif.byte_order(like.exif) if like.exif else "<"
+    shape = (height, width, samples) if samples > 1 else (height, width)
+    big = height * width * samples * dtype.itemsize > _BIG
+    with tifffile.TiffWriter(file, bigtiff=big, byteorder=order) as tiff:
+        tiff.write(
+            _encoded(strips, order),
+            shape=shape,
+            dtype=dtype,
+            photometric=_PHOTOMETRIC[channels],
+            planarconfig="contig" if samples > 1 else None,
+            extrasamples=["unassalpha"] if alpha else None,
+            rowsperstrip=rows,
+            compression="adobe_deflate",
+            predictor=2,
+            iccprofile=like.icc_profile,
+            resolution=like.dpi,
+            resolutionunit="inch" if like.dpi else None,
+            extratags=[(*_XMP, len(like.xmp), like.xmp, True)] if like.xmp else [],
+            metadata=None,
+            software=False,
+        )
+    if like.exif:
+        exif.into_tiff(file, like.exif)
+
+
+def _encoded(strips: Iterable[np.ndarray], order: Literal["<", ">"]) -> Iterator[bytes]:
+    for strip in strips:
+        differences = strip.copy()
+        differences[:, 1:] -= strip[:, :-1]
+        yield bytes(imagecodecs.deflate_encode(differences.astype(strip.dtype.newbyteorder(order)), level=_LEVEL))

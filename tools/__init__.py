@@ -1,0 +1,1 @@
+"""Programs and helpers for working on this package that are no part of it."""

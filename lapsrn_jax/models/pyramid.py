@@ -33,7 +33,6 @@ def recurse(
     A loop would compile faster, but XLA runs convolutions inside of one slowly, and their gradients slower still. Only
     a single image, whose size may never come again, goes through a loop.
     """
-
     conv = layers.conv_direct if direct else layers.conv
 
     def layer(h: jax.Array, parts: Filter) -> jax.Array:

@@ -32,7 +32,9 @@ def test_the_residual_is_the_composition(rng, shape, biases):
             return f(u, **filters), jax.grad(loss, (0, 1, 2))(u, filters["upsample"], filters["conv"])
 
         jax.tree.map(
-            lambda a, b: np.testing.assert_allclose(a, b, atol=1e-11), value_and_grads(composed), value_and_grads(defined)
+            lambda a, b: np.testing.assert_allclose(a, b, atol=1e-11),
+            value_and_grads(composed),
+            value_and_grads(defined),
         )
 
 

@@ -63,7 +63,9 @@ def test_second_derivatives_work(rng):
 
         def product(conv, argument=argument):
             gradient = jax.grad(lambda *arguments: (conv(*arguments) ** 4).sum(), argument)
-            return jax.grad(lambda *arguments: (gradient(*arguments) * (x, kernel)[argument]).sum(), argument)(x, kernel)
+            return jax.grad(lambda *arguments: (gradient(*arguments) * (x, kernel)[argument]).sum(), argument)(
+                x, kernel
+            )
 
         a, b = product(winograd.conv3x3), product(layers.conv_direct)
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-3 * np.abs(b).max())

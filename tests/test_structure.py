@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 
 # A package may import itself and those below it.
 LAYERS = [
-    ("errors", "files", "cache"),
+    ("errors", "files", "cache", "hugepages"),
     "images",
     ("models", "data", "photos"),
     ("weights", "export"),

@@ -14,6 +14,7 @@ TUNABLES = {
     "glibc.malloc.hugetlb": 1,  # madvise(MADV_HUGEPAGE)
     "glibc.malloc.mmap_threshold": 8 * 2**30,  # smaller arrays come from the heap, ...
     "glibc.malloc.trim_threshold": 16 * 2**30,  # ... which keeps what is freed
+    "glibc.malloc.arena_max": 1,  # other heaps, for threads, are too small for such arrays
 }
 _ENABLED = pathlib.Path("/sys/kernel/mm/transparent_hugepage/enabled")
 

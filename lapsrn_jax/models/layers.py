@@ -89,18 +89,9 @@ def winograd_is_faster(x: jax.Array, kernel: jax.Array) -> bool:
 
 
 def through_block(layer: Callable[[jax.Array, Filter], jax.Array], x: jax.Array, block: dict[str, Filter]) -> jax.Array:
-    """`layer(x, filter)`, which keeps the shape of `x`, with each filter of a block in its order.
-
-    A single image, whose size may not come again, goes through a loop: with Winograd's convolutions that compiles more
-    than twice as fast, and it runs as fast. Batches do not: gradients of a loop take longer.
-    """
-    filters = [block[f"conv_{i}"] for i in range(1, len(block) + 1)]
-    if x.shape[0] == 1:
-        stacked = jax.tree.map(lambda *parts: jnp.stack(parts), *filters)
-        x, _ = lax.scan(lambda x, parts: (layer(x, parts), None), x, stacked)
-    else:
-        for parts in filters:
-            x = layer(x, parts)
+    """Applies `layer(x, filter)`, which keeps the shape of `x`, with each filter of a block in its order."""
+    for i in range(1, len(block) + 1):
+        x = layer(x, block[f"conv_{i}"])
     return x
 
 

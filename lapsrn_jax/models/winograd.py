@@ -33,28 +33,14 @@ def _transforms(points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]
 # more than the direct convolution does.
 INPUT, KERNEL, OUTPUT = _transforms(np.array([0, 0.5, -0.5, 1, -1]) * 2**0.5)
 
-# A batch of feature maps with more than WHOLE pixels is convolved in strips of rows with about STRIP: 36 values of each
-# channel for 16 pixels would not stay in the cache.
-WHOLE, STRIP = 2**15, 2**13
-
 
 def conv3x3(x: jax.Array, kernel: jax.Array) -> jax.Array:
     """Convolution, stride 1, `SAME`: x [N, H, W, I] and kernel [3, 3, I, O] to [N, H, W, O], in their dtype."""
-    n, height, width, _ = x.shape
-    rows, columns = -(-height // STEP), -(-width // STEP)
-    pixels = n * rows * columns * STEP**2
-    strips = 1 if pixels <= WHOLE else min(rows, -(-pixels // STRIP))
-    rows = -(-rows // strips)
-    x = jnp.pad(x, ((0, 0), (1, strips * rows * STEP + 1 - height), (1, columns * STEP + 1 - width), (0, 0)))
+    height, width = x.shape[1:3]
+    below, beside = -height % STEP, -width % STEP  # to whole tiles
+    x = jnp.pad(x, ((0, 0), (1, 1 + below), (1, 1 + beside), (0, 0)))
     points = _transform(KERNEL, kernel.reshape(1, 3, 3, -1)).reshape(36, *kernel.shape[2:])
-    if strips == 1:
-        return _valid(x, points)[:, :height, :width]
-
-    def strip(i: jax.Array) -> jax.Array:
-        return _valid(lax.dynamic_slice_in_dim(x, i * rows * STEP, rows * STEP + 2, axis=1), points)
-
-    y = lax.map(strip, jnp.arange(strips))  # [strips, N, rows of a strip, W, O]
-    return jnp.moveaxis(y, 0, 1).reshape(n, -1, *y.shape[3:])[:, :height, :width]
+    return _valid(x, points)[:, :height, :width]
 
 
 def _valid(x: jax.Array, points: jax.Array) -> jax.Array:

@@ -2,10 +2,13 @@
 
 python -m benchmarks.accelerator --output FOLDER --train data/T91,data/BSDS400 [--torch python3] [--minutes 8]
 
-It leaves in FOLDER: `parity.json`, images and gradients on the device against the CPU's; `train_step.txt`, the tables of
-benchmarks/train_step.py in float32 and bfloat16; `run/`, the state and the weights of as many steps of configs/weights.py
-as fit into the time, which the same command continues; `scores.json`, those weights on photographs that they were not
-trained on. `--small` shrinks all of it, to rehearse on a CPU.
+It leaves in FOLDER
+- `parity.json`: images and gradients on the device against the CPU's;
+- `train_step.txt`: the tables of benchmarks/train_step.py in float32 and bfloat16;
+- `run/`: as many steps of configs/weights.py as fit into the time; the same command continues the run;
+- `scores.json`: the scores of its weights on photographs that it was not trained on.
+
+`--small` shrinks all of it, to rehearse on a CPU.
 """
 
 import argparse
@@ -16,6 +19,7 @@ import signal
 import subprocess
 import sys
 import time
+from typing import Any
 
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # the steps of train_step.py share the device
 
@@ -36,10 +40,10 @@ def parity(small: bool) -> dict[str, float]:
     image = generator.random((2, 24, 24, 1), np.float32)
     params = jax.tree.map(np.asarray, models.initial(model, jax.random.key(0)))
 
-    def images_and_gradients(device: jax.Device) -> tuple[jax.Array, dict[str, jax.Array]]:
-        def loss(params: dict[str, jax.Array], image: jax.Array) -> tuple[jax.Array, jax.Array]:
-            images = model.apply({"params": params}, image, 4)
-            return jnp.stack([jnp.abs(x).mean() for x in images]).sum(), images[-1]  # type: ignore[union-attr]
+    def images_and_gradients(device: jax.Device) -> Any:
+        def loss(params: Any, image: jax.Array) -> tuple[jax.Array, jax.Array]:
+            images: Any = model.apply({"params": params}, image, 4)
+            return jnp.stack([jnp.abs(x).mean() for x in images]).sum(), images[-1]
 
         with jax.default_device(device), jax.default_matmul_precision("highest"):
             (_, enlarged), gradients = jax.jit(jax.value_and_grad(loss, has_aux=True))(params, image)
@@ -100,12 +104,8 @@ def main() -> None:
     failed = max(differences["image"], differences["gradient"]) > TOLERANCE
     time_steps(args.output, args.torch, args.small)
     train(args.output, args.train, deadline, args.small)
-    subprocess.run(
-        command(
-            "evaluate.py", f"--ckpt={args.output / 'run'}", "--data=bundled", f"--json={args.output / 'scores.json'}"
-        ),
-        check=True,
-    )
+    scores = f"--json={args.output / 'scores.json'}"
+    subprocess.run(command("evaluate.py", f"--ckpt={args.output / 'run'}", "--data=bundled", scores), check=True)
     if failed:
         sys.exit(f"the device differs from the CPU by more than {TOLERANCE}: see {args.output / 'parity.json'}")
 

@@ -1,7 +1,8 @@
-"""Winograd's 3x3 convolution: 36 multiplications where the direct one needs 144 for each tile of 4x4 outputs.
+"""Winograd's 3x3 convolution: 36 multiplications for each tile of 4x4 outputs, where the direct one needs 144.
 
-F(4x4, 3x3) of A. Lavin and S. Gray, "Fast Algorithms for Convolutional Neural Networks" (CVPR 2016). Tiles of 6x6
-inputs, 4 apart, become 36 values; each of the 36 is one matrix product over the channels; 36 values become 4x4 outputs.
+F(4x4, 3x3) of A. Lavin and S. Gray, "Fast Algorithms for Convolutional Neural Networks" (CVPR 2016). A tile of 6x6
+inputs is transformed to 36 values, one matrix product over the channels combines each of them with the kernel, and the
+36 products are transformed to 4x4 outputs. Neighbouring tiles overlap by two pixels.
 """
 
 from collections.abc import Sequence
@@ -29,8 +30,8 @@ def _transforms(points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     return inputs, kernel, np.vstack([powers, [0, 0, 0, 1]]).T
 
 
-# For 4 outputs, 3 taps and 6 inputs. These points round a fifth as much as Lavin's and Gray's 0, 1, -1, 2, -2: hardly
-# more than the direct convolution does.
+# For 4 outputs, 3 taps and 6 inputs. The rounding error is a fifth of that with Lavin's and Gray's points 0, 1, -1, 2,
+# -2, and close to that of the direct convolution.
 INPUT, KERNEL, OUTPUT = _transforms(np.array([0, 0.5, -0.5, 1, -1]) * 2**0.5)
 
 
@@ -62,8 +63,8 @@ def _products_forward(tiles: jax.Array, points: jax.Array) -> tuple[jax.Array, t
 
 def _products_backward(saved: tuple[jax.Array, jax.Array], g: jax.Array) -> tuple[jax.Array, jax.Array]:
     tiles, points = saved
-    # XLA:CPU has a fast product only for a first matrix that is contracted over its last axis in memory. JAX's own
-    # derivative is not of that form, and takes twice as long as this one with its explicit transposition.
+    # XLA:CPU's product is fast only if its first operand is contracted over the last axis in memory. In JAX's own
+    # derivative it is not: that takes twice as long as this explicit transposition and product.
     transposed = with_layout_constraint(tiles.swapaxes(1, 2), Layout((0, 1, 2)))
     return (
         lax.dot_general(g, points, (((2,), (2,)), ((0,), (0,)))),
@@ -79,13 +80,13 @@ def _transform(matrix: np.ndarray, x: jax.Array) -> jax.Array:
 
     The tiles are 4 apart: x is [N, 4T + k - 4, 4S + k - 4, C].
 
-    JAX's own transpose of this (and of `_assemble`) is right but scatters with strides, which XLA:CPU does slowly.
+    JAX's own transpose of this (and of `_assemble`) scatters with strides, which XLA:CPU does slowly.
     """
     return linear_call(lambda _, x: _forward(matrix, x), lambda _, y: _backward(matrix.T, y), (), x)
 
 
 def _assemble(matrix: np.ndarray, tiles: jax.Array) -> jax.Array:
-    """The transpose of `_transform(matrix.T)`: what overlaps is added."""
+    """The transpose of `_transform(matrix.T)`: overlapping tiles are added."""
     return linear_call(lambda _, y: _backward(matrix, y), lambda _, x: _forward(matrix.T, x), (), tiles)
 
 

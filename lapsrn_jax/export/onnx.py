@@ -1,9 +1,9 @@
 """A network as an ONNX graph, for any program that runs those. It needs only the `onnx` package.
 
 Recursions are unrolled: every node that needs a kernel names the same array. ONNX keeps a transposed convolution's
-kernel as that of the convolution it transposes, so under the adjoint tying (the default) one array could serve both. The
-upsampler has a copy all the same: OpenVINO (2026.4, on a CPU) lays an array out for one of its uses, reads it in that
-layout in the other, and gives a wrong picture without an error.
+kernel as that of the convolution it transposes, so under the adjoint tying (the default) one array could serve both.
+The upsampler has a copy all the same: OpenVINO (2026.4, on a CPU) lays an array out for one of its uses, reads it in
+that layout in the other, and gives a wrong picture without an error.
 """
 
 import json

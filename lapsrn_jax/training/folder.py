@@ -1,4 +1,4 @@
-"""A run's folder: whose it is, who may write to it, and the weights that come out of it."""
+"""The run folder: its config, its lock, and the weights files that training writes."""
 
 import fcntl
 import json
@@ -24,13 +24,12 @@ BEST = "best.safetensors"
 
 
 class RunFolder:
-    """The folder of one run, while its trainer has it: a context manager that holds a lock.
+    """The folder of one run: a context manager that locks it for this trainer.
 
-    `config.json` says whose it is. What `config.training` says (how long, how often) may change between the parts of a
-    run, the rest may not.
+    `config.json` records the run's config. On resuming, settings in `config.training` may change; the others may not.
 
     Raises:
-      UserError: it cannot be written, holds another run, or another trainer is at work in it.
+      UserError: the folder cannot be written, holds another run, or is in use by another trainer.
     """
 
     def __init__(self, path: pathlib.Path, config: ml_collections.ConfigDict) -> None:
@@ -53,20 +52,22 @@ class RunFolder:
     def __exit__(self, kind: type | None, error: BaseException | None, trace: types.TracebackType | None) -> None:
         if is_primary():
             os.close(self._lock)
-        if isinstance(error, OSError):  # a full disk, most often, whichever file met it
-            raise UserError(f"cannot write to {self.path}: {error.strerror or error}; its checkpoints stay") from None
+        if isinstance(error, OSError):  # most often a full disk, which any file can hit
+            raise UserError(
+                f"cannot write to {self.path}: {error.strerror or error}; its checkpoints are kept"
+            ) from None
 
     def _check_config(self) -> None:
         path = self.path / "config.json"
         if not path.exists() or not any((self.path / "manifests").glob("*.json")):
-            return  # a run that has not come to its first checkpoint may still change its mind
+            return  # before its first checkpoint a run may still change its config
         try:
             theirs = json.loads(path.read_text())
         except ValueError:
-            raise UserError(f"{path} is damaged: mend it, or give another --workdir") from None
+            raise UserError(f"{path} is damaged: repair it or pass another --workdir") from None
         for name in differences(theirs, self._config):
             if not name.startswith("training."):
-                raise UserError(f"{self.path} holds a run with another {name}: give another --workdir")
+                raise UserError(f"{self.path} holds a run with a different {name}: pass another --workdir")
 
     def _take_lock(self) -> None:
         self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT)  # the kernel frees it, however we end
@@ -75,16 +76,16 @@ class RunFolder:
         except BlockingIOError:
             holder = os.read(self._lock, 200).decode(errors="replace").strip() or "another process"
             os.close(self._lock)
-            raise UserError(f"{self.path} is in use by {holder}: wait for it, or give another --workdir") from None
+            raise UserError(f"{self.path} is in use by {holder}: wait for it or pass another --workdir") from None
         os.truncate(self._lock, 0)
         os.write(self._lock, f"process {os.getpid()} on {platform.node()}\n".encode())
 
     def save_weights(self, model: nn.Module, state: TrainState) -> None:
-        """Writes the newest weights, `weights.safetensors`."""
+        """Writes the current weights to `weights.safetensors`."""
         self._save(FILE_NAME, model, state, {})
 
     def save_if_best(self, model: nn.Module, state: TrainState, psnr: float) -> None:
-        """Writes `best.safetensors` if no weights of this run had a higher mean PSNR in validation."""
+        """Writes `best.safetensors` if this is the run's highest mean PSNR in validation so far."""
         best = (
             read_info(self.path / BEST).get("validation_psnr", float("-inf")) if (self.path / BEST).exists() else None
         )
@@ -97,7 +98,7 @@ class RunFolder:
 
 
 def differences(a: Any, b: Any, name: str = "") -> list[str]:
-    """Dotted names of the settings in which two configs differ."""
+    """Returns the dotted names of the settings in which two configs differ."""
     if isinstance(a, dict) and isinstance(b, dict):
         keys = sorted(a.keys() | b.keys())
         return [found for key in keys for found in differences(a.get(key), b.get(key), f"{name}.{key}".lstrip("."))]

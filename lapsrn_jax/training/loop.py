@@ -1,4 +1,4 @@
-"""The training run, from a config to a folder of checkpoints, logs and weights."""
+"""Runs a training, from a config to a folder of checkpoints, logs and weights."""
 
 import contextlib
 import pathlib
@@ -27,17 +27,21 @@ from lapsrn_jax.training.validation import Validation
 
 
 def train_and_evaluate(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> bool:
-    """Trains what `config` describes (see configs/default.py), going on where `workdir` stands.
+    """Trains the model that `config` describes (see configs/default.py), resuming the run in `workdir` if there is one.
 
-    Leaves in `workdir`: `config.json`, `log.jsonl`, `tensorboard/`, `checkpoints/` with their `manifests/`, and from
-    the first checkpoint on `weights.safetensors`, the newest, and `best.safetensors`, the best in validation.
+    Writes to `workdir`: `config.json`, `log.jsonl`, `tensorboard/`, `checkpoints/` and their `manifests/`, and from the
+    first checkpoint on `weights.safetensors` (the newest weights) and `best.safetensors` (the best in validation).
+
+    Args:
+      config: the settings of the run.
+      workdir: the run folder.
 
     Returns:
-      Whether it came to the end; if not, a signal stopped it, its state is saved, and the next call goes on.
+      Whether training is complete. If not, a signal stopped it after saving its state, and the next call resumes it.
 
     Raises:
-      UserError: bad settings or data, a folder of another run or in use, a place that cannot be written, or losses
-        that are not finite.
+      UserError: settings or data are bad, the folder holds another run, is in use or cannot be written, or the losses
+        are not finite.
     """
     check_settings(config)
     model = models.from_settings(config.model).clone(dtype=config.training.dtype, remat=config.training.remat)
@@ -65,7 +69,7 @@ def train_and_evaluate(config: ml_collections.ConfigDict, workdir: pathlib.Path)
             state = replicate(begin_from(pathlib.Path(config.start), state), mesh)
         first, last = int(state.step), config.training.steps
         if first > last:
-            raise UserError(f"{folder.path} has taken {first} steps: training.steps={last} cannot be")
+            raise UserError(f"{folder.path} has taken {first} steps: training.steps={last} must not be less")
         log = stack.enter_context(Log(folder.path, last, first))
         stop = stack.enter_context(StopRequest())
         dataset = training_batches(
@@ -82,7 +86,7 @@ def train_and_evaluate(config: ml_collections.ConfigDict, workdir: pathlib.Path)
             with meter.waiting():
                 batch = next(batches)
             state, metrics = train_step(state, shard_batch(batch, mesh))
-            # Of the step before: the device has the next one to do while we look.
+            # Check the step before, while the device is busy with this one.
             _check_finite(int(skipped), step - 1, config, checkpoints, state)
             skipped = metrics["skipped"]
             log.advance()
@@ -90,7 +94,7 @@ def train_and_evaluate(config: ml_collections.ConfigDict, workdir: pathlib.Path)
             if at_log:
                 numbers = {name: float(value) for name, value in metrics.items()}
                 log.write(step, numbers | {"learning_rate": float(learning_rate(step - 1))} | meter.read())
-            # Processes must agree; asking each other at every step would cost more than it gains.
+            # All processes must agree to stop. Agreeing at every step would cost too much time.
             stopped = (at_log or jax.process_count() == 1) and any_process(stop.received is not None)
             if step % config.training.checkpoint_every == 0 or step == last or stopped:
                 _check_finite(int(skipped), step, config, checkpoints, state)
@@ -104,10 +108,10 @@ def train_and_evaluate(config: ml_collections.ConfigDict, workdir: pathlib.Path)
                         folder.save_if_best(model, state, float(np.mean(list(scores.values()))))
                 meter.restart()
             if stopped and step < last:
-                log.say(f"stopped at step {step}, which is saved; the same command goes on from there")
+                log.say(f"stopped and saved at step {step}: run the same command again to resume")
                 return False
         if is_primary():
-            if first == last:  # nothing was left to do; a kill may have come before the weights were written
+            if first == last:  # a kill may have come between checkpoint and weights
                 folder.save_weights(model, state)
             log.say(f"weights after {last} steps: {folder.path / 'weights.safetensors'}")
     return True
@@ -120,21 +124,21 @@ def _say(text: str) -> None:
 def _check_finite(
     skipped: int, step: int, config: ml_collections.ConfigDict, checkpoints: Checkpoints, state: TrainState
 ) -> None:
-    """Ends the run, its last good state saved, when too many steps in a row could not be taken."""
+    """Saves the last good state and ends the run if too many steps in a row were skipped."""
     if skipped > config.training.max_skipped:
         checkpoints.save(state)
         raise UserError(
-            f"the losses of {skipped} steps in a row, up to step {step}, were not finite: lower "
-            "optimizer.learning_rate and begin anew; the parameters before them are saved"
+            f"the losses of {skipped} steps in a row, up to step {step}, were not finite: start over with a lower "
+            "optimizer.learning_rate; the last good parameters are saved"
         )
 
 
 class _Meter:
-    """Speed and waiting since the last reading; validation, checkpoints and the first steps do not count."""
+    """Measures speed and waiting since the last reading, without validation, checkpoints and the first steps."""
 
     def __init__(self, batch_size: int) -> None:
         self._batch_size = batch_size
-        self._warm = False  # the first interval holds the compilation
+        self._warm = False  # the first interval includes the compilation
         self.restart()
 
     def restart(self) -> None:

@@ -117,7 +117,7 @@ def test_held_out_photographs_are_never_trained_on(tmp_path):
     other = hold_out(training_pictures(str(tmp_path / "b")), 4)[1]
     assert {picture.digest() for picture in other} == digests[1]
     assert hold_out(training, 0) == (training, [])
-    with pytest.raises(UserError, match=r"data\.hold_out=1 leaves nothing to train on of \d+ photograph"):
+    with pytest.raises(UserError, match=r"data\.hold_out=1 leaves none of \d+ photograph\(s\) to train on"):
         hold_out(training, 1)
 
 

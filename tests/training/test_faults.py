@@ -1,4 +1,4 @@
-"""What happens to a run, and what must not: kills, signals, damage, full disks, rivals."""
+"""Kills, signals, damage, full disks and competing trainers must not harm a run."""
 
 import contextlib
 import json
@@ -115,7 +115,7 @@ def test_a_signal_saves_and_says_so(tmp_path, photographs, number):
     wait_for(lambda: len(steps(workdir)) > 2, process, workdir)
     process.send_signal(number)
     assert process.wait(60) == STOPPED
-    assert "the same command goes on from there" in errors_of(workdir)
+    assert "run the same command again to resume" in errors_of(workdir)
     (checkpoint,) = (path.name for path in (workdir / "checkpoints").iterdir())
     assert int(checkpoint) == steps(workdir)[-1]
 
@@ -201,13 +201,13 @@ def test_after_damage_the_run_ends_with_the_same_bits(tmp_path, finished, photog
     assert_same_weights(finished, workdir)
 
 
-def test_if_all_checkpoints_are_damaged_the_run_does_not_begin_anew(tmp_path, finished, photographs):
+def test_if_all_checkpoints_are_damaged_the_run_does_not_start_over(tmp_path, finished, photographs):
     workdir = tmp_path / "run"
     shutil.copytree(finished, workdir)
     for step in (2, 4):
         (workdir / files_of(workdir, step)[0]).write_bytes(b"?")
     for _ in range(2):  # nor at the second try
-        with pytest.raises(UserError, match=r"every checkpoint in .* is damaged"):
+        with pytest.raises(UserError, match=r"every checkpoint in .* is damaged: delete .* to start over"):
             train_and_evaluate(tiny.config(photographs, training__steps=4), workdir)
     shutil.rmtree(workdir / "damaged")
     assert train_and_evaluate(tiny.config(photographs, training__steps=4), workdir)

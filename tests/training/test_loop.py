@@ -82,11 +82,11 @@ def test_a_run_can_go_on_in_parts(tmp_path, photographs):
     assert train_and_evaluate(config, parts)
     assert (parts / "weights.safetensors").read_bytes() == before
     config.training.steps = 4
-    with pytest.raises(UserError, match=r"has taken 6 steps: training.steps=4 cannot be"):
+    with pytest.raises(UserError, match=r"has taken 6 steps: training.steps=4 must not be less"):
         train_and_evaluate(config, parts)
 
 
-def test_the_average_is_what_is_handed_out(tmp_path, photographs):
+def test_the_average_is_what_is_saved(tmp_path, photographs):
     """With it and without it the same steps are taken; after the first, the average has moved 9/10 of the way."""
     config = tiny.config(photographs, training__steps=1, optimizer__warmup=0.0)
     train_and_evaluate(config, tmp_path / "average")
@@ -109,7 +109,7 @@ def test_before_its_first_checkpoint_a_run_may_change_its_mind(tmp_path, photogr
 def test_a_folder_belongs_to_one_run(tmp_path, photographs):
     train_and_evaluate(tiny.config(photographs, training__steps=2), tmp_path / "run")
     for change, name in (({"model__tying__layer": 1}, "model.tying.layer"), ({"seed": 1}, "seed")):
-        with pytest.raises(UserError, match=f"holds a run with another {name}"):
+        with pytest.raises(UserError, match=f"holds a run with a different {name}: pass another --workdir"):
             train_and_evaluate(tiny.config(photographs, training__steps=2, **change), tmp_path / "run")
     (tmp_path / "run" / "config.json").write_text("{")
     with pytest.raises(UserError, match=r"config\.json is damaged"):
@@ -122,7 +122,7 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path, photographs):
     train_and_evaluate(tiny.config(photographs, training__steps=2), workdir)
     path = workdir / "config.json"
     path.write_text(path.read_text().replace('"features": 8', '"features": 4'))
-    with pytest.raises(UserError, match="is of another model"):
+    with pytest.raises(UserError, match="belongs to a different model"):
         train_and_evaluate(tiny.config(photographs, training__steps=4, model__features=4), workdir)
 
 

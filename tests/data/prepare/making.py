@@ -38,6 +38,3 @@ def zipped(files: dict[str, bytes]) -> bytes:
 
 def tree(folder: pathlib.Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*")}
-
-
-# Downloads

@@ -1,4 +1,4 @@
-"""A web server on this machine that can be told to misbehave, and counts what it sent."""
+"""A local web server that misbehaves on request and records what it sent."""
 
 import hashlib
 import http.server

@@ -180,6 +180,3 @@ def test_without_tfds_the_folder_is_named(div2k, tmp_path, capsys, monkeypatch):
     prepare_div2k(tmp_path, div2k.url, HASTY, SMALL)
     last = capsys.readouterr().out.splitlines()[-1]
     assert last.endswith(f"use --config.data.train={tmp_path / 'DIV2K_train_HR'}")
-
-
-# Benchmarks

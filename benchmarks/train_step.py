@@ -1,4 +1,4 @@
-"""A training step's speed, the share of the device's matrix-multiply speed that it reaches, and PyTorch's in turns.
+"""Measures a training step, the fraction of the device's matrix-multiply speed that it reaches, and PyTorch's step.
 
 python -m benchmarks.train_step --recursions 2 --patch 64 --scale 2
 python -m benchmarks.train_step --recursions 8 --patch 512 --scale 4 --dtype bfloat16 --torch python3
@@ -43,10 +43,10 @@ def matmul_flops(dtype: str) -> float:
 
 
 def theirs(peer: Peer, variant: str) -> tuple[float, float]:
-    """PyTorch's step, by torch_peer.py: loss and seconds.
+    """Takes a step in torch_peer.py; returns loss and seconds.
 
     Raises:
-      RuntimeError: the variant does not run there.
+      RuntimeError: the variant does not run.
     """
     answer = peer.ask(variant)
     return answer["loss"], answer["seconds"]

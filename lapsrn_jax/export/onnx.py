@@ -1,4 +1,4 @@
-"""A network as an ONNX graph, for any program that runs those; made with nothing but the `onnx` package.
+"""Exports a network as an ONNX graph, with only the `onnx` package.
 
 Recursions are unrolled: every node that needs a kernel names the one array. ONNX keeps a convolution's kernel as
 [O, I, h, w] and a transposed one's as that of the convolution whose transpose it is, so under the adjoint tying (the
@@ -17,11 +17,11 @@ from lapsrn_jax import __version__, models
 from lapsrn_jax.models import LapSRN, Pyramid
 from lapsrn_jax.models.layers import Filter
 
-OPSET, IR_VERSION = 17, 8  # of 2022, which hold all that the networks need
+OPSET, IR_VERSION = 17, 8  # from 2022; they cover all that the networks need
 
 
 def onnx_model(model: nn.Module, params: Any, scale: int, info: dict[str, Any]) -> bytes:
-    """The ONNX file of a `Pyramid` or a `LapSRN`, float32 whatever `model.dtype`.
+    """The ONNX file of a `Pyramid` or a `LapSRN`, float32 regardless of `model.dtype`.
 
     Its input `image` is luminance [batch, 1, height, width] in [0, 1], of any size; its output `enlarged` is
     [batch, 1, s height, s width] with s = scale, not clipped. The metadata has `scale`, and as JSON the model's
@@ -58,7 +58,7 @@ def onnx_model(model: nn.Module, params: Any, scale: int, info: dict[str, Any]) 
 
 
 class _Graph:
-    """Nodes in the order of the computation, and by name the arrays they use. Values are known by their names."""
+    """Nodes in the order of computation, and the arrays that they use, by name."""
 
     def __init__(self) -> None:
         self.nodes: list[Any] = []
@@ -71,7 +71,7 @@ class _Graph:
         return self._filtered("Conv", x, name, parts, kernel, kernel_shape=size, pads=[size[0] // 2] * 4)
 
     def upsample(self, x: str, name: str, parts: Filter) -> str:
-        """`layers.upsample` likewise: from 3x3 kernels' full results the last row and column are missing."""
+        """`layers.upsample` with the filter called `name`; it drops the last row and column for 3x3 kernels."""
         kernel = np.transpose(parts["kernel"], (2, 3, 0, 1))[:, :, ::-1, ::-1]  # lax does not turn it, ONNX does
         pads = [0, 0, 1, 1] if kernel.shape[2] == 3 else [1, 1, 1, 1]
         kind = "ConvTranspose"
@@ -92,7 +92,7 @@ class _Graph:
         return self._node(kind, *inputs, **attributes)
 
     def _array(self, name: str, array: np.ndarray) -> str:
-        """Keeps the array under its name, which it returns."""
+        """Stores the array under its name, and returns the name."""
         self.arrays[name] = np.ascontiguousarray(array, np.float32)
         return name
 

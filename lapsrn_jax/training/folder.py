@@ -67,7 +67,7 @@ class RunFolder:
             raise UserError(f"{path} is damaged: repair it or pass another --workdir") from None
         for name in differences(theirs, self._config):
             if not name.startswith("training."):
-                raise UserError(f"{self.path} holds a run with a different {name}: pass another --workdir")
+                raise UserError(f"{self.path} holds a run with a different value of {name}: pass another --workdir")
 
     def _take_lock(self) -> None:
         self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT)  # the kernel frees it, however we end

@@ -34,7 +34,7 @@ class Validation:
         self._model, self._scales, self._protocol = model, scales, Protocol()
 
     def __call__(self, params: Any) -> tuple[dict[str, float], dict[str, np.ndarray]]:
-        """Returns the mean PSNR in dB as {"psnr_x2": ...}, and by name figures of the first photographs, uint8 [H, W, 3]."""
+        """Returns the mean PSNR in dB as {"psnr_x2": ...}, and figures of some photographs by name, uint8 [H, W, 3]."""
         upscale = Upscaler(self._model, params)
         records = evaluate({"model": upscale}, {"validation": self.pictures}, self._scales, self._protocol)
         figures = {}

@@ -61,8 +61,8 @@ def test_the_contributions_add_up_to_the_tied_gradient(rng, turns):
     params = random_params(model, rng)
     tied = jax.grad(lambda p: batch_loss(model, p, data))(params)["block"]["conv_2"]["kernel"]
     gradients = free_gradients(Pyramid(**SMALL), untied(tying, params), data)
-    told, length = contributions(tying, gradients), np.linalg.norm(gradients["block"]["conv_2"]["kernel"])
-    expected = length**2 * (1 + 2 * told["ratio"] * told["cosine"] + told["ratio"] ** 2)
+    found, length = contributions(tying, gradients), np.linalg.norm(gradients["block"]["conv_2"]["kernel"])
+    expected = length**2 * (1 + 2 * found["ratio"] * found["cosine"] + found["ratio"] ** 2)
     assert np.isclose(np.linalg.norm(tied) ** 2, expected, rtol=1e-9)
 
 

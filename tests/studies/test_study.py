@@ -208,7 +208,7 @@ def test_a_cell_that_another_process_has_is_left_to_it(photographs, tmp_path, qu
 
 def test_another_grid_is_refused(photographs, tmp_path, quick):
     run.run_grid(grid(photographs), tmp_path / "study")
-    with pytest.raises(UserError, match=r"holds a study with another steps: give another --folder"):
+    with pytest.raises(UserError, match=r"holds a study with a different value of steps: pass another --folder"):
         run.run_grid(grid(photographs, steps=5), tmp_path / "study")
 
 

@@ -109,7 +109,7 @@ def test_before_its_first_checkpoint_a_run_may_change_its_mind(tmp_path, photogr
 def test_a_folder_belongs_to_one_run(tmp_path, photographs):
     train_and_evaluate(tiny.config(photographs, training__steps=2), tmp_path / "run")
     for change, name in (({"model__tying__layer": 1}, "model.tying.layer"), ({"seed": 1}, "seed")):
-        with pytest.raises(UserError, match=f"holds a run with a different {name}: pass another --workdir"):
+        with pytest.raises(UserError, match=f"holds a run with a different value of {name}: pass another --workdir"):
             train_and_evaluate(tiny.config(photographs, training__steps=2, **change), tmp_path / "run")
     (tmp_path / "run" / "config.json").write_text("{")
     with pytest.raises(UserError, match=r"config\.json is damaged"):

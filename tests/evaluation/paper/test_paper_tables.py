@@ -1,4 +1,4 @@
-"""The paper's tables and figures made anew: `lapsrn tables`, `lapsrn figure`."""
+"""The paper's tables and figures: `lapsrn tables` and `lapsrn figure`."""
 
 import json
 

@@ -22,8 +22,8 @@ EPSILON = 1e-3
 class Network(torch.nn.Module):
     """MS-LapSRN, or CMS-LapSRN with the third convolution's adjoint if there is no `upsample/kernel`.
 
-    Kernels [h, w, I, O] become PyTorch's [O, I, h, w]. Kernels of transposed convolutions become [I, O, h, w] rotated by
-    180 degrees, because PyTorch flips them and lax does not.
+    Kernels [h, w, I, O] become PyTorch's [O, I, h, w]. Kernels of transposed convolutions become [I, O, h, w] rotated
+    by 180 degrees, because PyTorch flips them and lax does not.
     """
 
     def __init__(self, arrays: dict[str, np.ndarray], recursions: int, depth: int, dtype: torch.dtype) -> None:

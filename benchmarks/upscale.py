@@ -61,9 +61,7 @@ def main() -> None:
     with reported():
         model, params = load_weights(args.weights)
         if not isinstance(model, Pyramid):
-            raise UserError(
-                f"{args.weights} is not a recursive pyramid, which PyTorch's network is: pass weights of MS-LapSRN or CMS-LapSRN"
-            )
+            raise UserError(f"{args.weights} is not a recursive pyramid: pass weights of MS-LapSRN or CMS-LapSRN")
     upscaler = Upscaler(model, params)
     inputs = pictures([int(size) for size in args.sizes.split(",")])
 

@@ -1,7 +1,7 @@
 """Enlarges pictures with another program. benchmarks/upscale.py starts this file with the arguments NAME FOLDER.
 
-It does not use JAX. The folder holds `model.onnx`, `parameters.npz` (with `settings`, a string of JSON) for PyTorch, and
-for each size a picture `SIZE.npy`, float32 [H, W]. The program prints one line of JSON about itself. Then, for each
+It does not use JAX. The folder holds `model.onnx`, `parameters.npz` (with `settings`, a string of JSON) for PyTorch,
+and for each size a picture `SIZE.npy`, float32 [H, W]. The program prints one line of JSON about itself. Then, for each
 line with a size, it enlarges that picture to `NAME.npy` and answers {"seconds": ...} or {"error": ...}. The first
 picture of each size is preceded by a warm-up, which does not count.
 """

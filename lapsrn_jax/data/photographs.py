@@ -111,9 +111,11 @@ def _decode(pictures: Sequence[Picture], folder: pathlib.Path) -> None:
                 shapes.append(image.shape)
                 pixels.write(image.tobytes())
         (new / "index.json").write_text(json.dumps(shapes))
-        shutil.rmtree(folder, ignore_errors=True)  # what is there is damaged
+        if _is_whole(folder):  # another process was faster, and may be in use of its cache
+            return
+        shutil.rmtree(folder, ignore_errors=True)  # a damaged cache
         try:
             new.rename(folder)
         except OSError:
-            if not _is_whole(folder):  # else another process was faster
+            if not _is_whole(folder):  # another process was faster by a moment
                 raise

@@ -51,6 +51,24 @@ def test_a_cut_cache_is_made_again(paths):
     np.testing.assert_array_equal(read_photographs(paths, 1)[2], read_image(paths[2]))
 
 
+def test_of_two_decoders_the_second_uses_what_the_first_has_finished(paths):
+    """Removing it would pull the file away from under the first one's workers."""
+    pictures = sources._files(paths)
+
+    def read() -> np.ndarray:
+        read_pictures(pictures, 1)  # the other process starts later and is faster
+        (pixels,) = cache_folder().glob("*/pixels")
+        finished.append(pixels.stat().st_ino)
+        return pictures[0].read()
+
+    finished: list[int] = []
+    photographs = read_pictures([pictures[0]._replace(read=read), *pictures[1:]], 1)
+    (pixels,) = cache_folder().glob("*/pixels")
+    assert [pixels.stat().st_ino] == finished
+    np.testing.assert_array_equal(photographs[2], read_image(paths[2]))
+    assert len(list(cache_folder().iterdir())) == 1
+
+
 def test_a_broken_picture_leaves_no_cache(paths):
     paths[1].write_bytes(paths[1].read_bytes()[:300])
     with pytest.raises(UserError, match=r"1\.png is damaged"):

@@ -15,9 +15,10 @@ from lapsrn_jax.data.prepare.archives import extract_images
 from lapsrn_jax.data.prepare.downloads import PATIENT, Patience, download
 from lapsrn_jax.data.prepare.folders import WrongPictures, decoded, new_folder
 from lapsrn_jax.errors import UserError
+from lapsrn_jax.files import sha256
 from lapsrn_jax.images.io import find_images
 
-URL = "http://data.vision.ee.ethz.ch/cvl/DIV2K/"
+URL = "https://data.vision.ee.ethz.ch/cvl/DIV2K/"
 _SHARD = 100  # photographs per file of the dataset, about half a gigabyte
 
 
@@ -28,16 +29,20 @@ class Part(NamedTuple):
       name: name of the archive and of its folder.
       images: number of pictures.
       largest: limit for their total size, in bytes when extracted.
+      digest: SHA-256 of the archive, as TFDS publishes it; "" if unknown.
     """
 
     name: str
     images: int
     largest: int
+    digest: str = ""
 
 
 PARTS = {
-    "train": Part("DIV2K_train_HR", 800, 8 << 30),
-    "validation": Part("DIV2K_valid_HR", 100, 1 << 30),
+    "train": Part("DIV2K_train_HR", 800, 8 << 30, "9d0b9c463f6e35b6c62cc6a930ee2224f670b34c1df841a57670f9acf0f6c335"),
+    "validation": Part(
+        "DIV2K_valid_HR", 100, 1 << 30, "20dd31fd84d777bc1cf5d6b7654a3f569c0aec74458ae094122ad1d0489900fc"
+    ),
 }
 
 
@@ -88,6 +93,8 @@ def _prepare_part(folder: pathlib.Path, url: str, patience: Patience, part: Part
         print(f"{archive}: downloading from {url}")
         download(f"{url.rstrip('/')}/{archive.name}", archive, patience)
     try:
+        if part.digest and sha256(archive) != part.digest:
+            raise WrongPictures(f"{archive.name} is not DIV2K's archive: its SHA-256 is not {part.digest}")
         with new_folder(target) as temporary:
             extract_images(archive, temporary, part.images, part.largest)
             for _ in decoded(temporary, part.images, archive.name):

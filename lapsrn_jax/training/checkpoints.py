@@ -9,7 +9,7 @@ import jax
 import orbax.checkpoint as ocp
 
 from lapsrn_jax.errors import UserError
-from lapsrn_jax.training.distributed import barrier, is_primary
+from lapsrn_jax.training.distributed import is_primary, together
 from lapsrn_jax.training.manifests import damage, write_manifest
 from lapsrn_jax.training.state import TrainState
 
@@ -17,8 +17,9 @@ from lapsrn_jax.training.state import TrainState
 class Checkpoints:
     """The checkpoints of one run, in `checkpoints/STEP` of its folder, each with a manifest in `manifests/`.
 
-    All processes write them and wait for completion: a state has 3 MB. Opening the folder removes half-written
-    checkpoints and moves damaged ones to `damaged/`. The newest intact checkpoint is the one to resume from.
+    All processes write them and wait for completion: a state has 3 MB. Opening the folder removes a checkpoint that a
+    kill left half-written, and moves those that are damaged or have no manifest to `damaged/`. The newest intact
+    checkpoint is the one to resume from.
 
     Args:
       workdir: the run folder; created if missing.
@@ -30,22 +31,22 @@ class Checkpoints:
     """
 
     def __init__(self, workdir: pathlib.Path, keep: int, say: Callable[[str], None]) -> None:
-        self._folder, self._manifests = workdir / "checkpoints", workdir / "manifests"
-        self._folder.mkdir(parents=True, exist_ok=True)
-        if is_primary():
-            self._sort_out(workdir / "damaged", say)
-        barrier("checkpoints sorted out")
-        options = ocp.CheckpointManagerOptions(max_to_keep=keep, enable_async_checkpointing=False)
+        self._folder, self._manifests, self._keep = workdir / "checkpoints", workdir / "manifests", keep
+        with together():
+            self._folder.mkdir(parents=True, exist_ok=True)
+            if is_primary():
+                self._sort_out(workdir / "damaged", say)
+        options = ocp.CheckpointManagerOptions(enable_async_checkpointing=False)
         self._manager = ocp.CheckpointManager(self._folder, options=options)
 
     def _sort_out(self, damaged: pathlib.Path, say: Callable[[str], None]) -> None:
         steps = sorted((int(path.name) for path in self._folder.glob("*") if path.name.isdigit()), reverse=True)
         for step in steps:
             folder, manifest = self._folder / str(step), self._manifest(step)
-            if not manifest.exists():
+            if self._mark(step).exists() and not manifest.exists():
                 shutil.rmtree(folder)
                 continue
-            problem = damage(folder, manifest)
+            problem = damage(folder, manifest) if manifest.exists() else "it has no manifest"
             if problem is None:
                 return
             say(f"checkpoint {step} is damaged ({problem}): moved to {damaged / str(step)}, trying an older one")
@@ -57,6 +58,10 @@ class Checkpoints:
 
     def _manifest(self, step: int) -> pathlib.Path:
         return self._manifests / f"{step}.json"
+
+    def _mark(self, step: int) -> pathlib.Path:
+        """A file that exists while a checkpoint is being saved: one with it and no manifest is unfinished."""
+        return self._manifests / f"{step}.saving"
 
     def __enter__(self) -> "Checkpoints":
         return self
@@ -79,19 +84,29 @@ class Checkpoints:
         if step == self.latest_step:
             return
         try:
-            self._manager.save(step, args=ocp.args.StandardSave(state), force=True)
-            self._manager.wait_until_finished()
-            if is_primary():
-                write_manifest(self._folder / str(step), self._manifest(step))
-                for manifest in self._manifests.glob("*.json"):
-                    if not (self._folder / manifest.stem).exists():
-                        manifest.unlink()
+            with together():
+                if is_primary():
+                    self._manifests.mkdir(exist_ok=True)
+                    self._mark(step).touch()
+            with together():
+                self._manager.save(step, args=ocp.args.StandardSave(state), force=True)
+                self._manager.wait_until_finished()
+            with together():
+                if is_primary():
+                    write_manifest(self._folder / str(step), self._manifest(step))
+                    self._mark(step).unlink()
+                    self._delete_old()
         except (OSError, ValueError, RuntimeError) as error:  # tensorstore wraps a full disk in a ValueError
             reason = str(error).strip().splitlines()[0]
-            raise UserError(
-                f"cannot save checkpoint {step} in {self._folder}; older checkpoints are kept: {reason}"
-            ) from None
-        barrier(f"checkpoint {step} saved")
+            message = f"cannot save checkpoint {step} in {self._folder}; older checkpoints are kept: {reason}"
+            raise UserError(message) from None
+
+    def _delete_old(self) -> None:
+        """Deletes this run's oldest checkpoints. Orbax would delete them before the newest one has its manifest."""
+        steps = sorted(int(manifest.stem) for manifest in self._manifests.glob("*.json"))
+        for step in steps[: -self._keep]:
+            shutil.rmtree(self._folder / str(step), ignore_errors=True)
+            self._manifest(step).unlink()
 
     def restore(self, like: TrainState) -> TrainState:
         """Returns the newest checkpoint, with the shapes and the placement of `like`.

@@ -1,5 +1,8 @@
 """Runs of several processes: starting JAX's distributed runtime, and what the processes must agree on."""
 
+import contextlib
+from collections.abc import Iterator
+
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
@@ -34,10 +37,26 @@ def is_primary() -> bool:
     return jax.process_index() == 0
 
 
-def barrier(name: str) -> None:
-    """Waits until all processes have called it."""
-    if jax.process_count() > 1:
-        multihost_utils.sync_global_devices(name)
+@contextlib.contextmanager
+def together() -> Iterator[None]:
+    """Waits at the end of a block until all processes are there. If the block fails in one process, it fails in all.
+
+    Raises:
+      UserError: the block failed in another process.
+    """
+    if jax.process_count() == 1:
+        yield
+        return
+    error: Exception | None = None
+    try:
+        yield
+    except Exception as caught:
+        error = caught
+    failed = np.flatnonzero(multihost_utils.process_allgather(np.asarray(error is not None)))
+    if error is not None:
+        raise error
+    if failed.size:
+        raise UserError(f"process {failed[0]} failed: see its message")
 
 
 def any_process(flag: bool) -> bool:

@@ -14,7 +14,7 @@ import ml_collections
 
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.files import atomic_write
-from lapsrn_jax.training.distributed import is_primary
+from lapsrn_jax.training.distributed import is_primary, together
 from lapsrn_jax.training.logs import revision
 from lapsrn_jax.training.state import TrainState
 from lapsrn_jax.training.step import as_numpy
@@ -26,7 +26,8 @@ BEST = "best.safetensors"
 class RunFolder:
     """The folder of one run: a context manager that locks it for this trainer.
 
-    `config.json` records the run's config. On resuming, settings in `config.training` may change; the others may not.
+    `config.json` records the run's config. A resumed run may change the settings in `config.training`, such as its
+    length and its intervals. It may not change the others.
 
     Raises:
       UserError: the folder cannot be written, holds another run, or is in use by another trainer.
@@ -39,12 +40,13 @@ class RunFolder:
 
     def __enter__(self) -> "RunFolder":
         try:
-            self._check_config()
-            self.path.mkdir(parents=True, exist_ok=True)
-            if is_primary():
-                self._take_lock()
-                with atomic_write(self.path / "config.json") as partial:
-                    partial.write_text(json.dumps(self._config, indent=2) + "\n")
+            with together():
+                self._check_config()
+                self.path.mkdir(parents=True, exist_ok=True)
+                if is_primary():
+                    self._take_lock()
+                    with atomic_write(self.path / "config.json") as partial:
+                        partial.write_text(json.dumps(self._config, indent=2) + "\n")
         except OSError as error:
             raise UserError(f"cannot write to {self.path}: {error.strerror}") from None
         return self

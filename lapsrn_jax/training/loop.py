@@ -15,7 +15,7 @@ from lapsrn_jax.data.photographs import read_photographs
 from lapsrn_jax.data.sources import evaluation_pictures, hold_out, training_pictures
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.training.checkpoints import Checkpoints
-from lapsrn_jax.training.distributed import any_process, is_primary
+from lapsrn_jax.training.distributed import any_process, is_primary, together
 from lapsrn_jax.training.folder import RunFolder
 from lapsrn_jax.training.interrupts import StopRequest
 from lapsrn_jax.training.logs import Log
@@ -43,16 +43,17 @@ def train_and_evaluate(config: ml_collections.ConfigDict, workdir: pathlib.Path)
       UserError: settings or data are bad, the folder holds another run, is in use or cannot be written, or the losses
         are not finite.
     """
-    check_settings(config)
-    model = models.from_settings(config.model).clone(dtype=config.training.dtype, remat=config.training.remat)
-    tx = make_optimizer(config)
-    mesh = make_mesh()
-    batch_sizes = split_batch(config.data.batch_size, config.data.scales, mesh.size * config.training.accumulate)
-    pictures, held_out = hold_out(training_pictures(config.data.train), config.data.hold_out)
-    photographs = read_photographs(pictures, config.data.patch_size)
-    sources = config.data.validation.split(",") if config.data.validation else []
-    held_out += [picture for source in sources for picture in evaluation_pictures(source)]
-    validation = Validation(model.clone(dtype=None, remat=False), held_out, config.data.scales)
+    with together():
+        check_settings(config)
+        model = models.from_settings(config.model).clone(dtype=config.training.dtype, remat=config.training.remat)
+        tx = make_optimizer(config)
+        mesh = make_mesh()
+        batch_sizes = split_batch(config.data.batch_size, config.data.scales, mesh.size * config.training.accumulate)
+        pictures, held_out = hold_out(training_pictures(config.data.train), config.data.hold_out)
+        photographs = read_photographs(pictures, config.data.patch_size)
+        sources = config.data.validation.split(",") if config.data.validation else []
+        held_out += [picture for source in sources for picture in evaluation_pictures(source)]
+        validation = Validation(model.clone(dtype=None, remat=False), held_out, config.data.scales)
 
     state = replicate(create_state(model, tx, config.seed, ema=config.optimizer.ema_decay > 0), mesh)
     train_step = make_train_step(
@@ -63,14 +64,19 @@ def train_and_evaluate(config: ml_collections.ConfigDict, workdir: pathlib.Path)
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(RunFolder(pathlib.Path(workdir), config))
         checkpoints = stack.enter_context(Checkpoints(folder.path, config.training.keep, _say))
-        if checkpoints.latest_step is not None:
-            state = checkpoints.restore(state)
-        elif config.start:
-            state = replicate(begin_from(pathlib.Path(config.start), state), mesh)
+        resumed = checkpoints.latest_step is not None
+        with together():
+            if resumed:
+                state = checkpoints.restore(state)
+            elif config.start:
+                state = begin_from(pathlib.Path(config.start), state)
+        if not resumed:
+            state = replicate(state, mesh)
         first, last = int(state.step), config.training.steps
         if first > last:
             raise UserError(f"{folder.path} has taken {first} steps: training.steps={last} must not be less")
-        log = stack.enter_context(Log(folder.path, last, first))
+        with together():
+            log = stack.enter_context(Log(folder.path, last, first))
         stop = stack.enter_context(StopRequest())
         dataset = training_batches(
             photographs, batch_sizes, config.data.patch_size, config.seed, slice(first, last),
@@ -93,19 +99,21 @@ def train_and_evaluate(config: ml_collections.ConfigDict, workdir: pathlib.Path)
             at_log = step % config.training.log_every == 0 or step == last
             if at_log:
                 numbers = {name: float(value) for name, value in metrics.items()}
-                log.write(step, numbers | {"learning_rate": float(learning_rate(step - 1))} | meter.read())
+                with together():
+                    log.write(step, numbers | {"learning_rate": float(learning_rate(step - 1))} | meter.read())
             # All processes must agree to stop. Agreeing at every step would cost too much time.
             stopped = (at_log or jax.process_count() == 1) and any_process(stop.received is not None)
             if step % config.training.checkpoint_every == 0 or step == last or stopped:
                 _check_finite(int(skipped), step, config, checkpoints, state)
                 checkpoints.save(state)
-                if is_primary():
-                    folder.save_weights(model, state)
-                    if validation.pictures and not stopped:
-                        scores, figures = validation(state.weights)
-                        log.write(step, scores)
-                        log.show(step, figures)
-                        folder.save_if_best(model, state, float(np.mean(list(scores.values()))))
+                with together():
+                    if is_primary():
+                        folder.save_weights(model, state)
+                        if validation.pictures and not stopped:
+                            scores, figures = validation(state.weights)
+                            log.write(step, scores)
+                            log.show(step, figures)
+                            folder.save_if_best(model, state, float(np.mean(list(scores.values()))))
                 meter.restart()
             if stopped and step < last:
                 log.say(f"stopped and saved at step {step}: run the same command again to resume")

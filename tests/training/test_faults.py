@@ -1,6 +1,7 @@
 """Kills, signals, damage, full disks and competing trainers must not harm a run."""
 
 import contextlib
+import dataclasses
 import json
 import os
 import pathlib
@@ -11,14 +12,17 @@ import subprocess
 import sys
 import time
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from lapsrn_jax import models
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.training.checkpoints import Checkpoints
 from lapsrn_jax.training.interrupts import STOPPED
 from lapsrn_jax.training.loop import train_and_evaluate
+from lapsrn_jax.training.state import create_state, make_optimizer
 from tests import tiny
 from tests.conftest import ROOT
 
@@ -181,8 +185,11 @@ def test_damage_to_any_file_is_found_and_the_step_before_is_used(tmp_path, finis
         said: list[str] = []
         with Checkpoints(workdir, 3, said.append) as checkpoints:
             if name.parts[0] == "manifests" and harm in ("remove", "add"):
-                # No manifest: never finished. Another file beside the manifest: nothing to do with it.
-                assert (checkpoints.latest_step, said) == ({"remove": 2, "add": 4}[harm], [])
+                # Another file beside the manifest has nothing to do with it.
+                assert checkpoints.latest_step == {"remove": 2, "add": 4}[harm]
+                assert [line.partition(": moved to")[0] for line in said] == {
+                    "remove": ["checkpoint 4 is damaged (it has no manifest)"], "add": []
+                }[harm]  # fmt: skip
             else:
                 assert checkpoints.latest_step == 2, name
                 assert len(said) == 1
@@ -212,6 +219,37 @@ def test_if_all_checkpoints_are_damaged_the_run_does_not_start_over(tmp_path, fi
     shutil.rmtree(workdir / "damaged")
     assert train_and_evaluate(tiny.config(photographs, training__steps=4), workdir)
     assert_same_weights(finished, workdir)
+
+
+def test_checkpoints_without_manifests_are_moved_aside(tmp_path, finished, photographs, capsys):
+    """As in a folder that was copied without them: nothing is deleted, and the run does not start over unasked."""
+    workdir = tmp_path / "run"
+    shutil.copytree(finished, workdir, ignore=shutil.ignore_patterns("manifests"))
+    with pytest.raises(UserError, match=r"delete .*damaged to start over"):
+        train_and_evaluate(tiny.config(photographs, training__steps=4), workdir)
+    assert {path.name for path in (workdir / "damaged").iterdir()} == {"2", "4"}
+    assert capsys.readouterr().out.count("it has no manifest") == 2
+
+
+def test_a_kill_while_saving_keeps_the_checkpoint_before(tmp_path, photographs, monkeypatch):
+    """Also with training.keep=1, and with nothing said about the unfinished checkpoint, which the run made itself."""
+    config = tiny.config(photographs)
+    state = create_state(models.from_settings(config.model), make_optimizer(config), 0, ema=True)
+
+    def kill(*_):
+        raise KeyboardInterrupt
+
+    with Checkpoints(tmp_path, 1, pytest.fail) as checkpoints:
+        checkpoints.save(dataclasses.replace(state, step=jnp.int32(2)))
+        monkeypatch.setattr("lapsrn_jax.training.checkpoints.write_manifest", kill)
+        with pytest.raises(KeyboardInterrupt):
+            checkpoints.save(dataclasses.replace(state, step=jnp.int32(4)))
+        monkeypatch.undo()
+    with Checkpoints(tmp_path, 1, pytest.fail) as checkpoints:
+        assert int(checkpoints.restore(state).step) == 2
+        for step in (4, 6):
+            checkpoints.save(dataclasses.replace(state, step=jnp.int32(step)))
+    assert {str(path.relative_to(tmp_path)) for path in tmp_path.glob("*/*")} == {"checkpoints/6", "manifests/6.json"}
 
 
 @contextlib.contextmanager

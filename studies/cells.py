@@ -20,6 +20,7 @@ from lapsrn_jax.evaluation.scoring import evaluate
 from lapsrn_jax.files import atomic_write
 from lapsrn_jax.models import Pyramid
 from lapsrn_jax.training.checkpoints import read_state
+from lapsrn_jax.training.logs import read_log
 from lapsrn_jax.training.loop import train_and_evaluate
 from lapsrn_jax.training.losses import Batch
 from lapsrn_jax.training.state import TrainState, create_state, make_optimizer
@@ -119,13 +120,6 @@ def _scores(upscale: Upscaler, sets: Sets, scales: Sequence[int]) -> list[dict[s
 
 
 def _losses(workdir: pathlib.Path) -> list[list[float]]:
-    """Returns [step, loss] pairs from the log. After a kill, a line may be incomplete and steps may be repeated."""
-    losses: dict[int, float] = {}
-    for line in (workdir / "log.jsonl").read_text().splitlines():
-        try:
-            record = json.loads(line)
-        except ValueError:
-            continue
-        if "loss" in record:
-            losses[record["step"]] = record["loss"]
+    """Returns [step, loss] pairs from the log, the newest loss for steps that were repeated."""
+    losses = {record["step"]: record["loss"] for record in read_log(workdir) if "loss" in record}
     return [[step, losses[step]] for step in sorted(losses)]

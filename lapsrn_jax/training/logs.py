@@ -1,5 +1,6 @@
 """Reports training progress: a progress bar, a JSON line per record, TensorBoard curves."""
 
+import contextlib
 import importlib.metadata
 import json
 import pathlib
@@ -85,6 +86,19 @@ class Log:
     def _line(self, record: dict[str, Any]) -> None:
         assert self._file is not None
         self._file.write(json.dumps(record).encode() + b"\n")
+
+
+def read_log(folder: pathlib.Path) -> list[dict[str, Any]]:
+    """Returns the records of a run's log, [] if there is none.
+
+    A kill can cut a line short, which is left out, and a resumed run repeats the steps since its checkpoint.
+    """
+    records: list[dict[str, Any]] = []
+    path = folder / "log.jsonl"
+    for line in path.read_text().splitlines() if path.exists() else ():
+        with contextlib.suppress(ValueError):
+            records.append(json.loads(line))
+    return records
 
 
 def _beginning(step: int) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import contextlib
 import pathlib
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import jax
 import ml_collections
@@ -18,7 +19,7 @@ from lapsrn_jax.training.checkpoints import Checkpoints
 from lapsrn_jax.training.distributed import any_process, is_primary, together
 from lapsrn_jax.training.folder import RunFolder
 from lapsrn_jax.training.interrupts import StopRequest
-from lapsrn_jax.training.logs import Log
+from lapsrn_jax.training.logs import Log, read_log
 from lapsrn_jax.training.settings import check_settings
 from lapsrn_jax.training.start import begin_from
 from lapsrn_jax.training.state import TrainState, create_state, learning_rate_fn, make_optimizer
@@ -76,6 +77,7 @@ def train_and_evaluate(config: ml_collections.ConfigDict, workdir: pathlib.Path)
         if first > last:
             raise UserError(f"{folder.path} has taken {first} steps: training.steps={last} must not be less")
         with together():
+            validated = {record["step"] for record in read_log(folder.path) if _has_scores(record)}
             log = stack.enter_context(Log(folder.path, last, first))
         stop = stack.enter_context(StopRequest())
         dataset = training_batches(
@@ -84,6 +86,23 @@ def train_and_evaluate(config: ml_collections.ConfigDict, workdir: pathlib.Path)
         )  # fmt: skip
         batches = iter(prefetched(dataset, config.data.workers))
         stack.callback(batches.close)
+
+        def scheduled(step: int) -> bool:
+            return step % config.training.checkpoint_every == 0 or step == last
+
+        def publish(step: int, validate: bool) -> None:
+            """Writes the weights of a saved step, and validates them."""
+            with together():
+                if is_primary():
+                    folder.save_weights(model, state)
+                    if validate and validation.pictures:
+                        scores, figures = validation(state.weights)
+                        folder.save_if_best(model, state, float(np.mean(list(scores.values()))))
+                        log.show(step, figures)
+                        log.write(step, scores)  # last: it says that the validation is complete
+
+        if resumed and scheduled(first):  # a kill or a stop may have come before these
+            publish(first, validate=first not in validated)
 
         learning_rate = learning_rate_fn(config)
         meter = _Meter(config.data.batch_size)
@@ -103,26 +122,20 @@ def train_and_evaluate(config: ml_collections.ConfigDict, workdir: pathlib.Path)
                     log.write(step, numbers | {"learning_rate": float(learning_rate(step - 1))} | meter.read())
             # All processes must agree to stop. Agreeing at every step would cost too much time.
             stopped = (at_log or jax.process_count() == 1) and any_process(stop.received is not None)
-            if step % config.training.checkpoint_every == 0 or step == last or stopped:
+            if scheduled(step) or stopped:
                 _check_finite(int(skipped), step, config, checkpoints, state)
                 checkpoints.save(state)
-                with together():
-                    if is_primary():
-                        folder.save_weights(model, state)
-                        if validation.pictures and not stopped:
-                            scores, figures = validation(state.weights)
-                            log.write(step, scores)
-                            log.show(step, figures)
-                            folder.save_if_best(model, state, float(np.mean(list(scores.values()))))
+                publish(step, validate=not stopped)
                 meter.restart()
             if stopped and step < last:
                 log.say(f"stopped and saved at step {step}: run the same command again to resume")
                 return False
-        if is_primary():
-            if first == last:  # a kill may have come between checkpoint and weights
-                folder.save_weights(model, state)
-            log.say(f"weights after {last} steps: {folder.path / 'weights.safetensors'}")
+        log.say(f"weights after {last} steps: {folder.path / 'weights.safetensors'}")
     return True
+
+
+def _has_scores(record: dict[str, Any]) -> bool:
+    return any(name.startswith("psnr_") for name in record)
 
 
 def _say(text: str) -> None:

@@ -155,6 +155,31 @@ def test_the_best_weights_stay(tmp_path, photographs, monkeypatch):
     assert read_info(tmp_path / "run" / "weights.safetensors")["step"] == 8
 
 
+@pytest.mark.parametrize("victim", ["Validation.__call__", "RunFolder.save_if_best"])
+def test_a_kill_before_a_validation_is_made_up_for(tmp_path, photographs, monkeypatch, victim):
+    """The resumed run has the scores and the best weights of a run that was never killed."""
+    config = tiny.config(photographs, data__validation=str(photographs))
+    train_and_evaluate(config, tmp_path / "whole")
+    owner, name = victim.split(".")
+    original, calls = getattr(getattr(loop, owner), name), []
+
+    def killed(*arguments):
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return original(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(getattr(loop, owner), name, killed)
+        with pytest.raises(KeyboardInterrupt):
+            train_and_evaluate(config, tmp_path / "killed")
+    train_and_evaluate(config, tmp_path / "killed")
+    scores = [[record for record in log(tmp_path / name) if "psnr_x2" in record] for name in ("whole", "killed")]
+    assert scores[0] == scores[1]
+    best = [read_info(tmp_path / name / "best.safetensors") for name in ("whole", "killed")]
+    assert best[0] == best[1]
+
+
 def test_small_photographs_are_named_and_left_out(tmp_path, photographs, capsys):
     tiny.write_photographs(photographs / "small", count=1, size=20)
     train_and_evaluate(tiny.config(photographs, training__steps=1), tmp_path / "run")

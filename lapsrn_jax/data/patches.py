@@ -8,8 +8,11 @@ or RGB:
     {2: (lr, hr), 4: (lr, half, hr)}
 """
 
+import multiprocessing
+import os
 import signal
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import grain
@@ -113,14 +116,40 @@ def prefetched(batches: grain.MapDataset[HostBatch], workers: int) -> grain.Iter
     if workers:
         iterable = batches.to_iter_dataset(grain.ReadOptions(num_threads=1, prefetch_buffer_size=2))
         options = grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=2)
-        return iterable.mp_prefetch(options, worker_init_fn=_leave_signals_to_the_trainer)
+        return iterable.mp_prefetch(options, worker_init_fn=_follow_the_trainer)
     return batches.to_iter_dataset(grain.ReadOptions(num_threads=4, prefetch_buffer_size=8))
 
 
-def _leave_signals_to_the_trainer(worker: int, workers: int) -> None:
-    """Ctrl-C and many schedulers signal all processes at once, but the trainer needs its workers to finish the step."""
+def next_batch(batches: Iterator[HostBatch]) -> HostBatch:
+    """Returns the next of the `prefetched` batches.
+
+    Raises:
+      UserError: a worker process died.
+    """
+    try:
+        return next(batches)
+    except RuntimeError as error:  # grain has no type of its own for this
+        if "Worker process was terminated" not in str(error):
+            raise
+        raise UserError("a data worker was killed, perhaps for lack of memory: lower data.workers") from None
+
+
+def _follow_the_trainer(worker: int, workers: int) -> None:
+    """Makes a worker end with the trainer, and only then.
+
+    Ctrl-C and many schedulers signal all processes at once, but the trainer needs its workers to finish the step. A
+    trainer that is killed cannot stop its workers.
+    """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
+    trainer = multiprocessing.parent_process()
+    assert trainer is not None, "this runs in a worker process"
+
+    def watch() -> None:
+        trainer.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def cut_patch(

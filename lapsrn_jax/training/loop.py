@@ -11,7 +11,7 @@ import ml_collections
 import numpy as np
 
 from lapsrn_jax import models
-from lapsrn_jax.data.patches import prefetched, split_batch, training_batches
+from lapsrn_jax.data.patches import next_batch, prefetched, split_batch, training_batches
 from lapsrn_jax.data.photographs import read_photographs
 from lapsrn_jax.data.sources import evaluation_pictures, hold_out, training_pictures
 from lapsrn_jax.errors import UserError
@@ -109,7 +109,15 @@ def train_and_evaluate(config: ml_collections.ConfigDict, workdir: pathlib.Path)
         skipped: jax.Array | int = 0
         for step in range(first + 1, last + 1):
             with meter.waiting():
-                batch = next(batches)
+                try:
+                    batch = next_batch(batches)
+                except UserError as error:
+                    if jax.process_count() > 1:  # the others are in the next step and cannot save
+                        raise
+                    checkpoints.save(state)
+                    raise UserError(
+                        f"{error}; step {step - 1} is saved, and the same command resumes from it"
+                    ) from None
             state, metrics = train_step(state, shard_batch(batch, mesh))
             # Check the step before, while the device is busy with this one.
             _check_finite(int(skipped), step - 1, config, checkpoints, state)

@@ -1,5 +1,7 @@
+import pathlib
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -69,6 +71,44 @@ def test_workers_do_not_change_the_batches(tmp_path):
         assert len(made) == 5
         for n, batch in enumerate(made):
             np.testing.assert_array_equal(batch[2][1], batches[n][2][1])
+
+
+ENDLESS = """
+import multiprocessing, sys, numpy as np
+from absl import flags
+from lapsrn_jax.data.patches import prefetched, training_batches
+flags.FLAGS.mark_as_parsed()
+if __name__ == "__main__":
+    photographs = [np.zeros((40, 40, 3), np.uint8)]
+    batches = iter(prefetched(training_batches(photographs, {2: 1}, 32, 0, slice(0, 10**9)), 2))
+    next(batches)
+    print(*(child.pid for child in multiprocessing.active_children()), flush=True)
+    while True:
+        next(batches)
+"""
+
+
+@pytest.mark.slow
+def test_workers_end_with_a_trainer_that_is_killed(tmp_path):
+    """They ignore the signals that a terminal sends, but must not outlive the one that they work for."""
+    (tmp_path / "endless.py").write_text(ENDLESS)
+    with subprocess.Popen([sys.executable, tmp_path / "endless.py"], stdout=subprocess.PIPE, text=True) as trainer:
+        workers = [int(pid) for pid in trainer.stdout.readline().split()]
+        assert len(workers) == 2
+        assert all(map(runs, workers))
+        trainer.kill()
+    deadline = time.monotonic() + 2
+    while any(map(runs, workers)):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def runs(pid: int) -> bool:
+    """Whether the process exists and is not a zombie."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def test_each_photograph_is_used_once_an_epoch():

@@ -139,6 +139,24 @@ def test_a_signal_to_all_processes_is_the_trainer_s(tmp_path, photographs, numbe
 
 
 @pytest.mark.slow
+def test_a_data_worker_that_dies_costs_no_step(tmp_path, photographs):
+    """As when the kernel kills one for memory: the state is saved, and the message names the remedy."""
+    workdir, flags = tmp_path / "run", ["--config.training.steps=10000", "--config.training.checkpoint_every=10000"]
+    process = start(photographs, workdir, *flags, "--config.data.workers=1")
+    wait_for(lambda: len(steps(workdir)) > 2, process, workdir)
+    children = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    (worker,) = (pid for pid in children if b"spawn_main" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes())
+    os.kill(int(worker), signal.SIGKILL)
+    assert process.wait(60) == 2, errors_of(workdir)
+    assert "Traceback" not in errors_of(workdir)
+    (error,) = (line for line in errors_of(workdir).splitlines() if line.startswith("error: "))
+    assert "lower data.workers" in error
+    (checkpoint,) = (path.name for path in (workdir / "checkpoints").iterdir())
+    assert int(checkpoint) == steps(workdir)[-1]
+    assert f"step {checkpoint} is saved" in error
+
+
+@pytest.mark.slow
 def test_a_second_trainer_is_refused(tmp_path, photographs):
     workdir = tmp_path / "run"
     process = start(photographs, workdir, "--config.training.steps=10000")

@@ -27,7 +27,7 @@ class RunFolder:
     """The folder of one run: a context manager that locks it for this trainer.
 
     `config.json` records the run's config. A resumed run may change the settings in `config.training`, such as its
-    length and its intervals. It may not change the others.
+    length and its intervals, and `config.data.workers`, which affects no batch. It may not change the others.
 
     Raises:
       UserError: the folder cannot be written, holds another run, or is in use by another trainer.
@@ -68,7 +68,7 @@ class RunFolder:
         except ValueError:
             raise UserError(f"{path} is damaged: repair it or pass another --workdir") from None
         for name in differences(theirs, self._config):
-            if not name.startswith("training."):
+            if not name.startswith("training.") and name != "data.workers":
                 raise UserError(f"{self.path} holds a run with a different value of {name}: pass another --workdir")
 
     def _take_lock(self) -> None:

@@ -9,6 +9,7 @@ from safetensors.numpy import load_file
 from lapsrn_jax import models
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.training import loop
+from lapsrn_jax.training.folder import RunFolder
 from lapsrn_jax.training.loop import train_and_evaluate
 from lapsrn_jax.training.state import create_state, make_optimizer
 from lapsrn_jax.weights.files import load_weights, read_info
@@ -114,6 +115,14 @@ def test_a_folder_belongs_to_one_run(tmp_path, photographs):
     (tmp_path / "run" / "config.json").write_text("{")
     with pytest.raises(UserError, match=r"config\.json is damaged"):
         train_and_evaluate(tiny.config(photographs, training__steps=2), tmp_path / "run")
+
+
+def test_workers_and_intervals_may_change(tmp_path, photographs):
+    """They change neither a batch nor a step."""
+    train_and_evaluate(tiny.config(photographs, training__steps=2), tmp_path / "run")
+    changes = {"data__workers": 3, "training__log_every": 7, "training__checkpoint_every": 9, "training__keep": 1}
+    with RunFolder(tmp_path / "run", tiny.config(photographs, **changes)):
+        pass
 
 
 def test_a_checkpoint_of_another_model_is_refused(tmp_path, photographs):

@@ -15,7 +15,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
     partial = path.with_name(f".{path.name}.partial")
     try:
         yield partial
-        with partial.open("rb") as file:
+        with partial.open("r+b") as file:  # Windows syncs only files that are open for writing
             os.fsync(file.fileno())
         partial.replace(path)
     except BaseException:

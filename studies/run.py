@@ -1,12 +1,13 @@
 """Works through the cells of a study, possibly beside other processes."""
 
 import contextlib
-import fcntl
 import json
 import pathlib
 import shutil
 import sys
 from collections.abc import Iterator
+
+import filelock
 
 from lapsrn_jax.data.sources import evaluation_pictures, training_pictures
 from lapsrn_jax.errors import UserError
@@ -100,10 +101,13 @@ def enter(grid: Grid, folder: pathlib.Path) -> None:
 @contextlib.contextmanager
 def _claim(path: pathlib.Path, wait: bool = False) -> Iterator[bool]:
     """Yields whether this process got the lock, which it holds until the context or the process ends."""
-    with path.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            yield False
-            return
+    lock = filelock.FileLock(path)
+    try:
+        lock.acquire(blocking=wait)
+    except filelock.Timeout:
+        yield False
+        return
+    try:
         yield True
+    finally:
+        lock.release()

@@ -1,6 +1,5 @@
 """The run folder: its config, its lock, and the weights files that training writes."""
 
-import fcntl
 import json
 import os
 import pathlib
@@ -8,6 +7,7 @@ import platform
 import types
 from typing import Any
 
+import filelock
 import flax.linen as nn
 import jax
 import ml_collections
@@ -37,6 +37,8 @@ class RunFolder:
         self.path = path.resolve()
         self._config: dict[str, Any] = json.loads(json.dumps(config.to_dict()))
         self._steps = config.training.steps
+        self._lock = filelock.FileLock(self.path / "lock")
+        self._holder = self.path / "lock.holder"  # apart: on Windows, others cannot read a locked file
 
     def __enter__(self) -> "RunFolder":
         try:
@@ -53,7 +55,8 @@ class RunFolder:
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: types.TracebackType | None) -> None:
         if is_primary():
-            os.close(self._lock)
+            self._holder.unlink(missing_ok=True)
+            self._lock.release()
         if isinstance(error, OSError):  # most often a full disk, which any file can hit
             raise UserError(
                 f"cannot write to {self.path}: {error.strerror or error}; its checkpoints are kept"
@@ -72,15 +75,12 @@ class RunFolder:
                 raise UserError(f"{self.path} holds a run with a different value of {name}: pass another --workdir")
 
     def _take_lock(self) -> None:
-        self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT)  # the kernel frees it, however we end
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.read(self._lock, 200).decode(errors="replace").strip() or "another process"
-            os.close(self._lock)
+            self._lock.acquire(blocking=False)  # the kernel releases it if the process is killed
+        except filelock.Timeout:
+            holder = self._holder.read_text() if self._holder.exists() else "another process"
             raise UserError(f"{self.path} is in use by {holder}: wait for it or pass another --workdir") from None
-        os.truncate(self._lock, 0)
-        os.write(self._lock, f"process {os.getpid()} on {platform.node()}\n".encode())
+        self._holder.write_text(f"process {os.getpid()} on {platform.node()}")
 
     def save_weights(self, model: nn.Module, state: TrainState) -> None:
         """Writes the current weights to `weights.safetensors`."""

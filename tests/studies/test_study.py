@@ -1,6 +1,5 @@
 """A study small enough for a test, run, killed, shared and reported."""
 
-import fcntl
 import json
 import os
 import pathlib
@@ -10,6 +9,7 @@ import subprocess
 import sys
 import time
 
+import filelock
 import jax
 import numpy as np
 import pytest
@@ -199,8 +199,7 @@ def test_a_cell_that_fails_is_named_and_the_others_are_done(photographs, tmp_pat
 
 def test_a_cell_that_another_process_has_is_left_to_it(photographs, tmp_path, quick, capsys):
     (tmp_path / "study" / "runs").mkdir(parents=True)
-    with (tmp_path / "study" / "runs" / "ms-1.lock").open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with filelock.FileLock(tmp_path / "study" / "runs" / "ms-1.lock"):
         assert run.run_grid(grid(photographs), tmp_path / "study") == 0
     assert "ms-1" not in quick["done"]
     assert "other processes have ms-1;" in capsys.readouterr().out

@@ -11,6 +11,7 @@ from lapsrn_jax.training import loop
 from lapsrn_jax.training.loop import train_and_evaluate
 from lapsrn_jax.training.start import begin_from
 from lapsrn_jax.training.state import create_state, make_optimizer
+from lapsrn_jax.training.step import make_train_step
 from tests import tiny
 
 
@@ -23,8 +24,9 @@ def fresh(config):
     return create_state(models.from_settings(config.model), make_optimizer(config), config.seed, ema=True)
 
 
-def test_a_run_goes_on_from_another_with_more_recursions(tmp_path, photographs):
+def test_a_run_goes_on_from_another_with_more_recursions(tmp_path, photographs, monkeypatch):
     """It begins with the other's parameters, average and moments, and with a schedule of its own."""
+    steps: list[dict] = []
     config = tiny.config(photographs)
     train_and_evaluate(config, tmp_path / "first")
     config.model.recursions, config.data.patch_size, config.optimizer.learning_rate = 2, 16, 3e-4
@@ -39,7 +41,10 @@ def test_a_run_goes_on_from_another_with_more_recursions(tmp_path, photographs):
     assert jax.tree.structure(state) == jax.tree.structure(start)
 
     config.start = str(tmp_path / "first")
-    train_and_evaluate(config, tmp_path / "second")
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "make_train_step", lambda *a, **k: steps.append(k) or make_train_step(*a, **k))
+        train_and_evaluate(config, tmp_path / "second")
+    assert [options["ema_warmup"] for options in steps] == [False]  # the average goes on as well
     records = [json.loads(line) for line in (tmp_path / "second" / "log.jsonl").read_text().splitlines()]
     assert [record["step"] for record in records if "loss" in record] == [1, 2, 3, 4, 5, 6]
 

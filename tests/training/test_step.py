@@ -1,3 +1,5 @@
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -127,6 +129,19 @@ def test_the_average_warms_up(rng, tmp_path):
         state, _ = step(state, shard_batch(some_batch(rng), mesh))
         expected = jax.tree.map(lambda a, b, first=first: first * a + (1 - first) * b, start, state.params)
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-8), state.ema, expected)
+
+
+def test_an_average_that_goes_on_from_another_run_does_not_warm_up(rng, tmp_path):
+    """The warm-up would discard it: in the first step the new parameters would get a weight of 0.9."""
+    config = tiny.config(tmp_path, optimizer__warmup=0.0)
+    model, tx, mesh = models.from_settings(config.model), make_optimizer(config), make_mesh(jax.devices()[:1])
+    state = create_state(model, tx, 0, ema=True)
+    start = jax.tree.map(lambda x: np.asarray(x) + 1, state.params)
+    state = replicate(dataclasses.replace(state, ema=start), mesh)
+    step = make_train_step(model, tx, mesh, ema_decay=0.999, ema_warmup=False)
+    state, _ = step(state, shard_batch(some_batch(rng), mesh))
+    expected = jax.tree.map(lambda a, b: 0.999 * a + 0.001 * b, start, state.params)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5), state.ema, expected)
 
 
 def test_accumulated_gradients_are_those_of_the_whole_batch(rng, tmp_path):

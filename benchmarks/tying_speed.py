@@ -3,7 +3,8 @@
     python -m benchmarks.tying_speed --recursions 8 --scale 4
 
 prints, for a training step and for one picture, the median time and the ratio CMS / MS with its 95 % confidence
-interval (percentile bootstrap of the median over the rounds' ratios). A third candidate, MS again, shows the timing noise.
+interval (percentile bootstrap of the median over the rounds' ratios). A third candidate, MS again, shows the timing
+noise.
 """
 
 import argparse

@@ -1,6 +1,8 @@
 import numpy as np
+import pytest
 
 from lapsrn_jax.data.sources import evaluation_pictures
+from lapsrn_jax.errors import UserError
 from lapsrn_jax.evaluation.figures import GAP, MARGIN, PANEL, Crop, Example, comparison, most_improved_crop
 from lapsrn_jax.evaluation.protocol import Protocol, bicubic
 from lapsrn_jax.evaluation.scoring import evaluate
@@ -47,6 +49,14 @@ def test_evaluation_writes_pictures_and_a_table(tmp_path, rng):
     gain = records[1]["psnr"] - records[0]["psnr"]
     assert gain != 0
     assert f"{gain:+.2f} dB" in rows[0]
+
+
+def test_a_broken_picture_names_itself(tmp_path, rng):
+    for name in ("a.png", "b.png"):
+        write_image(tmp_path / name, rng.integers(0, 256, (40, 40, 3), dtype=np.uint8))
+    (tmp_path / "b.png").write_bytes((tmp_path / "b.png").read_bytes()[:300])
+    with pytest.raises(UserError, match=rf"{tmp_path}/b\.png is damaged"):
+        evaluate({"bicubic": bicubic}, {"set": evaluation_pictures(str(tmp_path))}, [2], Protocol())
 
 
 def test_results_of_pictures_with_one_name_stay_apart(tmp_path, rng):

@@ -128,7 +128,7 @@ def next_batch(batches: Iterator[HostBatch]) -> HostBatch:
     """
     try:
         return next(batches)
-    except RuntimeError as error:  # grain has no type of its own for this
+    except RuntimeError as error:  # grain raises no more specific type
         if "Worker process was terminated" not in str(error):
             raise
         raise UserError("a data worker was killed, perhaps for lack of memory: lower data.workers") from None

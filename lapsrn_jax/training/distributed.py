@@ -39,7 +39,7 @@ def is_primary() -> bool:
 
 @contextlib.contextmanager
 def together() -> Iterator[None]:
-    """Waits at the end of a block until all processes are there. If the block fails in one process, it fails in all.
+    """Synchronises all processes at the end of a block. If the block fails in one process, it fails in all of them.
 
     Raises:
       UserError: the block failed in another process.

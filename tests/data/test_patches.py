@@ -61,7 +61,7 @@ def test_the_shares_of_the_processes_are_the_batch(photographs):
 
 @pytest.mark.slow
 def test_workers_do_not_change_the_batches(tmp_path):
-    """Whatever makes them, threads or two processes: the same batches in the same order."""
+    """Threads and two processes make the same batches in the same order."""
     photographs = read_photographs(training_pictures(str(tiny.write_photographs(tmp_path))), 32)
     batches = training_batches(photographs, {2: 2}, 32, 5, slice(3, 8))
     for workers in (0, 2):
@@ -90,7 +90,7 @@ if __name__ == "__main__":
 
 @pytest.mark.slow
 def test_workers_end_with_a_trainer_that_is_killed(tmp_path):
-    """They ignore the signals that a terminal sends, but must not outlive the one that they work for."""
+    """Workers ignore the signals that a terminal sends, but must not outlive their trainer."""
     (tmp_path / "endless.py").write_text(ENDLESS)
     with subprocess.Popen([sys.executable, tmp_path / "endless.py"], stdout=subprocess.PIPE, text=True) as trainer:
         workers = [int(pid) for pid in trainer.stdout.readline().split()]
@@ -122,7 +122,7 @@ def test_each_photograph_is_used_once_an_epoch():
 
 @pytest.mark.parametrize("shrinks", [(2, 1), (3, 1), (4, 2, 1), (6, 1), (8, 4, 2, 1)])
 def test_patches_equal_the_protocols_images(rng, shrinks):
-    """A patch is found, exactly, in the pyramid that the protocol would make of the whole shrunk photograph."""
+    """A patch equals exactly one part of the pyramid that the protocol would make of the whole shrunk photograph."""
     photograph = rng.integers(0, 256, (83, 117, 3), dtype=np.uint8)
     whole, scale = luminance(to_float(photograph)), shrinks[0]
     for seed in range(6):
@@ -187,7 +187,7 @@ def test_the_patch_size_must_be_a_multiple_of_each_scale(photographs):
 
 
 def test_data_code_does_not_load_jax_itself():
-    """Worker processes import it, and JAX would take GPU memory there (grain imports JAX too: that is not ours)."""
+    """Worker processes import it, and JAX would use GPU memory there. (The test replaces grain, which imports JAX.)"""
     code = (
         "import sys, types; sys.modules['grain'] = types.SimpleNamespace(MapDataset=dict, IterDataset=list);"
         "import lapsrn_jax.data.patches, lapsrn_jax.data.photographs, lapsrn_jax.data.sources;"

@@ -52,7 +52,7 @@ def test_a_cut_cache_is_made_again(paths):
 
 
 def test_of_two_decoders_the_second_uses_what_the_first_has_finished(paths):
-    """Removing it would pull the file away from under the first one's workers."""
+    """Removing the first cache would remove a file that the first process's workers read."""
     pictures = sources._files(paths)
 
     def read() -> np.ndarray:
@@ -122,7 +122,7 @@ def test_bundled_photographs_for_training_and_for_scoring_differ():
 
 
 def test_held_out_photographs_are_never_trained_on(tmp_path):
-    """Whatever the folder and the order; about as many as asked for; each once."""
+    """The split does not depend on folder and order, has about the requested size, and is disjoint."""
     tiny.write_photographs(tmp_path / "a", count=60, size=16)
     shutil.copytree(tmp_path / "a", tmp_path / "b")
     training, held_out = hold_out(training_pictures(f"{tmp_path / 'a'},{tmp_path / 'b'}"), 4)
@@ -130,7 +130,7 @@ def test_held_out_photographs_are_never_trained_on(tmp_path):
     assert not digests[0] & digests[1]
     assert len(digests[0] | digests[1]) == 60
     assert 5 <= len(digests[1]) <= 25
-    assert len(held_out) == 2 * len(digests[1])  # the copies are photographs of their own
+    assert len(held_out) == 2 * len(digests[1])  # the copies are separate photographs
     assert len(training) == 2 * len(digests[0])
     other = hold_out(training_pictures(str(tmp_path / "b")), 4)[1]
     assert {picture.digest() for picture in other} == digests[1]
@@ -140,7 +140,7 @@ def test_held_out_photographs_are_never_trained_on(tmp_path):
 
 
 def test_div2k_is_read_from_its_dataset(tmp_path, paths, monkeypatch):
-    """`lapsrn prepare div2k` packs the folders; the dataset's pictures are the folder's."""
+    """The dataset that `lapsrn prepare div2k` packs has the pictures of the folders."""
     pytest.importorskip("tensorflow_datasets", reason="DIV2K's dataset is read with the extra `datasets`")
     for name in ("DIV2K_train_HR", "DIV2K_valid_HR"):
         tiny.write_photographs(tmp_path / "DIV2K" / name)

@@ -13,13 +13,13 @@ from lapsrn_jax.images.io import read_image, write_image
 def test_the_most_improved_crop_is_where_the_model_wins(rng):
     hr = rng.integers(0, 256, (120, 200, 3), dtype=np.uint8)
     baseline = hr.copy()
-    baseline[40:60, 130:150] //= 2  # the baseline fails here alone
+    baseline[40:60, 130:150] //= 2  # the baseline is wrong only here
     left, top, side, height = most_improved_crop(baseline, hr, hr, side=40)
     assert side == height == 40
     assert left <= 130 <= 150 <= left + side
     assert top <= 40 <= 60 <= top + side
     worse = np.where(np.arange(200)[None, :, None] < 60, 255 - hr, hr).astype(np.uint8)
-    assert most_improved_crop(baseline, worse, hr, side=40)[0] >= 60  # not where the model fails worse still
+    assert most_improved_crop(baseline, worse, hr, side=40)[0] >= 60  # not where the model is worse than the baseline
     assert most_improved_crop(baseline[:30], hr[:30], hr[:30], side=90)[2] == 30
 
 

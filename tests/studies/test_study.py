@@ -1,4 +1,4 @@
-"""A study small enough for a test, run, killed, shared and reported."""
+"""A small study is run, killed, shared between processes and reported."""
 
 import json
 import os
@@ -40,7 +40,7 @@ def get_grid():
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory) -> pathlib.Path:
-    """A file with a grid of two variants and two seeds."""
+    """The file of a grid with two variants and two seeds."""
     folder = tmp_path_factory.mktemp("config")
     photographs = tiny.write_photographs(folder / "photographs", count=2)
     (folder / "grid.py").write_text(CONFIG.format(photographs=str(photographs)))
@@ -48,7 +48,7 @@ def config(tmp_path_factory) -> pathlib.Path:
 
 
 def start(config, folder) -> subprocess.Popen:
-    """The command, in a process group of its own; what it says goes to a file beside the folder."""
+    """Starts the command in a new process group; its output goes to a file beside the folder."""
     command = [sys.executable, "-m", "studies.tying", "--config", str(config), "--folder", str(folder)]
     with pathlib.Path(f"{folder}.said").open("a") as said:
         return subprocess.Popen(command, cwd=ROOT, stdout=said, stderr=said, start_new_session=True)
@@ -64,7 +64,7 @@ def numbers(folder) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def whole(config, tmp_path_factory) -> pathlib.Path:
-    """The study, run without an interruption."""
+    """The folder of a study that ran without interruption."""
     folder = tmp_path_factory.mktemp("studies") / "whole"
     assert start(config, folder).wait() == 0, said(folder)
     return folder
@@ -95,7 +95,7 @@ def test_a_seed_draws_the_start_and_a_tied_kernel_stays_tied(config, whole):
 
 @pytest.mark.slow
 def test_killed_and_stopped_it_gives_the_same_bytes(config, whole, tmp_path):
-    """In the middle of a run, at its last checkpoint, and while it is measured."""
+    """The kills come in the middle of a run, at its last checkpoint, and during the measurement."""
     folder = tmp_path / "killed"
     for cell, step, number in (
         ("ms-0", 20, signal.SIGKILL),
@@ -163,7 +163,7 @@ def grid(folder, steps=4) -> Grid:
 
 @pytest.fixture
 def quick(monkeypatch):
-    """Cells that take no time; `quick["fails"]` names one that fails. Returns what was done."""
+    """Replaces the training of cells: `quick["fails"]` names a cell that fails, `quick["done"]` lists finished ones."""
     state: dict = {"done": [], "fails": None}
 
     def finish(grid, cell, sets, folder):

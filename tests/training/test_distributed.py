@@ -1,4 +1,4 @@
-"""The same training on any number of devices and processes."""
+"""Training gives the same result on any number of devices and processes."""
 
 import json
 import os
@@ -30,7 +30,7 @@ def start(photographs, workdir, devices, *flags) -> subprocess.Popen:
 
 
 def start_all(photographs, workdir, devices, processes, *flags) -> list[subprocess.Popen]:
-    """One run on `devices` devices, divided among the processes."""
+    """Starts one run on `devices` devices, divided among the processes."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     several = [f"--coordinator=127.0.0.1:{port}", f"--processes={processes}"] if processes > 1 else []
@@ -52,7 +52,7 @@ def weights(workdir) -> dict[str, np.ndarray]:
 
 
 def largest_difference(a, b) -> float:
-    """Over the arrays, the largest ||a - b|| / ||a||."""
+    """Returns the largest ||a - b|| / ||a|| over the arrays."""
     return max(np.linalg.norm(a[name] - b[name]) / np.linalg.norm(a[name]) for name in a)
 
 
@@ -91,7 +91,7 @@ def test_devices_and_processes_change_nothing(tmp_path):
     photographs = tiny.write_photographs(tmp_path / "photographs")
     runs = {"1": (1, 1), "2": (2, 1), "4": (4, 1), "2x2": (4, 2)}
     for name, arguments in runs.items():
-        # Without a warm-up Adam's first step is the gradient's sign: one entry near 0 would blow rounding up to 2e-3.
+        # Without a warm-up Adam's first step is the gradient's sign, which amplifies rounding near 0 to 2e-3.
         train(photographs, tmp_path / name, *arguments, "--config.optimizer.warmup=0.5")
     one = weights(tmp_path / "1")
     for name in runs:
@@ -105,9 +105,9 @@ def test_devices_and_processes_change_nothing(tmp_path):
 
 @pytest.mark.slow
 def test_a_run_goes_on_with_other_devices_and_processes(tmp_path):
-    """Ten steps by 2 processes with 2 devices each, ten more by one device."""
+    """Two processes with 2 devices each take ten steps, and one device takes ten more."""
     photographs = tiny.write_photographs(tmp_path / "photographs")
-    # The learning rate is constant, not to depend on where a part ends, and small, since it cannot warm up.
+    # The learning rate is constant, so that it does not depend on where a part ends, and small, without warm-up.
     rate = [f"--config.optimizer.{name}=1e-5" for name in ("learning_rate", "final_learning_rate")]
     flags = [*rate, "--config.optimizer.warmup=0.0"]
     train(photographs, tmp_path / "whole", 1, 1, *flags)

@@ -39,14 +39,14 @@ started: list[subprocess.Popen] = []
 
 @pytest.fixture(autouse=True)
 def _nothing_runs_on():
-    """Also when a test fails."""
+    """Kills the processes that a test started, even if the test fails."""
     yield
     while started:
         kill(started.pop())
 
 
 def start(photographs, workdir, *flags) -> subprocess.Popen:
-    """train.py in a process group of its own; its stderr goes to a file beside the run folder."""
+    """Starts train.py in a new process group; its stderr goes to a file beside the run folder."""
     command = [sys.executable, "train.py", *tiny.flags(photographs), f"--workdir={workdir}", *flags]
     with pathlib.Path(f"{workdir}.stderr").open("a") as errors:
         process = subprocess.Popen(command, cwd=ROOT, stdout=errors, stderr=errors, start_new_session=True)
@@ -83,7 +83,7 @@ def assert_same_weights(a, b) -> None:
 
 
 def steps(workdir) -> list[int]:
-    """The steps that the log tells of, in its order; a kill may have cut its last line."""
+    """Returns the steps in the log, in its order. A kill may have cut its last line."""
     if not (workdir / "log.jsonl").exists():
         return []
     lines = [line for line in (workdir / "log.jsonl").read_text().splitlines() if line.endswith("}")]
@@ -92,7 +92,7 @@ def steps(workdir) -> list[int]:
 
 @pytest.mark.slow
 def test_killed_at_random_moments_it_ends_with_the_same_bits(tmp_path, photographs):
-    """The first kill falls into a save. For more of them: KILLS=20 pytest -k random_moments."""
+    """The first kill comes during a save. Set KILLS=20 for more kills."""
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     flags = [f"--config.training.steps={40 * KILLS}"]
     finish(photographs, whole, *flags)
@@ -100,7 +100,7 @@ def test_killed_at_random_moments_it_ends_with_the_same_bits(tmp_path, photograp
     for number in range(KILLS):
         before = len(steps(killed))
         process = start(photographs, killed, *flags)
-        if number == 0:  # orbax writes into a folder of another name and renames it
+        if number == 0:  # orbax writes to a temporary folder and renames it
             wait_for(lambda: any("tmp" in p.name for p in (killed / "checkpoints").glob("*")), process, killed)
         else:
             wait_for(lambda before=before: len(steps(killed)) > before, process, killed)
@@ -127,7 +127,7 @@ def test_a_signal_saves_and_says_so(tmp_path, photographs, number):
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_to_all_processes_is_the_trainer_s(tmp_path, photographs, number):
-    """As a terminal's Ctrl-C and a scheduler's SIGTERM are: those that make batches get it too."""
+    """Ctrl-C in a terminal and many schedulers also signal the data workers."""
     workdir, flags = tmp_path / "run", ["--config.training.steps=10000", "--config.training.checkpoint_every=10000"]
     process = start(photographs, workdir, *flags, "--config.data.workers=2")
     wait_for(lambda: len(steps(workdir)) > 2, process, workdir)
@@ -140,7 +140,7 @@ def test_a_signal_to_all_processes_is_the_trainer_s(tmp_path, photographs, numbe
 
 @pytest.mark.slow
 def test_a_data_worker_that_dies_costs_no_step(tmp_path, photographs):
-    """As when the kernel kills one for memory: the state is saved, and the message names the remedy."""
+    """The kernel kills a worker, as for lack of memory. The state is saved, and the message names the remedy."""
     workdir, flags = tmp_path / "run", ["--config.training.steps=10000", "--config.training.checkpoint_every=10000"]
     process = start(photographs, workdir, *flags, "--config.data.workers=1")
     wait_for(lambda: len(steps(workdir)) > 2, process, workdir)
@@ -169,14 +169,14 @@ def test_a_second_trainer_is_refused(tmp_path, photographs):
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, photographs):
-    """A run of 4 steps with checkpoints at 2 and 4."""
+    """The folder of a run of 4 steps with checkpoints at 2 and 4."""
     workdir = tmp_path_factory.mktemp("runs") / "run"
     train_and_evaluate(tiny.config(photographs, training__steps=4), workdir)
     return workdir
 
 
 def files_of(workdir, step) -> list[pathlib.Path]:
-    """The checkpoint's files and, last, its manifest; relative to the run folder."""
+    """Returns the files of a checkpoint and, last, its manifest, relative to the run folder."""
     folder = workdir / "checkpoints" / str(step)
     names = sorted(path.relative_to(workdir) for path in folder.rglob("*") if path.is_file())
     return [*names, pathlib.Path("manifests") / f"{step}.json"]
@@ -184,7 +184,7 @@ def files_of(workdir, step) -> list[pathlib.Path]:
 
 @pytest.mark.parametrize("harm", ["flip", "cut", "remove", "add"])
 def test_damage_to_any_file_is_found_and_the_step_before_is_used(tmp_path, finished, harm):
-    """Each file of the newest checkpoint in turn: one bit flipped, cut short, gone, or one too many beside it."""
+    """Each file of the newest checkpoint in turn gets a flipped bit, is cut or removed, or gets a new file beside it."""
     generator = np.random.default_rng(0)
     for name in files_of(finished, 4):
         workdir = tmp_path / "run"
@@ -231,7 +231,7 @@ def test_if_all_checkpoints_are_damaged_the_run_does_not_start_over(tmp_path, fi
     shutil.copytree(finished, workdir)
     for step in (2, 4):
         (workdir / files_of(workdir, step)[0]).write_bytes(b"?")
-    for _ in range(2):  # nor at the second try
+    for _ in range(2):  # the second attempt fails as well
         with pytest.raises(UserError, match=r"every checkpoint in .* is damaged: delete .* to start over"):
             train_and_evaluate(tiny.config(photographs, training__steps=4), workdir)
     shutil.rmtree(workdir / "damaged")
@@ -240,7 +240,7 @@ def test_if_all_checkpoints_are_damaged_the_run_does_not_start_over(tmp_path, fi
 
 
 def test_checkpoints_without_manifests_are_moved_aside(tmp_path, finished, photographs, capsys):
-    """As in a folder that was copied without them: nothing is deleted, and the run does not start over unasked."""
+    """In a folder that was copied without manifests, nothing is deleted and the run does not start over by itself."""
     workdir = tmp_path / "run"
     shutil.copytree(finished, workdir, ignore=shutil.ignore_patterns("manifests"))
     with pytest.raises(UserError, match=r"delete .*damaged to start over"):
@@ -250,7 +250,7 @@ def test_checkpoints_without_manifests_are_moved_aside(tmp_path, finished, photo
 
 
 def test_a_kill_while_saving_keeps_the_checkpoint_before(tmp_path, photographs, monkeypatch):
-    """Also with training.keep=1, and with nothing said about the unfinished checkpoint, which the run made itself."""
+    """This holds with training.keep=1. The run removes its own unfinished checkpoint without a message."""
     config = tiny.config(photographs)
     state = create_state(models.from_settings(config.model), make_optimizer(config), 0, ema=True)
 
@@ -272,7 +272,7 @@ def test_a_kill_while_saving_keeps_the_checkpoint_before(tmp_path, photographs, 
 
 @contextlib.contextmanager
 def small_disk(folder, size):
-    """A file system of `size` bytes at `folder`."""
+    """Mounts a file system of `size` bytes at `folder`."""
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
     if os.geteuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
@@ -300,7 +300,7 @@ def test_a_full_disk_leaves_the_old_checkpoints(tmp_path, finished, photographs,
             while ballast.write(bytes(4096)):
                 pass
         assert run.wait(60) == 2, errors_of(workdir)
-        # After this line tensorboardX, too, may say that it could not write.
+        # After this line tensorboardX may report that it could not write either.
         assert errors_of(workdir).count("\nerror: cannot") == 1, errors_of(workdir)
         (tmp_path / "disk" / "ballast").unlink()
         said: list[str] = []

@@ -26,7 +26,7 @@ def log(workdir: pathlib.Path) -> list[dict]:
 
 
 def on_batch(monkeypatch, change) -> None:
-    """Lets `change(n, batch)` replace the n-th batch, counted from 1, on its way to the devices."""
+    """Replaces the n-th batch, counted from 1, by `change(n, batch)` before it goes to the devices."""
     original, calls = loop.shard_batch, []
 
     def changed(batch, mesh):
@@ -58,7 +58,7 @@ def test_a_run_leaves_a_folder_that_explains_itself(tmp_path, photographs):
 
 
 def test_a_run_can_go_on_in_parts(tmp_path, photographs):
-    """Stopped between checkpoints and gone on, it ends with the same bits; a finished run stays as it is."""
+    """A run stopped between checkpoints and resumed ends with the same bits; a finished run does not change."""
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     config = tiny.config(photographs)
     train_and_evaluate(config, whole)
@@ -79,7 +79,7 @@ def test_a_run_can_go_on_in_parts(tmp_path, photographs):
         np.testing.assert_array_equal(array, weights[name])
 
     before = (parts / "weights.safetensors").read_bytes()
-    (parts / "weights.safetensors").unlink()  # as if killed between the last checkpoint and the weights
+    (parts / "weights.safetensors").unlink()  # as after a kill between the last checkpoint and the weights
     assert train_and_evaluate(config, parts)
     assert (parts / "weights.safetensors").read_bytes() == before
     config.training.steps = 4
@@ -88,7 +88,7 @@ def test_a_run_can_go_on_in_parts(tmp_path, photographs):
 
 
 def test_the_average_is_what_is_saved(tmp_path, photographs):
-    """With it and without it the same steps are taken; after the first, the average has moved 9/10 of the way."""
+    """The average does not affect the steps; after the first step it has moved by 9/10 of the difference."""
     config = tiny.config(photographs, training__steps=1, optimizer__warmup=0.0)
     train_and_evaluate(config, tmp_path / "average")
     config.optimizer.ema_decay = 0.0
@@ -118,7 +118,7 @@ def test_a_folder_belongs_to_one_run(tmp_path, photographs):
 
 
 def test_workers_and_intervals_may_change(tmp_path, photographs):
-    """They change neither a batch nor a step."""
+    """These settings affect neither batches nor steps."""
     train_and_evaluate(tiny.config(photographs, training__steps=2), tmp_path / "run")
     changes = {"data__workers": 3, "training__log_every": 7, "training__checkpoint_every": 9, "training__keep": 1}
     with RunFolder(tmp_path / "run", tiny.config(photographs, **changes)):
@@ -126,7 +126,7 @@ def test_workers_and_intervals_may_change(tmp_path, photographs):
 
 
 def test_a_checkpoint_of_another_model_is_refused(tmp_path, photographs):
-    """Also where config.json was changed by hand to say otherwise."""
+    """This holds even if config.json was edited by hand."""
     workdir = tmp_path / "run"
     train_and_evaluate(tiny.config(photographs, training__steps=2), workdir)
     path = workdir / "config.json"
@@ -139,7 +139,7 @@ def test_a_run_that_cannot_step_stops_with_its_last_good_state(tmp_path, photogr
     config = tiny.config(photographs, training__max_skipped=2, training__steps=50)
     workdir = tmp_path / "run"
 
-    def poison(n, batch):  # batch 4, and all from batch 6 on
+    def poison(n, batch):  # batch 4 and all batches from 6
         bad = n == 4 or n >= 6
         return {k: tuple(image * np.float32(np.nan) for image in v) for k, v in batch.items()} if bad else batch
 
@@ -152,7 +152,7 @@ def test_a_run_that_cannot_step_stops_with_its_last_good_state(tmp_path, photogr
 
 
 def test_the_best_weights_stay(tmp_path, photographs, monkeypatch):
-    """Scores 30, 33, 31: the second validation's weights are kept, and a later part of the run knows the 33."""
+    """With scores 30, 33, 31 the second weights are kept, and a resumed run still compares with 33."""
     scores = iter([30.0, 33.0, 31.0, 32.0])
     monkeypatch.setattr(loop.Validation, "__call__", lambda self, params: ({"psnr_x2": next(scores)}, {}))
     config = tiny.config(photographs, data__validation=str(photographs))

@@ -14,7 +14,7 @@ from tests import tiny
 
 @pytest.fixture
 def trained(tmp_path):
-    """A run's folder, as training leaves it."""
+    """A run folder as training writes it."""
     model = Pyramid(**tiny.MODEL, tying=Tying())
     (tmp_path / "run").mkdir()
     save_weights(tmp_path / "run" / "weights.safetensors", model, models.initial(model, jax.random.key(0)), {"step": 2})

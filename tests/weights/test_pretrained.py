@@ -1,4 +1,4 @@
-"""The weights that come with the package do what their metadata and their model card say."""
+"""The weights in the package match their metadata and their model card."""
 
 import pathlib
 
@@ -49,7 +49,7 @@ def test_scores_on_set5_are_those_of_the_card(name, benchmarks):
 
 
 def test_a_picture_gets_better_with_nothing_but_the_package(rng):
-    """One call, no weights named: closer to the original than bicubic interpolation."""
+    """One call with default weights gets closer to the original than bicubic interpolation."""
     from skimage import data
 
     from lapsrn_jax.images.io import to_float

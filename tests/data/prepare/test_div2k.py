@@ -83,7 +83,7 @@ def linked() -> bytes:
 
 
 def bomb() -> bytes:
-    """Ten gigabytes, says its list of contents."""
+    """Returns an archive whose table of contents claims ten gigabytes."""
     content = bytearray(zipped(TRAIN))
     at = content.index(b"PK\x01\x02") + 24
     content[at : at + 4] = (0xFFFF0000).to_bytes(4, "little")
@@ -119,13 +119,13 @@ def test_bad_archives_leave_nothing(div2k, tmp_path, bad):
     assert words in one_line(error)
     assert "DIV2K_train_HR.zip" in str(error.value)
     assert tree(tmp_path) == {"d"}
-    div2k.files["/DIV2K_train_HR.zip"] = good  # mended
+    div2k.files["/DIV2K_train_HR.zip"] = good  # repaired
     prepare_div2k(tmp_path / "d", div2k.url, HASTY, SMALL)
     assert len(find_images(tmp_path / "d" / "DIV2K_train_HR")) == 3
 
 
 def test_an_archive_with_another_digest_is_refused(div2k, tmp_path):
-    """A downloaded one is removed; the user's own is kept, and named."""
+    """A downloaded archive is removed; the user's own archive is kept and named."""
     archive = div2k.files["/DIV2K_train_HR.zip"]
     pinned = SMALL | {"train": SMALL["train"]._replace(digest=hashlib.sha256(archive).hexdigest())}
     div2k.files["/DIV2K_train_HR.zip"] = zipped(dict(reversed(TRAIN.items())))  # the same pictures

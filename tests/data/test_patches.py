@@ -187,7 +187,7 @@ def test_the_patch_size_must_be_a_multiple_of_each_scale(photographs):
 
 
 def test_data_code_does_not_load_jax_itself():
-    """Worker processes import it, and JAX would use GPU memory there. (The test replaces grain, which imports JAX.)"""
+    """Workers import it, and JAX would use GPU memory there. The test replaces grain, which imports JAX."""
     code = (
         "import sys, types; sys.modules['grain'] = types.SimpleNamespace(MapDataset=dict, IterDataset=list);"
         "import lapsrn_jax.data.patches, lapsrn_jax.data.photographs, lapsrn_jax.data.sources;"

@@ -184,7 +184,7 @@ def files_of(workdir, step) -> list[pathlib.Path]:
 
 @pytest.mark.parametrize("harm", ["flip", "cut", "remove", "add"])
 def test_damage_to_any_file_is_found_and_the_step_before_is_used(tmp_path, finished, harm):
-    """Each file of the newest checkpoint in turn gets a flipped bit, is cut or removed, or gets a new file beside it."""
+    """Each file of the newest checkpoint in turn gets a flipped bit, is cut or removed, or gets a file beside it."""
     generator = np.random.default_rng(0)
     for name in files_of(finished, 4):
         workdir = tmp_path / "run"

@@ -112,7 +112,7 @@ def train_and_evaluate(config: ml_collections.ConfigDict, workdir: pathlib.Path)
                 try:
                     batch = next_batch(batches)
                 except UserError as error:
-                    if jax.process_count() > 1:  # the others are in the next step and cannot save
+                    if jax.process_count() > 1 or step == 1:  # other processes are in their next step and cannot save
                         raise
                     checkpoints.save(state)
                     raise UserError(

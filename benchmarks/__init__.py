@@ -1,1 +1,1 @@
-"""Speed, side by side, measured in turns: `python -m benchmarks.NAME`."""
+"""Speed and memory benchmarks, with candidates timed in turns. Run `python -m benchmarks.NAME`."""

@@ -1,4 +1,4 @@
-"""Winograd's 3x3 convolution against XLA's, in turns: where `layers.winograd_is_faster` comes from.
+"""Compares Winograd's 3x3 convolution with XLA's; the basis of `layers.winograd_is_faster`.
 
 python -m benchmarks.convolution
 """
@@ -23,7 +23,7 @@ GRADIENT = [(16, 16, 16, 64), (16, 32, 32, 64), (6, 64, 64, 64), (16, 64, 64, 64
 
 
 def chain(conv: Convolution) -> Convolution:
-    """`CHAIN` layers with one kernel."""
+    """Returns a network of `CHAIN` layers with the same kernel."""
 
     def network(x: jax.Array, kernel: jax.Array) -> jax.Array:
         for _ in range(CHAIN):
@@ -34,7 +34,7 @@ def chain(conv: Convolution) -> Convolution:
 
 
 def gradient(conv: Convolution) -> Callable[[jax.Array, jax.Array], tuple[jax.Array, ...]]:
-    """The gradient of the chain's squared output, in both arguments."""
+    """Returns the gradient of the chain's squared output with respect to both arguments."""
     return jax.grad(lambda x, kernel: (chain(conv)(x, kernel) ** 2).sum(), (0, 1))
 
 

@@ -1,8 +1,8 @@
-"""Training patches a second, made by threads or by worker processes.
+"""Measures training patches per second, made by threads or by worker processes.
 
     python -m benchmarks.data_pipeline [--train FOLDERS] [--patch 128] [--workers 0,1,2]
 
-The first batches, which start threads and processes, are not counted.
+The measurement skips the first batches, during which threads and processes start.
 """
 
 import argparse
@@ -21,7 +21,7 @@ BATCH = 48
 
 
 def patches_per_second(photographs: Photographs, patch: int, workers: int, seconds: float) -> float:
-    """Of the pipeline alone, for x2, x4 and x8 together."""
+    """Measures the pipeline without training, for x2, x4 and x8 together."""
     batches = training_batches(photographs, split_batch(BATCH, (2, 4, 8), 1), patch, 0, slice(0, 10**6))
     iterator = iter(prefetched(batches, workers))
     with contextlib.closing(iterator):

@@ -1,9 +1,9 @@
-"""Peak memory and time of `lapsrn upscale` on one large photograph.
+"""Measures the peak memory and the time of `lapsrn upscale` on one large photograph.
 
     python -m benchmarks.large_picture --megapixels 24 --scale 4 --max-memory 2G --output large.png
 
-The photograph is made of scikit-image's, side by side. "Idle" is the process with all its modules and the weights
-loaded; "peak" is the most that was resident at any time since.
+The photograph is a mosaic of scikit-image's photographs. "Idle" is the resident memory after loading modules and
+weights; "peak" is the maximum since then.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from lapsrn_jax.images.io import write_image
 
 
 def main() -> None:
-    """Makes the photograph, enlarges it, prints what it took."""
+    """Makes the photograph, enlarges it, and prints memory and time."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--megapixels", type=float, default=24)
     parser.add_argument("--scale", type=float, default=4)
@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def photograph(height: int, width: int) -> np.ndarray:
-    """uint8 [height, width, 3], of ordinary photographs."""
+    """Returns a mosaic of photographs, uint8 [height, width, 3]."""
     pieces = [data.astronaut(), data.coffee()[:, :512], data.chelsea()[:, :512], data.rocket()[:, :512]]
     pieces = [np.pad(piece, ((0, 512 - len(piece)), (0, 512 - piece.shape[1]), (0, 0)), "reflect") for piece in pieces]
     rows = [np.concatenate([pieces[(i + j) % 4] for j in range(-(-width // 512))], axis=1) for i in range(4)]
@@ -52,26 +52,26 @@ def photograph(height: int, width: int) -> np.ndarray:
 
 
 def start(weights: str) -> float:
-    """Loads what the command needs; resident GiB then, the photograph's making gone."""
+    """Loads everything that the command needs, resets the peak, and returns the resident memory in GiB."""
     import jax
 
-    from lapsrn_jax.upscaling import batch  # noqa: F401 (for its own sake)
+    from lapsrn_jax.upscaling import batch  # noqa: F401 (imported for its memory)
     from lapsrn_jax.weights.files import load_weights
 
     load_weights(weights)
     jax.devices()
-    pathlib.Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
+    pathlib.Path("/proc/self/clear_refs").write_text("5")  # resets the peak
     return _status("VmRSS")
 
 
 def _status(name: str) -> float:
-    """GiB, from what Linux knows of this process."""
+    """Returns a value of Linux's status of this process, in GiB."""
     lines = pathlib.Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(name)) / 2**20
 
 
 def enlarge(arguments: list[str]) -> None:
-    """The command itself, in this process."""
+    """Runs the command in this process."""
     from lapsrn_jax.cli import main as lapsrn
 
     lapsrn(arguments)

@@ -1,8 +1,8 @@
-"""Memory of one training step at the paper's size, with and without remat, as the compiler plans it.
+"""Prints the compiler's memory plan of one training step at the paper's size, with and without remat.
 
     python -m benchmarks.memory [--patch 512] [--batch 16] [--recursions 8]
 
-Nothing is run: `memory_analysis` of the compiled step says what its arguments, results and intermediate arrays take.
+It runs no step: `memory_analysis` of the compiled step gives the size of arguments, results and intermediate arrays.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from lapsrn_jax.training.step import make_mesh, make_train_step
 
 
 def planned_gib(scale: int, batch: int, patch: int, recursions: int, dtype: str, remat: bool) -> float:
-    """GiB that one step takes on one device."""
+    """Returns the memory of one step on one device, in GiB."""
     config = default.get_config()
     config.model.recursions = recursions
     model = models.from_settings(config.model).clone(dtype=dtype, remat=remat)
@@ -27,7 +27,7 @@ def planned_gib(scale: int, batch: int, patch: int, recursions: int, dtype: str,
     sides = [patch // (scale >> i) for i in range(scale.bit_length())]
     images = tuple(jax.ShapeDtypeStruct((batch, side, side, 1), jnp.float32) for side in sides)
     plan = step.lower(state, {scale: images}).compile().memory_analysis()
-    assert plan is not None, "this backend does not plan"
+    assert plan is not None, "this backend has no memory analysis"
     return (plan.argument_size_in_bytes + plan.temp_size_in_bytes + plan.output_size_in_bytes) / 2**30
 
 

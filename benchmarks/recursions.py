@@ -1,9 +1,9 @@
-"""What a network with fewer recursions than it was trained with saves and loses.
+"""Measures quality and time of a network with fewer recursions than in training.
 
     python -m benchmarks.recursions --weights cms-lapsrn --recursions 4,3,2,1 --scales 2,4,8 --data FOLDER
 
-prints PSNR and SSIM, by default on the bundled photographs that the quickstart keeps for validation, and the time that
-each takes for a picture of 128 x 128 pixels, as a share of the first's.
+prints PSNR and SSIM, by default on the bundled photographs for validation, and the time for a picture of 128 x 128
+pixels relative to that of the first number of recursions.
 """
 
 import argparse
@@ -24,7 +24,7 @@ SIZE, ROUNDS = 128, 7
 
 
 def main() -> None:
-    """Prints a table, and a line for each scale."""
+    """Prints a table of scores, and a line of times for each scale."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", default="cms-lapsrn")
     parser.add_argument("--recursions", default="4,3,2,1")
@@ -34,14 +34,14 @@ def main() -> None:
     with reported():
         model, params = load_weights(options.weights)
         if not isinstance(model, Pyramid):
-            raise UserError(f"{options.weights} is no recursive pyramid: it has no recursions to leave out")
+            raise UserError(f"{options.weights} is not a recursive pyramid: pass weights of MS-LapSRN or CMS-LapSRN")
         numbers = [int(number) for number in options.recursions.split(",")]
         networks = {f"r={n}": Upscaler(model.clone(recursions=n), params) for n in numbers}
         scales = [int(scale) for scale in options.scales.split(",")]
         print(text_table(evaluate(networks, {options.data: evaluation_pictures(options.data)}, scales, Protocol("A"))))
 
     image = pictures([SIZE])[SIZE]
-    print(f"\n{machine()}: a picture of {SIZE} x {SIZE} pixels, time as a share of the first's, medians of {ROUNDS}")
+    print(f"\n{machine()}: a picture of {SIZE} x {SIZE} pixels, time relative to the first, medians of {ROUNDS}")
     for scale in scales:
         seconds = in_turns({name: functools.partial(call, image, scale) for name, call in networks.items()}, ROUNDS)
         first, *_ = seconds.values()

@@ -1,9 +1,9 @@
-"""The same training step in PyTorch, for benchmarks/train_step.py, which starts this file with another interpreter.
+"""The training step in PyTorch. benchmarks/train_step.py starts this file with another interpreter.
 
-It knows nothing of JAX and needs only PyTorch and NumPy. The first argument is an .npz file with the parameters (names
-such as `block/conv_1/kernel`), the images `image_0` (LR), `image_1`, ... (NHWC) and `settings`, a string of JSON. It
-prints one line of JSON about itself, then answers each line with the name of a variant by taking one step:
-{"loss": ..., "seconds": ...}, or {"error": ...}.
+It needs only PyTorch and NumPy. The first argument is an .npz file with the parameters (names such as
+`block/conv_1/kernel`), the images `image_0` (LR), `image_1`, ... (NHWC) and `settings`, a string of JSON. The program
+prints one line of JSON about itself. Then, for each line with the name of a variant, it takes one step and answers
+{"loss": ..., "seconds": ...} or {"error": ...}.
 """
 
 import json
@@ -20,10 +20,10 @@ EPSILON = 1e-3
 
 
 class Network(torch.nn.Module):
-    """MS-LapSRN, or CMS-LapSRN where there is no `upsample/kernel`: the third convolution's adjoint takes its place.
+    """MS-LapSRN, or CMS-LapSRN with the third convolution's adjoint if there is no `upsample/kernel`.
 
-    Kernels [h, w, I, O] become PyTorch's [O, I, h, w]; those of transposed convolutions, which lax does not flip and
-    PyTorch does, [I, O, h, w] turned by 180 degrees.
+    Kernels [h, w, I, O] become PyTorch's [O, I, h, w]. Kernels of transposed convolutions become [I, O, h, w] rotated
+    by 180 degrees, because PyTorch flips them and lax does not.
     """
 
     def __init__(self, arrays: dict[str, np.ndarray], recursions: int, depth: int, dtype: torch.dtype) -> None:
@@ -36,7 +36,7 @@ class Network(torch.nn.Module):
             self.register_parameter(_attribute(name), torch.nn.Parameter(torch.from_numpy(array.copy())))
 
     def forward(self, image: torch.Tensor, levels: int) -> list[torch.Tensor]:
-        """[N, 1, H, W] to the images of all levels."""
+        """Maps an image [N, 1, H, W] to the images of all levels."""
         weights = {name: weight.to(self.dtype) for name, weight in self.named_parameters()}
         upsample = weights.get(_attribute("upsample/kernel"), weights[_attribute("block/conv_3/kernel")])
 
@@ -66,7 +66,7 @@ def _attribute(name: str) -> str:
 
 
 class Step:
-    """One variant's state: loss, clipped gradient, AdamW, moving average."""
+    """A training step with its state: loss, clipped gradient, AdamW, moving average."""
 
     def __init__(self, file: Any, settings: dict[str, Any], device: torch.device, compiled: bool) -> None:
         dtype = getattr(torch, settings["dtype"])
@@ -106,7 +106,7 @@ class Step:
 
 
 def main() -> None:
-    """Answers until its input ends."""
+    """Answers until the input ends."""
     file = np.load(sys.argv[1])
     settings = json.loads(str(file["settings"]))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -134,7 +134,7 @@ def main() -> None:
 
 
 def say(answer: dict[str, Any]) -> None:
-    """One line of JSON to whoever started this."""
+    """Prints one line of JSON for the parent process."""
     print(json.dumps(answer), flush=True)
 
 

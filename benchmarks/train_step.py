@@ -61,10 +61,10 @@ class MatrixProduct:
 
 
 def theirs(peer: Peer, variant: str) -> tuple[float, float]:
-    """PyTorch's step, by torch_peer.py: loss and seconds.
+    """Takes a step in torch_peer.py; returns loss and seconds.
 
     Raises:
-      RuntimeError: the variant does not run there.
+      RuntimeError: the variant does not run.
     """
     answer = peer.ask(variant)
     return answer["loss"], answer["seconds"]

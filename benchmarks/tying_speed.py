@@ -1,10 +1,10 @@
-"""The CMS-LapSRN paper's claims about time: a shorter training, an equal inference. CMS against MS, in turns.
+"""Tests the CMS-LapSRN paper's claims about time (shorter training, equal inference) by timing CMS and MS in turns.
 
     python -m benchmarks.tying_speed --recursions 8 --scale 4
 
-prints, for a training step and for one picture, the median of the times and the ratio CMS / MS with its 95 % confidence
-interval (percentile bootstrap of the median over the rounds' ratios). A third candidate, MS again, shows what the
-machine's own restlessness makes of two equal networks.
+prints, for a training step and for one picture, the median time and the ratio CMS / MS with its 95 % confidence
+interval (percentile bootstrap of the median over the rounds' ratios). A third candidate, MS again, shows the timing
+noise.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from tools.train_step import TimedStep, random_images
 
 
 def report(what: str, candidates: dict[str, Callable[[], Any]], rounds: int) -> None:
-    """Runs the candidates in turns; prints a row for each."""
+    """Times the candidates in turns and prints a row for each."""
     seconds = in_turns(candidates, rounds)
     for name in candidates:
         middle, low, high = ratio_interval(seconds[name], seconds["MS"])

@@ -1,4 +1,4 @@
-"""Residual of a level from its features, forward and gradient, in three forms, in turns.
+"""Compares three forms of computing a level's residual from its features, forward and gradient.
 
 python -m benchmarks.upsampling
 """
@@ -27,7 +27,7 @@ FORMS: dict[str, Form] = {
 
 
 def timed(form: Form, batch: int, side: int, gradient: bool) -> Callable[[], jax.Array]:
-    """The compiled form, or its gradient, on random features."""
+    """Returns a call of the compiled form, or of its gradient, on random features."""
     u = jax.random.normal(jax.random.key(0), (batch, side, side, 64))
     up = {"kernel": 0.05 * jax.random.normal(jax.random.key(1), (3, 3, 64, 64))}
     conv = {"kernel": 0.05 * jax.random.normal(jax.random.key(2), (3, 3, 64, 1))}
@@ -40,7 +40,7 @@ def timed(form: Form, batch: int, side: int, gradient: bool) -> Callable[[], jax
 
 
 def main() -> None:
-    """Prints a Markdown table: medians, and the median of the paired ratios to the last form."""
+    """Prints a Markdown table of median times and median paired ratios to the last form."""
     print(f"{machine()}: 64 channels, float32, medians of {ROUNDS}\n")
     print("| | | ms | to composed |\n| --- | --- | --- | --- |")
     for batch, side in MAPS:

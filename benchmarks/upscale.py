@@ -1,4 +1,4 @@
-"""Seconds to enlarge one picture, beside other programs that run the same network with the same weights, in turns.
+"""Times enlarging one picture, in turns with other programs that run the same network with the same weights.
 
     python -m benchmarks.upscale --weights W [--scale 4] [--sizes 64,128,256] [--torch PYTHON]
 
@@ -39,7 +39,7 @@ TOLERANCE = 1e-4  # of images in [0, 1]
 
 
 def pictures(sizes: list[int]) -> dict[int, np.ndarray]:
-    """The middle of a photograph, float32 [size, size] in [0, 1]."""
+    """Returns the centre of a photograph for each size, float32 [size, size] in [0, 1]."""
     y = rgb_to_ycbcr(to_float(skimage.data.astronaut()))[:, :, 0].astype(np.float32)
     starts = {size: (y.shape[0] - size) // 2 for size in sizes}
     return {size: y[start : start + size, start : start + size] for size, start in starts.items()}
@@ -63,7 +63,7 @@ def main() -> None:
     with reported():
         model, params = load_weights(args.weights)
         if not isinstance(model, Pyramid):
-            raise UserError(f"{args.weights} is no recursive pyramid, as PyTorch's network is")
+            raise UserError(f"{args.weights} is not a recursive pyramid: pass weights of MS-LapSRN or CMS-LapSRN")
     upscaler = Upscaler(model, params)
     inputs = pictures([int(size) for size in args.sizes.split(",")])
 

@@ -1,9 +1,9 @@
-"""One other program that enlarges a picture, for benchmarks/upscale.py, which starts this file: NAME FOLDER.
+"""Enlarges pictures with another program. benchmarks/upscale.py starts this file with the arguments NAME FOLDER.
 
-It knows nothing of JAX. The folder has `model.onnx`, `parameters.npz` (with `settings`, a string of JSON) for PyTorch,
-and for each size a picture `SIZE.npy`, float32 [H, W]. It prints one line of JSON about itself, then answers each line
-with a size by enlarging that picture, left in `NAME.npy`: {"seconds": ...}, or {"error": ...}. What a program can
-prepare for a size is prepared at the first picture of it, and not counted.
+It does not use JAX. The folder holds `model.onnx`, `parameters.npz` (with `settings`, a string of JSON) for PyTorch,
+and for each size a picture `SIZE.npy`, float32 [H, W]. The program prints one line of JSON about itself. Then, for each
+line with a size, it enlarges that picture to `NAME.npy` and answers {"seconds": ...} or {"error": ...}. The first
+picture of each size is preceded by a warm-up, which does not count.
 """
 
 import json
@@ -21,7 +21,7 @@ Run = Callable[[np.ndarray], np.ndarray]  # [1, 1, H, W] to [1, 1, s H, s W]
 
 
 def onnx_runtime(folder: pathlib.Path) -> tuple[str, Callable[[int], Run]]:
-    """Its version, and what makes it ready for pictures of a size."""
+    """Returns the version of ONNX Runtime, and a function that prepares it for pictures of a size."""
     import onnxruntime
 
     def ready(size: int) -> Run:
@@ -36,7 +36,7 @@ def onnx_runtime(folder: pathlib.Path) -> tuple[str, Callable[[int], Run]]:
 
 
 def openvino(folder: pathlib.Path) -> tuple[str, Callable[[int], Run]]:
-    """Likewise, in float32: it would take bfloat16 where the processor has it."""
+    """As `onnx_runtime`, in float32: OpenVINO uses bfloat16 by default on processors that support it."""
     import openvino
 
     def ready(size: int) -> Run:
@@ -51,7 +51,7 @@ def openvino(folder: pathlib.Path) -> tuple[str, Callable[[int], Run]]:
 
 
 def opencv(folder: pathlib.Path) -> tuple[str, Callable[[int], Run]]:
-    """Likewise."""
+    """As `onnx_runtime`."""
     import cv2
 
     cv2.setNumThreads(THREADS)
@@ -69,7 +69,7 @@ def opencv(folder: pathlib.Path) -> tuple[str, Callable[[int], Run]]:
 
 
 def torch_eager(folder: pathlib.Path, compiled: bool = False) -> tuple[str, Callable[[int], Run]]:
-    """Likewise, of a recursive pyramid alone: the network of torch_peer.py."""
+    """As `onnx_runtime`, with the network of torch_peer.py, which must be a recursive pyramid."""
     import torch
     from torch_peer import Network
 
@@ -98,7 +98,7 @@ def torch_eager(folder: pathlib.Path, compiled: bool = False) -> tuple[str, Call
 
 
 def torch_compiled(folder: pathlib.Path) -> tuple[str, Callable[[int], Run]]:
-    """Likewise."""
+    """As `torch_eager`, compiled."""
     return torch_eager(folder, compiled=True)
 
 
@@ -112,7 +112,7 @@ PROGRAMS = {
 
 
 def main() -> None:
-    """Answers until its input ends."""
+    """Answers until the input ends."""
     name, folder = sys.argv[1], pathlib.Path(sys.argv[2])
     try:
         version, ready = PROGRAMS[name](folder)
@@ -138,7 +138,7 @@ def main() -> None:
 
 
 def say(answer: dict[str, Any]) -> None:
-    """One line of JSON to whoever started this."""
+    """Prints one line of JSON for the parent process."""
     print(json.dumps(answer), flush=True)
 
 

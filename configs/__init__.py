@@ -1,1 +1,1 @@
-"""Training runs: `python train.py --config configs/NAME.py`. Each file is a few changes to `default.py`."""
+"""Configs of training runs, for `python train.py --config configs/NAME.py`. Each changes some of `default.py`."""

@@ -1,4 +1,4 @@
-"""CMS-LapSRN (3rd ConV) for x2, x4 and x8 at once: a third of each batch goes through each pyramid.
+"""CMS-LapSRN (3rd ConV) for x2, x4 and x8 at once, each with a third of every batch.
 
     python train.py --config configs/cms.py
 

@@ -1,4 +1,4 @@
-"""CMS-LapSRN (3rd ConV), x8, with the settings that the paper gives.
+"""CMS-LapSRN (3rd ConV), x8, with the settings of the paper.
 
     python train.py --config configs/cms_x8.py
 

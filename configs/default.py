@@ -1,6 +1,6 @@
-"""All settings of a run, with the CMS-LapSRN paper's values wherever it gives one (sections 3 and 4).
+"""All settings of a run, with the CMS-LapSRN paper's values where it gives them (sections 3 and 4).
 
-Every other config changes some of these. On the command line: --config.training.steps=1000
+The other configs change some of these settings. On the command line, write --config.training.steps=1000.
 """
 
 import ml_collections
@@ -8,8 +8,8 @@ import ml_collections
 
 def get_config() -> ml_collections.ConfigDict:
     config = ml_collections.ConfigDict()
-    config.seed = 0  # of the first parameters, the order of the photographs, the patches
-    config.start = ""  # a run folder or a weights file to begin from, as another model's recursions or another rate ask
+    config.seed = 0  # seed of the initial parameters, the order of the photographs and the patches
+    config.start = ""  # run or weights to initialise from; recursions and schedule may differ
 
     config.model = ml_collections.ConfigDict()
     config.model.name = "pyramid"
@@ -17,45 +17,45 @@ def get_config() -> ml_collections.ConfigDict:
     config.model.depth = 5
     config.model.recursions = 8
     config.model.skip = "source"
-    config.model.use_bias = False  # the paper's parameter counts have none
+    config.model.use_bias = False  # the paper's parameter counts exclude biases
     config.model.tying = tying()
 
     config.data = ml_collections.ConfigDict()
     config.data.train = "data/DIV2K/DIV2K_train_HR"  # folders, "div2k:FOLDER", "bundled"
     config.data.validation = "bundled"  # folders, "div2k:FOLDER", "bundled"; "" for none
-    config.data.hold_out = 0  # as 10: a tenth of the photographs of data.train go to validation instead; 0 for none
-    config.data.scales = (4,)  # with several, the batch is split among them
-    config.data.patch_size = 512  # HR pixels
-    config.data.batch_size = 16  # in all, over all devices
-    config.data.workers = 0  # processes that make batches; 0 for threads of this one
+    config.data.hold_out = 0  # 10 holds out a tenth of data.train for validation; 0 for none
+    config.data.scales = (4,)  # several scales share each batch
+    config.data.patch_size = 512  # side of a patch, in HR pixels
+    config.data.batch_size = 16  # samples per batch, over all devices
+    config.data.workers = 0  # processes that make batches; 0 uses threads
 
-    config.loss = ml_collections.ConfigDict()  # Charbonnier, and
-    config.loss.fourier = 0.0  # this much of the distance between the spectra
+    config.loss = ml_collections.ConfigDict()  # Charbonnier loss, plus
+    config.loss.fourier = 0.0  # this weight times the distance between the spectra
 
-    config.optimizer = ml_collections.ConfigDict()  # AdamW; the paper gives its weight decay alone
+    config.optimizer = ml_collections.ConfigDict()  # AdamW; the paper gives only its weight decay
     config.optimizer.learning_rate = 3e-4
     config.optimizer.final_learning_rate = 1e-6
-    config.optimizer.muon_learning_rate = 0.0  # of kernels with several inputs and outputs; 0: AdamW moves them too
-    config.optimizer.schedule = "cosine"  # or "constant", or "cooldown" after it: see training/state.py
-    config.optimizer.warmup = 0.02  # of all steps
+    config.optimizer.muon_learning_rate = 0.0  # for kernels with several inputs and outputs; 0 uses AdamW for them too
+    config.optimizer.schedule = "cosine"  # "cosine", "constant" or "cooldown": see training/state.py
+    config.optimizer.warmup = 0.02  # fraction of all steps
     config.optimizer.weight_decay = 1e-4
-    config.optimizer.clip_norm = 1.0  # of the whole gradient; 0 for none
-    config.optimizer.ema_decay = 0.999  # of the averaged weights that are handed out; 0 for none
+    config.optimizer.clip_norm = 1.0  # limit for the global norm of the gradient; 0 for none
+    config.optimizer.ema_decay = 0.999  # of the averaged weights, which are saved; 0 for no average
 
     config.training = ml_collections.ConfigDict()
     config.training.steps = 300_000
     config.training.log_every = 100
-    config.training.checkpoint_every = 1000  # validation and weights.safetensors come with it
-    config.training.keep = 3  # checkpoints
-    config.training.max_skipped = 10  # steps in a row whose loss is not finite, before the run stops
-    config.training.dtype = "float32"  # of the features; "bfloat16" is for GPUs
-    config.training.remat = False  # True: a quarter of the memory, a third more work (docs/memory.md)
-    config.training.accumulate = 1  # parts of a batch whose gradients are added up: less memory, the same result
+    config.training.checkpoint_every = 1000  # also validates and writes weights.safetensors
+    config.training.keep = 3  # number of checkpoints
+    config.training.max_skipped = 10  # consecutive steps with a loss that is not finite before the run stops
+    config.training.dtype = "float32"  # of the features; use "bfloat16" on GPUs
+    config.training.remat = False  # True needs a quarter of the memory and a third more work (docs/memory.md)
+    config.training.accumulate = 1  # number of parts to split a batch into; less memory, the same result
     return config
 
 
 def tying() -> ml_collections.ConfigDict:
-    """CMS-LapSRN (3rd ConV), in the adjoint orientation: see lapsrn_jax/models/tying.py."""
+    """Returns the tying of CMS-LapSRN (3rd ConV), in the adjoint orientation: see lapsrn_jax/models/tying.py."""
     tying = ml_collections.ConfigDict()
     tying.layer = 3
     tying.swap_channels = True

@@ -1,9 +1,9 @@
-"""DRCN with 16 recursions, one network for x2, x3 and x4: patches and batch near the authors', the rest the default.
+"""DRCN with 16 recursions, one network for x2, x3 and x4: with patches and batches close to the authors'.
 
     python train.py --config configs/drcn.py
 
 Time: 300,000 steps of 12.9 TFLOP, 5.4 hours at a sustained 200 TFLOP/s (arithmetic, not a measurement).
-Score published (of a network for each scale), PSNR on Set5 / Set14 / BSD100:
+Published score (of separate networks for each scale), PSNR on Set5 / Set14 / BSD100:
 x2 37.63 / 33.04 / 31.85,
 x4 31.53 / 28.02 / 27.23.
 """

@@ -1,9 +1,9 @@
-"""DRRN B1U25, one network for x2, x3 and x4: patches and batch near the authors', the rest the default.
+"""DRRN B1U25, one network for x2, x3 and x4: with patches and batches close to the authors'.
 
     python train.py --config configs/drrn.py
 
 Time: 300,000 steps of 9.8 TFLOP, 4.1 hours at a sustained 200 TFLOP/s (arithmetic, not a measurement).
-Score published (with batch normalisation), PSNR on Set5 / Set14 / BSD100:
+Published score (with batch normalisation), PSNR on Set5 / Set14 / BSD100:
 x2 37.74 / 33.23 / 32.05,
 x4 31.68 / 28.21 / 27.38.
 """

@@ -1,4 +1,4 @@
-"""LapSRN, x4: the pyramid before recursion, as the CMS-LapSRN paper compares it.
+"""LapSRN, x4, the pyramid without recursion that the CMS-LapSRN paper compares with.
 
     python train.py --config configs/lapsrn_x4.py
 

@@ -1,9 +1,9 @@
-"""MDSR, one network on RGB for x2, x3 and x4: patches and batch near the authors', the rest the default.
+"""MDSR, one network on RGB for x2, x3 and x4: with patches and batches close to the authors'.
 
     python train.py --config configs/mdsr.py
 
 Time: 300,000 steps of 4.9 TFLOP, 2.0 hours at a sustained 200 TFLOP/s (arithmetic, not a measurement).
-Score published, PSNR on Set5 / Set14 / BSD100:
+Published score, PSNR on Set5 / Set14 / BSD100:
 x2 38.11 / 33.85 / 32.29,
 x4 32.50 / 28.72 / 27.72.
 """

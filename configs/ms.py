@@ -1,4 +1,4 @@
-"""MS-LapSRN for x2, x4 and x8 at once: a third of each batch goes through each pyramid.
+"""MS-LapSRN for x2, x4 and x8 at once, each with a third of every batch.
 
     python train.py --config configs/ms.py
 

@@ -1,4 +1,4 @@
-"""MS-LapSRN, x4, with the settings that the paper gives.
+"""MS-LapSRN, x4, with the settings of the paper.
 
     python train.py --config configs/ms_x4.py
 

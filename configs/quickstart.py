@@ -1,7 +1,7 @@
-"""A small CMS-LapSRN x2 on the photographs that scikit-image ships: nothing to download, minutes on a laptop.
+"""A small CMS-LapSRN x2 on scikit-image's photographs. It needs no download and takes minutes on a laptop.
 
 python train.py --config configs/quickstart.py
-python evaluate.py --ckpt runs/quickstart --data bundled --scales 2 --save_images runs/quickstart/images
+python evaluate.py --ckpt runs/quickstart --data bundled --scales 2 --save-images runs/quickstart/images
 """
 
 import ml_collections

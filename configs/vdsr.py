@@ -1,9 +1,9 @@
-"""VDSR, one network for x2, x3 and x4: patches and batch near the authors', the rest the default.
+"""VDSR, one network for x2, x3 and x4: with patches and batches close to the authors'.
 
     python train.py --config configs/vdsr.py
 
 Time: 300,000 steps of 0.44 TFLOP, 0.2 hours at a sustained 200 TFLOP/s (arithmetic, not a measurement).
-Score published, PSNR on Set5 / Set14 / BSD100:
+Published score, PSNR on Set5 / Set14 / BSD100:
 x2 37.53 / 33.03 / 31.90,
 x4 31.35 / 28.01 / 27.29.
 """

@@ -1,4 +1,4 @@
-"""The recipe of the weights that come with the package: one network for x2, x4 and x8, in stages.
+"""The recipe of the weights in this package: one network for x2, x4 and x8, trained in stages.
 
     python train.py --config configs/weights.py:cms_r1
     python train.py --config configs/weights.py:cms_r2
@@ -6,14 +6,15 @@
     python train.py --config configs/weights.py:cms_r4
     python train.py --config configs/weights.py:cms_r4b
 
-and the same with ms, the baseline, whose recipe differs in nothing but the tying. Recursions share their parameters, so
-their number can grow: each stage begins with the parameters, the average and the moments of the one before.
-docs/weights.md says what each took and gave. The stages r1 to r4b used AdamW, each with a cosine of its own. Since then
+Replace cms by ms for the baseline, whose recipe differs only in the tying. Recursions share their parameters, so their
+number can grow: each stage starts with the parameters, the average and the moments of the one before. docs/weights.md
+lists the cost and the scores of each stage. The stages r1 to r4b use AdamW, each with its own cosine schedule. The
+command
 
     python train.py --config configs/weights.py:cms_long
 
-trains with Muon at a constant rate, from the state in state/, for as long as there is time: SIGTERM stops it, the same
-command continues it. A short run with a falling rate makes weights of it:
+continues from the state in state/ with Muon at a constant learning rate, for as long as you like: SIGTERM stops it, and
+the same command resumes it. A short run with a falling learning rate turns its state into weights:
 
     python train.py --config configs/weights.py:cms_cool
 

@@ -15,7 +15,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
     partial = path.with_name(f".{path.name}.partial")
     try:
         yield partial
-        with partial.open("rb") as file:
+        with partial.open("r+b") as file:  # Windows cannot sync a file that is open for reading only
             os.fsync(file.fileno())
         partial.replace(path)
     except BaseException:

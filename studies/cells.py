@@ -1,4 +1,4 @@
-"""One cell of the study: trained by the ordinary engine, measured, and written down in one file."""
+"""Trains one cell of the study with the ordinary training loop, measures it, and writes the results to one file."""
 
 import json
 import pathlib
@@ -20,6 +20,7 @@ from lapsrn_jax.evaluation.scoring import evaluate
 from lapsrn_jax.files import atomic_write
 from lapsrn_jax.models import Pyramid
 from lapsrn_jax.training.checkpoints import read_state
+from lapsrn_jax.training.logs import read_log
 from lapsrn_jax.training.loop import train_and_evaluate
 from lapsrn_jax.training.losses import Batch
 from lapsrn_jax.training.state import TrainState, create_state, make_optimizer
@@ -27,31 +28,31 @@ from lapsrn_jax.upscaling.upscale import Upscaler
 from studies.grid import Cell, Grid
 from studies.probes import probe, untied
 
-PROBED = 2**32 - 1  # the seed of the batch that the probes see, which no cell should have
-PATCHES = 24  # in that batch
-MEMORY = 2**31  # bytes: a fixed budget cuts pictures into the same tiles, whatever a machine has free
+PROBED = 2**32 - 1  # seed of the batch for the probes; no cell should use it
+PATCHES = 24  # number of samples in that batch
+MEMORY = 2**31  # bytes; a fixed budget gives the same tiles on every machine
 
 Sets = Mapping[str, Sequence[Picture]]
 
 
 def result_file(folder: pathlib.Path, cell: Cell) -> pathlib.Path:
-    """Where a cell's numbers are; the cell is finished when the file is there."""
+    """Returns the path of a cell's results. The cell is finished when the file exists."""
     return folder / "cells" / f"{cell.name}.json"
 
 
 def run_folder(folder: pathlib.Path, cell: Cell) -> pathlib.Path:
-    """Where a cell trains; it goes once the cell is finished."""
+    """Returns the run folder of a cell, which is deleted when the cell is finished."""
     return folder / "runs" / cell.name
 
 
 def finish(grid: Grid, cell: Cell, sets: Sets, folder: pathlib.Path) -> bool:
-    """Trains and measures a cell, going on where it stands. The caller has it for itself.
+    """Trains and measures a cell, or resumes it. The caller must hold the cell's lock.
 
     Returns:
-      Whether it came to the end; if not, a signal stopped it, and the next call goes on.
+      Whether the cell is finished. If not, a signal stopped it, and the next call resumes it.
 
     Raises:
-      UserError: as `train_and_evaluate`; a loss that was skipped, or a probe, is not finite.
+      UserError: as `train_and_evaluate`, or a loss or a probe is not finite.
     """
     if not train_and_evaluate(grid.config(cell), run_folder(folder, cell)):
         return False
@@ -64,12 +65,12 @@ def finish(grid: Grid, cell: Cell, sets: Sets, folder: pathlib.Path) -> bool:
         raise UserError("losses or probes are not finite: lower the grid's optimizer.learning_rate") from None
     with atomic_write(result_file(folder, cell)) as partial:
         partial.write_text(f"{{\n{lines}\n}}\n")
-    shutil.rmtree(run_folder(folder, cell), ignore_errors=True)  # one that enters now tidies up as well
+    shutil.rmtree(run_folder(folder, cell), ignore_errors=True)  # other processes may delete it too
     return True
 
 
 def measure(grid: Grid, cell: Cell, sets: Sets, workdir: pathlib.Path) -> dict[str, Any]:
-    """All numbers of a trained cell. They depend on the grid, the cell and the device alone: no times."""
+    """Returns all results of a trained cell, which depend only on the grid, the cell and the device."""
     config, tied = grid.config(cell), grid.model(cell.variant)
     free: Pyramid = tied.clone(tying=None)
     states = _states(config, tied, workdir)
@@ -92,7 +93,7 @@ def measure(grid: Grid, cell: Cell, sets: Sets, workdir: pathlib.Path) -> dict[s
 
 
 def probe_batch(config: ml_collections.ConfigDict) -> Batch:
-    """The PATCHES that the probes see: the same for all cells, made as the training's batches are."""
+    """Returns the batch for the probes, the same for all cells, made in the same way as training batches."""
     data = config.data
     photographs = read_photographs(training_pictures(data.train), data.patch_size)
     sizes = split_batch(PATCHES, data.scales, 1)
@@ -100,7 +101,7 @@ def probe_batch(config: ml_collections.ConfigDict) -> Batch:
 
 
 def _states(config: ml_collections.ConfigDict, model: Pyramid, workdir: pathlib.Path) -> list[TrainState]:
-    """At the start, at each checkpoint that the config asks for, and at the end; not those that a stop has left."""
+    """Returns the states at the start, at each scheduled checkpoint and at the end, without checkpoints of stops."""
     start = create_state(model, make_optimizer(config), config.seed, ema=config.optimizer.ema_decay > 0)
     every, last = config.training.checkpoint_every, config.training.steps
     return [start, *(read_state(workdir, start, min(step, last)) for step in range(every, last + every, every))]
@@ -119,13 +120,6 @@ def _scores(upscale: Upscaler, sets: Sets, scales: Sequence[int]) -> list[dict[s
 
 
 def _losses(workdir: pathlib.Path) -> list[list[float]]:
-    """[step, loss of its batch], from a log in which a kill may have cut a line, and after which steps come again."""
-    losses: dict[int, float] = {}
-    for line in (workdir / "log.jsonl").read_text().splitlines():
-        try:
-            record = json.loads(line)
-        except ValueError:
-            continue
-        if "loss" in record:
-            losses[record["step"]] = record["loss"]
+    """Returns [step, loss] pairs from the log, the newest loss for steps that were repeated."""
+    losses = {record["step"]: record["loss"] for record in read_log(workdir) if "loss" in record}
     return [[step, losses[step]] for step in sorted(losses)]

@@ -1,4 +1,4 @@
-"""The CMS-LapSRN paper's claims, held against a study: the verdicts come out of the intervals, not out of a pen."""
+"""Tests the CMS-LapSRN paper's claims against a study. Confidence intervals decide the verdicts."""
 
 from typing import Literal, NamedTuple
 
@@ -10,12 +10,12 @@ from tools.timing import ratio_interval
 
 Verdict = Literal["supported", "contradicted", "undecided"]
 
-COMPARABLE = 0.05  # dB: a network that is not worse by more counts as comparable
-EQUAL = 0.02  # times that differ by less than this share count as equal
+COMPARABLE = 0.05  # dB; a network that is worse by at most this much counts as comparable
+EQUAL = 0.02  # times that differ by less than this fraction count as equal
 
 
 class Claim(NamedTuple):
-    """A sentence of the paper's, what became of it here, the figures and the files that they are in."""
+    """A claim of the paper, the verdict of the study, its figures, and the files that contain them."""
 
     text: str
     verdict: Verdict
@@ -24,12 +24,12 @@ class Claim(NamedTuple):
 
 
 def decide(supported: bool, contradicted: bool) -> Verdict:
-    """What intervals tell: one of the two, or nothing yet."""
+    """Returns the verdict that the intervals support."""
     return "supported" if supported else "contradicted" if contradicted else "undecided"
 
 
 def claims(results: Results) -> list[Claim]:
-    """Those that the study's variants can speak to: they need MS-LapSRN and the third layer's adjoint."""
+    """Returns the claims that the study's variants can test. All need MS-LapSRN and the third layer's adjoint."""
     ms, cms = results.find(None), results.find(Tying())
     if not ms or not cms or not results.seeds(ms[0], cms[0]):
         return []
@@ -41,7 +41,7 @@ def claims(results: Results) -> list[Claim]:
 
 
 def show(interval: Interval, digits: int = 3, unit: str = "") -> str:
-    """A signed mean with its bounds, such as +0.012 [-0.030, +0.054] dB."""
+    """Formats a signed mean with its bounds, such as +0.012 [-0.030, +0.054] dB."""
     if interval.n < 2:
         return f"{interval.mean:+.{digits}f}{unit} (one seed)"
     return f"{interval.mean:+.{digits}f} [{interval.low:+.{digits}f}, {interval.high:+.{digits}f}]{unit}"
@@ -62,7 +62,7 @@ def _best_layer(results: Results, third: str) -> Claim | None:
     return Claim(
         "The third layer is the best one to share.",
         decide(all(gain.low > 0 for gain in gains.values()), any(gain.high < 0 for gain in gains.values())),
-        [*figures, f"{len(pairs)} intervals that hold together with 95 % (Bonferroni)"],
+        [*figures, f"{len(pairs)} intervals that hold simultaneously with 95 % (Bonferroni)"],
         _cells(third, *others),
     )
 
@@ -102,7 +102,7 @@ def _times(results: Results, ms: str, cms: str) -> list[Claim]:
         if ms + AGAIN in seconds:
             middle, low, high = ratio_interval(seconds[ms + AGAIN], seconds[ms])
             figures.append(f"{ms} again / {ms}: {middle:.3f} [{low:.3f}, {high:.3f}]")
-        found.append(Claim(f"{text} (Differences below {EQUAL:.0%} count as none.)", verdict, figures, "times.json"))
+        found.append(Claim(f"{text} (Differences below {EQUAL:.0%} are ignored.)", verdict, figures, "times.json"))
     return found
 
 

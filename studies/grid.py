@@ -1,4 +1,4 @@
-"""What the tying study compares: variants and seeds, each pair a run of the training engine, all at the same cost."""
+"""Grids of the tying study: variants x seeds, each a training run, all at the same cost."""
 
 import copy
 import dataclasses
@@ -24,7 +24,7 @@ class Variant:
     """One meaning of "shared".
 
     Attributes:
-      tying: None is MS-LapSRN, which shares nothing.
+      tying: the tying; None is MS-LapSRN, which shares nothing.
       use_bias: whether the network has biases.
     """
 
@@ -33,31 +33,32 @@ class Variant:
 
 
 class Cell(NamedTuple):
-    """One run of the study: a variant's name and a seed."""
+    """One run of the study: the name of a variant, and a seed."""
 
     variant: str
     seed: int
 
     @property
     def name(self) -> str:
-        """What its files are called."""
+        """The name of the cell's files."""
         return f"{self.variant}-{self.seed}"
 
 
 @dataclasses.dataclass(frozen=True)
 class Grid:
-    """A study: every variant with every seed. `base` is a run's config as in configs/default.py.
+    """A study: every variant with every seed.
 
-    A cell's seed draws its first parameters and its patches, so cells of one seed begin alike and see the same data.
+    A cell's seed determines its initial parameters and its patches, so cells with the same seed start alike and see the
+    same data.
 
     Attributes:
-      base: all settings but those that the cells differ in: seed, tying, biases, steps, checkpoints.
-      variants: by name; those with a tying need MS-LapSRN, with biases if they have them, to be compared with.
-      seeds: the differences are paired by them.
-      sets: folders of photographs to be scored.
-      steps: the budget of each cell, either in steps
-      flops: or in floating-point operations, by `flops.step_flops`.
-      moments: how often along the training the kernels and gradients are looked at, beside the start.
+      base: a run's config as in configs/default.py. Seed, tying, biases, steps and checkpoints are set for each cell.
+      variants: the variants by name. They must include MS-LapSRN, with biases if variants have them, for comparison.
+      seeds: the seeds, by which differences between variants are paired.
+      sets: folders of photographs to score.
+      steps: budget of each cell in steps; exactly one of `steps` and `flops` is set.
+      flops: budget of each cell in floating-point operations, as counted by `flops.step_flops`.
+      moments: number of times during training to probe kernels and gradients, in addition to the start.
     """
 
     base: ml_collections.ConfigDict
@@ -70,51 +71,53 @@ class Grid:
 
     def __post_init__(self) -> None:
         if (self.steps is None) == (self.flops is None):
-            raise UserError("the grid's budget is either steps or flops: give one of them")
+            raise UserError("the grid's budget is either steps or flops: set one of them")
         for name in self.variants:
             if not re.fullmatch(r"[a-z0-9_]+", name):
                 raise UserError(f"{name!r} cannot name a variant: use lower-case letters, digits and _")
         if len({pathlib.Path(folder).name for folder in self.sets}) < len(self.sets):
-            raise UserError("two of the grid's sets have the same name: rename one's folder")
+            raise UserError("two of the grid's sets have the same name: rename one of the folders")
         for name in self.variants:
             self.reference(name)
         if (depth := self.base.model.depth) < Tying().layer:
-            raise UserError(f"model.depth {depth} is too small: MS-LapSRN is probed at its third convolution")
+            raise UserError(
+                f"model.depth {depth} is too small: MS-LapSRN is probed at its third convolution, so use 3 or more"
+            )
         for cell in self.cells:
             check_settings(self.config(cell))
 
     @property
     def cells(self) -> list[Cell]:
-        """Seed by seed, so that what there is of an unfinished study can be compared."""
+        """All cells, ordered by seed, so that an unfinished study has cells to compare."""
         return [Cell(variant, seed) for seed in self.seeds for variant in self.variants]
 
     def reference(self, name: str) -> str:
-        """The name of the MS-LapSRN that a variant is compared with: the one that has biases if it has."""
+        """Returns the name of the MS-LapSRN to compare a variant with: the one with biases if the variant has them."""
         bias = self.variants[name].use_bias
         found = [n for n, v in self.variants.items() if v.tying is None and v.use_bias == bias]
         if len(found) != 1:
-            raise UserError(f"{name} needs one variant with tying=None and use_bias={bias} to be compared with")
+            raise UserError(f"{name} needs one variant with tying=None and use_bias={bias} to compare with")
         return found[0]
 
     def model(self, name: str) -> models.Pyramid:
-        """A variant's network, as it is evaluated."""
+        """Returns the network of a variant, for evaluation."""
         model = models.from_settings(self._of_variant(name).model)
         assert isinstance(model, models.Pyramid)
         return model
 
     def step_flops(self, name: str) -> int:
-        """Of one training step of a variant."""
+        """Returns the floating-point operations of one training step of a variant."""
         data = self.base.data
         return step_flops(self.model(name), data.patch_size, split_batch(data.batch_size, data.scales, 1))
 
     def config(self, cell: Cell) -> ml_collections.ConfigDict:
-        """The run of a cell, for `training.loop.train_and_evaluate`."""
+        """Returns the config of a cell's run, for `training.loop.train_and_evaluate`."""
         steps = self.steps if self.steps is not None else int((self.flops or 0) // self.step_flops(cell.variant))
         config = self._of_variant(cell.variant)
         config.seed = cell.seed
         config.training.steps = steps
         config.training.checkpoint_every = -(-steps // self.moments)
-        config.training.keep = max(steps, 1)  # all: a stop saves one more, which must push out none
+        config.training.keep = max(steps, 1)  # keep all, even with additional ones from stops
         return config
 
     def _of_variant(self, name: str) -> ml_collections.ConfigDict:
@@ -125,7 +128,7 @@ class Grid:
         return config
 
     def describe(self) -> dict[str, Any]:
-        """All of it, JSON-ready."""
+        """Returns the whole grid, JSON-ready."""
         values = {name: getattr(self, name) for name in ("seeds", "sets", "steps", "flops", "moments")}
         variants = {name: dataclasses.asdict(variant) for name, variant in self.variants.items()}
         base = json.loads(self.base.to_json_best_effort())
@@ -133,13 +136,13 @@ class Grid:
 
 
 def load_grid(path: pathlib.Path) -> Grid:
-    """The grid that the `get_grid()` of a Python file gives.
+    """Returns the grid of `get_grid()` in a Python file.
 
     Raises:
-      UserError: there is no such file or function, or the grid is not right.
+      UserError: the file or the function does not exist, or the grid is invalid.
     """
     if not path.is_file():
-        raise UserError(f"no such config: {path}; studies/configs/ has some")
+        raise UserError(f"no such config: {path}; see studies/configs/")
     namespace = runpy.run_path(str(path))
     if "get_grid" not in namespace:
         raise UserError(f"{path} has no get_grid(): see studies/configs/mini.py")

@@ -1,4 +1,4 @@
-"""How sure a mean over a few seeds is."""
+"""Confidence intervals of means over a few seeds."""
 
 import math
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from scipy.stats import t
 
 
 class Interval(NamedTuple):
-    """A mean of `n` values and the bounds of its confidence interval; of one value they are infinite."""
+    """The mean of `n` values and the bounds of its confidence interval, which are infinite for one value."""
 
     mean: float
     low: float
@@ -18,11 +18,11 @@ class Interval(NamedTuple):
 
 
 def t_interval(values: Sequence[float], comparisons: int = 1) -> Interval:
-    """Student's interval of the mean; all of `comparisons` such intervals hold together with 95 % (Bonferroni).
+    """Returns Student's interval of the mean; `comparisons` of them hold simultaneously with 95 % (Bonferroni).
 
     Args:
-      values: independent ones, one a seed; the differences of pairs, where two variants are compared. One at least.
-      comparisons: how many intervals are looked at for one conclusion.
+      values: one or more independent values, one per seed; to compare two variants, the paired differences.
+      comparisons: number of intervals that one conclusion depends on.
     """
     mean, n = float(np.mean(values)), len(values)
     half = math.inf if n < 2 else float(t.ppf(1 - 0.025 / comparisons, n - 1)) * standard_error(values)
@@ -30,5 +30,5 @@ def t_interval(values: Sequence[float], comparisons: int = 1) -> Interval:
 
 
 def standard_error(values: Sequence[float]) -> float:
-    """Of the mean; nan for a single value."""
+    """Returns the standard error of the mean; nan for a single value."""
     return float(np.std(values, ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.nan

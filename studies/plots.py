@@ -1,4 +1,4 @@
-"""The report's pictures."""
+"""Draws the pictures of the report."""
 
 import functools
 import pathlib
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Moment = dict[str, Any]
-SMOOTHED = 9  # losses logged around each point of a curve
+SMOOTHED = 9  # number of logged losses to average for each point
 
 
 def draw(results: Results, folder: pathlib.Path) -> dict[str, str]:
-    """Writes the pictures into `folder`; returns their file names by what they show.
+    """Writes the pictures to `folder`; returns their file names by the name of the plot.
 
     Raises:
-      UserError: matplotlib is not there.
+      UserError: matplotlib is not installed.
     """
     try:
         from matplotlib.figure import Figure
@@ -41,7 +41,7 @@ def draw(results: Results, folder: pathlib.Path) -> dict[str, str]:
 
 
 def differences(results: Results, figure: "Figure") -> bool:
-    """PSNR against MS-LapSRN: a row for each variant, a panel for each scale; seeds as faint dots."""
+    """Plots PSNR relative to MS-LapSRN: a row per variant, a panel per scale, seeds as faint dots."""
     names = [name for name in results.variants if results.reference(name) != name]
     if not names:
         return False
@@ -60,7 +60,7 @@ def differences(results: Results, figure: "Figure") -> bool:
             if gain.n > 1:
                 panel.plot([gain.low, gain.high], [row, row], "-", color="C0", linewidth=2, zorder=1)
         panel.axvline(0, color="0.3", linewidth=1)
-        panel.set_xlim(-1.6 * reach or -1, 1.6 * reach or 1)  # intervals of few seeds go on beyond
+        panel.set_xlim(-1.6 * reach or -1, 1.6 * reach or 1)  # intervals of few seeds extend beyond the panel
         panel.grid(axis="x", alpha=0.3)
         panel.set_title(f"x{scale}")
         panel.set_xlabel("PSNR (dB) above MS-LapSRN")
@@ -70,7 +70,7 @@ def differences(results: Results, figure: "Figure") -> bool:
 
 
 def losses(results: Results, figure: "Figure") -> bool:
-    """The training loss of MS-LapSRN, and how far each variant's is from it on the same batches."""
+    """Plots the training loss of MS-LapSRN, and the relative difference of each variant on the same batches."""
     figure.set_size_inches(10.5, 4.4)
     left, right = figure.subplots(1, 2)
     for name in results.variants:
@@ -81,7 +81,7 @@ def losses(results: Results, figure: "Figure") -> bool:
         losses = _loss_curve(results, name, seeds)
         if name == reference:
             left.plot(list(losses), list(losses.values()), label=name, **_style(results, name))
-        else:  # a step's batch is the same for all
+        else:  # all variants see the same batch at each step
             beside = _loss_curve(results, reference, seeds)
             steps = [step for step in losses if step in beside]
             excess = [100 * (losses[step] / beside[step] - 1) for step in steps]
@@ -99,7 +99,7 @@ def losses(results: Results, figure: "Figure") -> bool:
 
 
 def _loss_curve(results: Results, name: str, seeds: Sequence[int]) -> dict[int, float]:
-    """The loss by the step, the mean over these seeds, smoothed; without the ends, which cannot be."""
+    """Returns the mean loss over these seeds by step, smoothed, without the ends."""
     all_losses = [np.array(results.cells[name, seed]["loss"]) for seed in seeds]
     steps, mean = all_losses[0][:, 0], np.mean([losses[:, 1] for losses in all_losses], axis=0)
     inner = slice(SMOOTHED // 2, -(SMOOTHED // 2)) if len(steps) > 2 * SMOOTHED else slice(None)
@@ -107,7 +107,7 @@ def _loss_curve(results: Results, name: str, seeds: Sequence[int]) -> dict[int, 
 
 
 def gradients(results: Results, figure: "Figure") -> bool:
-    """The angle between the two uses' gradients, and how much longer the upsampler's is."""
+    """Plots the cosine between the gradients of the two uses, and the ratio of their norms."""
     figure.set_size_inches(10.5, 4.4)
     left, right = figure.subplots(1, 2)
     _along(results, left, lambda _, moment: moment["gradients"]["cosine"], band=False)
@@ -122,7 +122,7 @@ def gradients(results: Results, figure: "Figure") -> bool:
 
 
 def kernels(results: Results, figure: "Figure") -> bool:
-    """The cosine between the upsampler's kernel and every other one in every orientation, where they are two arrays."""
+    """Plots the cosine between the upsampler's own kernel and each kernel of the block in every orientation."""
     names = [name for name in results.variants if _is_free(results, name)]
     if not names:
         return False
@@ -147,7 +147,7 @@ def kernels(results: Results, figure: "Figure") -> bool:
 
 
 def drift(results: Results, figure: "Figure") -> bool:
-    """How far the upsampler's own kernel is from the tied one it might be, along the training."""
+    """Plots the distance of the upsampler's own kernel to the oriented lender's during training."""
     names = [name for name in results.variants if _is_free(results, name)]
     if not names:
         return False
@@ -164,7 +164,7 @@ def drift(results: Results, figure: "Figure") -> bool:
 
 
 def inverse(results: Results, figure: "Figure") -> bool:
-    """What upsampling and then downsampling loses, along the training, at each level."""
+    """Plots the loss of upsampling followed by downsampling at each level during training."""
     first = next(iter(results.cells.values()))
     levels = len(first["moments"][0]["inverse"])
     figure.set_size_inches(10.5, 4.0)
@@ -188,7 +188,7 @@ def _along(
     names: Sequence[str] | None = None,
     band: bool = True,
 ) -> None:
-    """A line for each variant, the mean over its seeds, and a band from the least to the greatest of them."""
+    """Plots for each variant the mean over its seeds, with a band from minimum to maximum."""
     for name in names or results.variants:
         cells = [results.cells[name, seed]["moments"] for seed in results.seeds(name)]
         values = np.array([[number(name, moment) for moment in cell] for cell in cells])

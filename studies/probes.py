@@ -1,7 +1,7 @@
-"""What the shared kernel does and what free kernels do, looked at from outside. Pure functions of parameters.
+"""Measurements of shared and of separate kernels, as pure functions of the parameters.
 
-A tied network is MS-LapSRN with the upsampler's kernel written out (`untied`): all variants are looked at in that form,
-by one compiled function.
+A tied network computes the same as the MS-LapSRN that has the upsampler's kernel as a separate array (`untied`). The
+probes work on that form, so that one compiled function serves all variants.
 """
 
 import functools
@@ -27,7 +27,7 @@ ORIENTATIONS = {  # (swap_channels, flip_taps)
 
 
 def untied(tying: Tying | None, params: Any) -> Any:
-    """The parameters of the MS-LapSRN that computes the same: the upsampler's kernel and bias are its own."""
+    """Returns the parameters of the MS-LapSRN that computes the same, with a separate upsampler filter."""
     if tying is None:
         return params
     block, own = tying.share(params["block"], params.get("upsample", {}))
@@ -36,20 +36,21 @@ def untied(tying: Tying | None, params: Any) -> Any:
 
 @functools.partial(jax.jit, static_argnums=0)
 def free_gradients(model: Pyramid, params: Any, batch: Batch) -> Any:
-    """The gradient of the batch's loss in all parameters of an MS-LapSRN; the loss has no penalty."""
+    """Returns the gradient of the batch's loss, without penalty, in all parameters of an MS-LapSRN."""
     return jax.grad(lambda params: batch_loss(model, params, batch))(params)
 
 
 def contributions(tying: Tying, gradients: Any) -> dict[str, float]:
-    """How the two uses of the shared kernel pull at it.
+    """Compares the gradients that the two uses of the shared kernel contribute.
 
     Args:
-      tying: which kernel is shared, and how it is oriented.
-      gradients: from `free_gradients`; those of the lender's kernel, g_conv, and of the upsampler's, which turns into
-        g_up by the transpose of `orient`: that is `orient` itself. A hard tying's gradient is g_conv + g_up.
+      tying: the tying, which selects the shared kernel and its orientation.
+      gradients: from `free_gradients`. g_conv is the gradient of the lender's kernel. g_up is that of the upsampler's
+        kernel, mapped back by the transpose of `orient`, which is `orient` itself. The gradient of a hard tying is
+        g_conv + g_up.
 
     Returns:
-      "cosine" of the angle between g_conv and g_up, and "ratio", |g_up| / |g_conv|.
+      "cosine" of the angle between g_conv and g_up, and "ratio" |g_up| / |g_conv|.
     """
     g_conv = np.asarray(gradients["block"][tying.lender]["kernel"], np.float64)
     g_up = np.asarray(tying.orient(gradients["upsample"]["kernel"]), np.float64)
@@ -57,13 +58,14 @@ def contributions(tying: Tying, gradients: Any) -> dict[str, float]:
 
 
 def resemblance(params: Any) -> dict[str, dict[str, list[float]]]:
-    """How near the upsampler's kernel K_up is to each of the block's, K_i, in each orientation O.
+    """Compares the upsampler's kernel K_up with each kernel K_i of the block in each orientation O.
 
     Args:
-      params: of an MS-LapSRN, or `untied`.
+      params: parameters of an MS-LapSRN, or `untied` ones.
 
     Returns:
-      By orientation the "cosine" between K_up and O(K_i) and the "distance" |K_up - O(K_i)| / |K_i|, i from 1 to d.
+      For each orientation the "cosine" between K_up and O(K_i) and the "distance" |K_up - O(K_i)| / |K_i|, for i from
+      1 to d.
     """
     up = np.asarray(params["upsample"]["kernel"], np.float64)
     block = [params["block"][f"conv_{i}"]["kernel"] for i in range(1, len(params["block"]) + 1)]
@@ -79,13 +81,13 @@ def resemblance(params: Any) -> dict[str, dict[str, list[float]]]:
 
 
 def cosine(a: np.ndarray, b: np.ndarray) -> float:
-    """Of the angle between two arrays of one shape, as vectors."""
+    """Returns the cosine of the angle between two arrays of the same shape, as vectors."""
     return float(np.vdot(a, b) / (np.linalg.norm(a) * np.linalg.norm(b)))
 
 
 @functools.partial(jax.jit, static_argnums=(0, 3))
 def upsampler_inputs(model: Pyramid, params: Any, lr: jax.Array, scale: int) -> list[jax.Array]:
-    """What an MS-LapSRN's upsampler is given at each level on the way to `scale`: [N, H, W, C], [N, 2H, 2W, C], ..."""
+    """Returns the inputs of an MS-LapSRN's upsampler at each level up to `scale`: [N, H, W, C], [N, 2H, 2W, C], ..."""
     features, inputs = conv(lr, **params["conv_in"]), []
     for _ in range(scale.bit_length() - 1):
         features = recurse(features, params["block"], Window(), model.recursions, model.skip, model.remat)
@@ -96,15 +98,16 @@ def upsampler_inputs(model: Pyramid, params: Any, lr: jax.Array, scale: int) -> 
 
 @jax.jit
 def inverse_error(x: jax.Array, up: jax.Array, kernel: jax.Array) -> jax.Array:
-    """How far upsampling is from the inverse of a convolution: min over a of |a D U x - x| / |x|, a scalar.
+    """Returns how far upsampling is from the inverse of a convolution: the minimum over a of |a D U x - x| / |x|.
 
-    U is the upsampler without bias. D is the convolution with stride 2 and padding (0, 1) whose transpose U would be
-    if it were tied to `kernel` in the adjoint orientation. 0: D undoes U up to a factor; 1: nothing of x comes back.
+    U is the upsampler without bias. D is the convolution with stride 2 and padding (0, 1) that has U as its transpose
+    if U is tied to `kernel` in the adjoint orientation. The result is 0 if D inverts U up to a factor, and 1 if D U x
+    is orthogonal to x.
 
     Args:
-      x: the features that are upsampled, [N, H, W, C].
-      up: the upsampler's kernel [3, 3, C, C].
-      kernel: the convolution's [3, 3, C, C].
+      x: the features to upsample, [N, H, W, C].
+      up: the upsampler's kernel, [3, 3, C, C].
+      kernel: the convolution's kernel, [3, 3, C, C].
     """
     back = lax.conv_general_dilated(
         upsample(x, up), kernel, (2, 2), ((0, 1), (0, 1)), dimension_numbers=("NHWC", "HWIO", "NHWC")
@@ -114,13 +117,13 @@ def inverse_error(x: jax.Array, up: jax.Array, kernel: jax.Array) -> jax.Array:
 
 
 def probe(model: Pyramid, tying: Tying | None, params: Any, batch: Batch) -> dict[str, Any]:
-    """All of the above, JSON-ready; of an MS-LapSRN as if the third convolution lent its adjoint, the paper's choice.
+    """Runs all probes; the result is JSON-ready.
 
     Args:
       model: the MS-LapSRN with the variant's recursions and biases.
-      tying: the variant's.
-      params: the variant's, as they are trained.
-      batch: the photographs to look at, the same for all.
+      tying: the variant's tying. None, for MS-LapSRN, is probed like the paper's choice, the third layer's adjoint.
+      params: the variant's parameters, as trained.
+      batch: the batch to probe with, the same for all variants.
     """
     free, tying = untied(tying, params), tying or Tying()
     inputs = upsampler_inputs(model, free, batch[max(batch)][0], max(batch))

@@ -1,8 +1,8 @@
-"""One page about a study, made from its results files alone.
+"""Writes a one-page report of a study from its results files.
 
     python -m studies.report runs/tying_mini
 
-writes FOLDER/README.md and the pictures in it; also of a study that is not finished yet.
+writes FOLDER/README.md and its pictures. The study may be unfinished.
 """
 
 import argparse
@@ -26,61 +26,63 @@ UNITS = {"psnr": "PSNR (dB)", "ssim": "SSIM"}
 
 
 def report(results: Results, name: str, pictures: dict[str, str]) -> str:
-    """The page, in Markdown.
+    """Returns the page in Markdown.
 
     Args:
-      results: of the study.
-      name: of its folder.
-      pictures: from `plots.draw`.
+      results: the results of the study.
+      name: name of its folder.
+      pictures: the result of `plots.draw`.
     """
     verdicts = claims(results)
     parts = [f"# The tying study: {name}", _setting(results, name)]
     parts += ["## The paper's claims", _claims(verdicts) if verdicts else _NO_CLAIMS]
-    parts += ["## Variants and what they cost", _costs(results)]
+    parts += ["## Variants and their cost", _costs(results)]
     parts += ["## Quality", _picture(pictures, "differences", _DIFFERENCES)]
     for measure in ("psnr", "ssim"):
         parts += [_scores(results, measure), _gains(results, measure)]
-    parts += ["## Along the training"]
+    parts += ["## During training"]
     parts += [_picture(pictures, what, text) for what, text in _ALONG.items()]
     parts += [_moments(results)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-_NO_CLAIMS = "They need finished cells of MS-LapSRN and of the third layer's adjoint with a common seed."
+_NO_CLAIMS = "The claims need finished cells of MS-LapSRN and of the third layer's adjoint with a common seed."
 _VERDICTS = (
-    "Quality is the mean PSNR over the sets, with 95 % t-intervals of the paired differences; times are medians of "
-    "paired ratios with 95 % bootstrap intervals. A claim is supported or contradicted where its intervals say so, "
-    "else undecided: those of few seeds are wide. What holds for this budget need not hold for the paper's."
+    "Quality is the mean PSNR over the sets, with 95 % t-intervals of the paired differences. Times are medians of "
+    "paired ratios with 95 % bootstrap intervals. A claim is supported or contradicted if its intervals show it, and "
+    "otherwise undecided; intervals over few seeds are wide. Results for this budget need not hold for the paper's."
 )
 _DIFFERENCES = (
-    "Mean PSNR over the sets above that of MS-LapSRN of the same seed: each seed (faint), their mean (diamond) and its "
-    "95 % t-interval, which may go on beyond the panel."
+    "The plot shows the mean PSNR over the sets, relative to MS-LapSRN with the same seed: each seed (faint), their "
+    "mean (diamond) and its 95 % t-interval, which may extend beyond the panel."
 )
 _ALONG = {
     "losses": (
-        "Training loss, smoothed, the mean over the seeds. Cells of one seed see the same batches in one order, so "
-        "the right panel compares like with like, at the same step. The loss of a soft tie has its penalty in it."
+        "The plot shows the smoothed training loss, averaged over the seeds. Cells with the same seed see the same "
+        "batches in the same order, so the right panel compares losses on equal batches. The loss of a soft tie "
+        "includes its penalty."
     ),
     "gradients": (
-        "The two contributions to the shared kernel, g_conv (as the block's convolution) and g_up (as the upsampler, "
-        "turned back by the transpose of the orientation), of the loss on one batch, the same for all. Of "
-        "MS-LapSRN, which shares nothing, as if it had the paper's tying. Means over the seeds. Here and below of the "
-        "parameters as they are trained, not of their average."
+        "The plot compares the two gradients of the shared kernel: g_conv from its use as the block's convolution and "
+        "g_up from its use as the upsampler, mapped back by the transpose of the orientation. The loss is that of one "
+        "batch, the same for all variants. MS-LapSRN, which shares nothing, is probed like the paper's tying. Curves "
+        "are means over the seeds. This and the following plots use the trained parameters, not their average."
     ),
     "kernels": (
-        "Do free kernels drift towards a tied one? The cosine between the upsampler's kernel and each of the block's, "
-        "K1 to Kd, in each orientation; mean over the seeds. Of two kernels drawn at random, C channels to C, the "
-        "cosine lies within 2 / (3 C) of 0 in 95 %."
+        "Do separate kernels drift towards a tied one? The plot shows the cosine between the upsampler's kernel and "
+        "each kernel of the block, K1 to Kd, in each orientation, averaged over the seeds. The cosine of two random "
+        "kernels with C channels lies within 2 / (3 C) of 0 in 95 % of all cases."
     ),
     "drift": (
-        "The same along the training, for the lender in the variant's orientation; of MS-LapSRN, for the third layer's "
-        "adjoint. Two random kernels are about 1.41 apart. Mean over the seeds, band from least to greatest."
+        "The plot shows the same during training, for the lender in the variant's orientation and, for MS-LapSRN, the "
+        "third layer's adjoint. The distance of two random kernels is about 1.41. Curves are means over the seeds, and "
+        "bands reach from minimum to maximum."
     ),
     "inverse": (
-        "How far the upsampler U is from an inverse of the convolution, on the features x that enter it: the least "
-        "|a D U x - x| / |x| over all factors a, where D is the lender's convolution with stride 2 (the third layer's "
-        "for MS-LapSRN), whose transpose U would be in the adjoint orientation. 0: D undoes U; 1: nothing of x comes "
-        "back. Mean over the seeds, band from least to greatest."
+        "The plot shows how far the upsampler U is from an inverse of the convolution on its input features x: the "
+        "minimum of |a D U x - x| / |x| over all factors a. D is the lender's convolution with stride 2 (the third "
+        "layer's for MS-LapSRN), which has U as its transpose in the adjoint orientation. The error is 0 if D inverts "
+        "U and 1 if D U x is orthogonal to x. Curves are means over the seeds, and bands reach from minimum to maximum."
     ),
 }
 
@@ -95,12 +97,13 @@ def _setting(results: Results, name: str) -> str:
     scales = ", ".join(f"x{scale}" for scale in results.scales)
     return (
         f"{len(results.cells)} of {total} cells are finished: {len(results.grid['variants'])} variants, "
-        f"{len(results.grid['seeds'])} seeds. Each was trained for {budget} on {data['train']}, {data['batch_size']} "
-        f"patches of {data['patch_size']} pixels a step, {scales} together; features {model['features']}, depth "
-        f"{model['depth']}, recursions {model['recursions']}. Scores are of the {weights}, by protocol A; {used}.\n"
-        f"\nThis page is made by `python -m studies.report` from grid.json, cells/VARIANT-SEED.json and times.json of "
-        f"this folder and from nothing else. A seed draws the first parameters and the batches, alike for all "
-        f"variants; differences are paired by it. Intervals are over seeds, not over pictures."
+        f"{len(results.grid['seeds'])} seeds. Each was trained for {budget} on {data['train']} with "
+        f"{data['batch_size']} patches of {data['patch_size']} pixels per step for {scales} together. The "
+        f"networks have {model['features']} features, depth {model['depth']} and {model['recursions']} recursions. "
+        f"Scores are those of the {weights} by protocol A ({used}).\n"
+        f"\n`python -m studies.report` generates this page from grid.json, cells/VARIANT-SEED.json and times.json in "
+        f"this folder. A seed determines the initial parameters and the batches, equally for all variants, and "
+        f"differences are paired by seed. Intervals are over seeds, not over pictures."
     )
 
 
@@ -122,14 +125,16 @@ def _costs(results: Results) -> str:
             *(_ratio(results, kind, name) for kind in ("step", "picture")),
         ])  # fmt: skip
     notes = [
-        "Adjoint: channels swapped and taps flipped, the transpose of the convolution; plain: neither of them.",
-        "From cells/\\*.json. GFLOP: of the convolutions in a training step; where a `stop_gradient` makes a kernel's "
-        "gradient unnecessary it is not counted, and the budget gives more steps.",
+        "The adjoint orientation swaps channels and flips taps, which gives the transpose of the convolution; plain "
+        "does neither.",
+        "GFLOP counts the convolutions in a training step. It excludes kernel gradients that a `stop_gradient` makes "
+        "unnecessary, so the same budget allows more steps. Data from cells/\\*.json.",
     ]
     if results.times:
         notes.append(
-            f"Times, from times.json: a step and a picture at x{results.times['scale']} against MS-LapSRN's, all in "
-            f"turns in one process; median of the paired ratios [95 %]. {results.times['machine']}."
+            f"Times are those of a step and of a picture at x{results.times['scale']} relative to MS-LapSRN, measured "
+            f"in turns in one process: median of the paired ratios [95 %]. Data from times.json "
+            f"({results.times['machine']})."
         )
     columns = ["variant", "what is shared", "seeds", "parameters", "GFLOP a step", "steps", "step time", "picture time"]
     return _table("Variants", columns, rows, notes)
@@ -156,12 +161,12 @@ def _scores(results: Results, measure: str) -> str:
                   for of, s in _places(results)]  # fmt: skip
         rows.append([name, *(_spread(v, digits) for v in values)])
     columns = ["variant", *(f"{of} x{scale}" for of, scale in _places(results))]
-    notes = ("Mean and standard error over the seeds; from `scores` in cells/\\*.json.",)
+    notes = ("Values are mean and standard error over the seeds. Data from `scores` in cells/\\*.json.",)
     return _table(UNITS[measure], columns, rows, notes)
 
 
 def _spread(values: Sequence[float], digits: int) -> str:
-    """The mean, and its standard error where there is one."""
+    """Formats the mean with its standard error, if there is one."""
     error = f" ± {standard_error(values):.{digits + 1}f}" if len(values) > 1 else ""
     return f"{np.mean(values):.{digits}f}{error}"
 
@@ -175,14 +180,14 @@ def _gains(results: Results, measure: str) -> str:
             rows.append([name, *(show(gain, DIGITS[measure] + 1) for gain in gains), str(gains[0].n)])
     columns = ["variant", *(f"{of} x{scale}" for of, scale in _places(results)), "pairs"]
     notes = (
-        "Paired by the seed; mean [95 % t-interval], each for itself: of twenty true zeros one is expected to look "
-        "like a difference. From `scores` in cells/\\*.json.",
+        "Values are the mean [95 % t-interval] of differences paired by seed. Each interval stands alone: among twenty "
+        "true zeros, one is expected to look like a difference. Data from `scores` in cells/\\*.json.",
     )
     return _table(f"{UNITS[measure]} above MS-LapSRN's", columns, rows, notes) if rows else ""
 
 
 def _moments(results: Results) -> str:
-    """Start and end of all that was probed, as means over the seeds."""
+    """Returns a table of all probes at the start and at the end, as means over the seeds."""
     rows = []
     for name in results.variants:
         cells = [results.cells[name, seed]["moments"] for seed in results.seeds(name)]
@@ -190,8 +195,11 @@ def _moments(results: Results) -> str:
         rows.append([name, *(f"{a:.3f} → {b:.3f}" for a, b in zip(start, end, strict=True))])
     columns = ["variant", "gradients' cosine", "their ratio up / conv", "kernels' cosine", "their distance",
                "inverse error"]  # fmt: skip
-    notes = ("Means over the seeds, the inverse error's over the levels too; from `moments` in cells/\\*.json.",)
-    return _table("From the start to the end of the training", columns, rows, notes)
+    notes = (
+        "Values are means over the seeds and, for the inverse error, over the levels. Data from `moments` in "
+        "cells/\\*.json.",
+    )
+    return _table("From the start to the end of training", columns, rows, notes)
 
 
 def _numbers(results: Results, name: str, moment: dict[str, Any]) -> list[float]:
@@ -201,11 +209,11 @@ def _numbers(results: Results, name: str, moment: dict[str, Any]) -> list[float]
 
 
 def _picture(pictures: dict[str, str], what: str, text: str) -> str:
-    """A picture with its caption, or nothing."""
+    """Returns a picture with its caption, or "" if it was not drawn."""
     source = "`loss`" if what == "losses" else "`scores`" if what == "differences" else "`moments`"
     if what not in pictures:
         return ""
-    return f"![{what}]({pictures[what]})\n\n*{text} From {source} in cells/\\*.json.*"
+    return f"![{what}]({pictures[what]})\n\n*{text} Data from {source} in cells/\\*.json.*"
 
 
 def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], notes: Sequence[str]) -> str:
@@ -213,9 +221,9 @@ def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], no
 
 
 def main() -> None:
-    """Reads, draws, writes."""
+    """Reads the results, draws the pictures and writes the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=pathlib.Path, help="of the study")
+    parser.add_argument("folder", type=pathlib.Path, help="the folder of the study")
     folder = parser.parse_args().folder
     with reported():
         results = read_results(folder)

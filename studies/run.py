@@ -1,12 +1,13 @@
-"""Works through the cells of a study, beside whoever else does."""
+"""Works through the cells of a study, possibly beside other processes."""
 
 import contextlib
-import fcntl
 import json
 import pathlib
 import shutil
 import sys
 from collections.abc import Iterator
+
+import filelock
 
 from lapsrn_jax.data.sources import evaluation_pictures, training_pictures
 from lapsrn_jax.errors import UserError
@@ -18,13 +19,14 @@ from studies.grid import Cell, Grid
 
 
 def run_grid(grid: Grid, folder: pathlib.Path) -> int:
-    """Works through the cells that nobody else has.
+    """Works through the cells that no other process has claimed.
 
     Returns:
-      The exit status: 0, all is done or in others' hands; 1, cells failed; 75, a signal stopped it.
+      The exit status: 0 if all cells are finished or claimed by other processes, 1 if cells failed, 75 if a signal
+      stopped it.
 
     Raises:
-      UserError: photographs that are not there, or a folder of another grid.
+      UserError: photographs are missing, or the folder belongs to a different grid.
     """
     sets = _read_sets(grid)
     _check_training(grid)
@@ -32,7 +34,7 @@ def run_grid(grid: Grid, folder: pathlib.Path) -> int:
     failed: set[str] = set()
     progress = True
     with StopRequest() as stop:
-        while progress:  # another pass: what others had may be free now, unfinished
+        while progress:  # make another pass, as others may have abandoned cells
             progress = False
             for cell in _unfinished(grid, folder):
                 if cell.name in failed:
@@ -50,7 +52,7 @@ def run_grid(grid: Grid, folder: pathlib.Path) -> int:
     left = [cell.name for cell in _unfinished(grid, folder) if cell.name not in failed]
     print(f"{folder}: {len(grid.cells) - len(left) - len(failed)} of {len(grid.cells)} cells are finished")
     if left:
-        print(f"other processes have {', '.join(left)}; should they stop, the same command goes on")
+        print(f"other processes have {', '.join(left)}; if they stop, run the same command again")
     return 1 if failed else 0
 
 
@@ -59,7 +61,7 @@ def _unfinished(grid: Grid, folder: pathlib.Path) -> list[Cell]:
 
 
 def _read_sets(grid: Grid) -> Sets:
-    """The pictures of each set, by its folder's name; `UserError` that says where to get them."""
+    """Returns the pictures of each set by folder name; the `UserError` for a missing set says how to get it."""
     try:
         sets = {pathlib.Path(folder).name: evaluation_pictures(folder) for folder in grid.sets}
     except UserError as error:
@@ -71,15 +73,17 @@ def _read_sets(grid: Grid) -> Sets:
 
 
 def _check_training(grid: Grid) -> None:
-    """One line before the study begins, better than one from each cell."""
+    """Raises one `UserError` for missing photographs, instead of one from each cell."""
     try:
         training_pictures(grid.base.data.train)
     except UserError:
-        raise UserError(f"no photographs in {grid.base.data.train}, which the grid trains on: put them there") from None
+        raise UserError(
+            f"no photographs in {grid.base.data.train}, which the grid trains on: put the data sets there"
+        ) from None
 
 
 def enter(grid: Grid, folder: pathlib.Path) -> None:
-    """Makes the folder this grid's, or raises `UserError` if it is another's."""
+    """Creates the folder for this grid; raises `UserError` if it belongs to a different grid."""
     for name in ("cells", "runs"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     path = folder / "grid.json"
@@ -88,19 +92,22 @@ def enter(grid: Grid, folder: pathlib.Path) -> None:
             with atomic_write(path) as partial:
                 partial.write_text(json.dumps(grid.describe(), indent=1) + "\n")
         for name in differences(json.loads(path.read_text()), grid.describe()):
-            raise UserError(f"{folder} holds a study with another {name}: give another --folder")
-    for cell in grid.cells:  # a kill between the result and the tidying up
+            raise UserError(f"{folder} holds a study with a different value of {name}: pass another --folder")
+    for cell in grid.cells:  # left by a kill between writing the result and deleting the run
         if result_file(folder, cell).exists():
             shutil.rmtree(run_folder(folder, cell), ignore_errors=True)
 
 
 @contextlib.contextmanager
 def _claim(path: pathlib.Path, wait: bool = False) -> Iterator[bool]:
-    """Whether a lock is ours, until the context or this process ends; the file stays, which is what makes it safe."""
-    with path.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            yield False
-            return
+    """Yields whether this process got the lock, which it holds until the context or the process ends."""
+    lock = filelock.FileLock(path)
+    try:
+        lock.acquire(blocking=wait)
+    except filelock.Timeout:
+        yield False
+        return
+    try:
         yield True
+    finally:
+        lock.release()

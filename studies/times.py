@@ -1,9 +1,9 @@
-"""How long a step of each variant takes, and one picture: all in turns in one process, so that ratios can be trusted.
+"""Times a training step and one picture for each variant, in turns in one process, for reliable ratios.
 
     python -m studies.times --config studies/configs/mini.py
 
-writes FOLDER/times.json, which stands apart from the cells: times are not the same twice. Let nothing else run. It
-begins anew when it is interrupted, but what it has compiled comes from the disk then.
+writes FOLDER/times.json. Times are not reproducible, so they are separate from the cells. Run nothing else at the same
+time. If interrupted, it starts over, but reuses compiled programs from the disk.
 """
 
 import json
@@ -23,14 +23,14 @@ from tools.timing import in_turns, machine
 from tools.train_step import TimedStep, random_images
 
 ROUNDS = 15
-SIDE = 32  # LR pixels of the picture
-AGAIN = " again"  # the first variant a second time: what the machine's restlessness makes of two equal networks
+SIDE = 32  # side of the picture, in LR pixels
+AGAIN = " again"  # marks a repetition of the first variant, which shows the timing noise
 
 
 def measure(grid: Grid, rounds: int = ROUNDS) -> dict[str, Any]:
-    """Seconds of each round, JSON-ready, at the grid's largest scale, for which the paper gives its times.
+    """Returns the seconds of each round at the grid's largest scale, JSON-ready.
 
-    A step takes the grid's batch and patches, all of them for that scale.
+    A step uses the grid's batch and patch size, with all samples at that scale.
     """
     data, scale = grid.base.data, max(grid.base.data.scales)
     images = random_images(data.batch_size, data.patch_size, scale)
@@ -55,7 +55,7 @@ def measure(grid: Grid, rounds: int = ROUNDS) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Measures and writes."""
+    """Measures the times and writes the file."""
     args = arguments(__doc__)
     with reported():
         keep_compiled()

@@ -1,21 +1,22 @@
-"""The tying study: what does sharing a kernel with the upsampler mean, and what is it worth?
+"""The tying study: what does sharing a kernel with the upsampler mean, and what does it gain?
 
     python -m studies.tying --config studies/configs/mini.py
     python -m studies.report runs/tying_mini
 
-trains and measures every cell of a grid (see grid.py) into FOLDER/cells, then makes the report of what is there.
-Finished cells are skipped, whatever stops a cell the same command goes on with it, and any number of processes, also on
-several machines, may share the folder; each takes the cells that no other has. On a CPU one process a core is best:
+The first command trains and measures every cell of a grid (see grid.py) and writes the results to FOLDER/cells. The
+second writes a report. Rerun the first command to resume after an interruption; finished cells are skipped. Any number
+of processes, also on several machines, may share the folder: each takes cells that no other has claimed. On a CPU, one
+process per core is best:
 
     taskset -c 0 python -m studies.tying --config studies/configs/mini.py &
     taskset -c 1 python -m studies.tying --config studies/configs/mini.py
 
-On CPUs the results are the same to the byte however the work was shared or interrupted, provided that all processes
-have the same number of cores, as taskset gives them here. On a machine with several GPUs start one process for each,
-with CUDA_VISIBLE_DEVICES.
+On CPUs the results are identical to the byte, however the work is shared or interrupted, if all processes have the same
+number of cores, as with taskset above. On a machine with several GPUs, start one process for each with
+CUDA_VISIBLE_DEVICES.
 
-Exit status: 0, all is done or in others' hands; 75, a signal stopped it and the same command goes on; 1, cells failed;
-2, bad input.
+The exit status is 0 if all cells are finished or claimed by other processes, 75 if a signal stopped the process (rerun
+the command to resume), 1 if cells failed, and 2 for bad input.
 """
 
 import argparse
@@ -24,21 +25,23 @@ import sys
 
 from lapsrn_jax.errors import reported
 
-# The processes that make batches read this file again: JAX is none of their business, and comes in with main().
+# The data workers import this file again and must not load JAX, so main() imports it.
 
 
 def arguments(description: str | None) -> argparse.Namespace:
-    """The command line: `config`, a grid's file, and `folder`, that of the results."""
+    """Parses the command line: `config`, the file of a grid, and `folder`, for the results."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", type=pathlib.Path, required=True, help="a grid, such as studies/configs/mini.py")
-    parser.add_argument("--folder", type=pathlib.Path, help="of the results; runs/tying_NAME for NAME.py if not given")
+    parser.add_argument(
+        "--folder", type=pathlib.Path, help="folder for the results (default: runs/tying_NAME for NAME.py)"
+    )
     args = parser.parse_args()
     args.folder = args.folder or pathlib.Path(f"runs/tying_{args.config.stem}")
     return args
 
 
 def main() -> None:
-    """Reads the command line and works."""
+    """Reads the command line and runs the study."""
     args = arguments(__doc__)
     with reported():
         from absl import logging
@@ -47,7 +50,7 @@ def main() -> None:
         from studies.grid import load_grid
         from studies.run import run_grid
 
-        logging.set_verbosity(logging.ERROR)  # orbax warns of each checkpoint that is only read
+        logging.set_verbosity(logging.ERROR)  # orbax warns about each checkpoint opened for reading
         keep_compiled()
         sys.exit(run_grid(load_grid(args.config), args.folder))
 

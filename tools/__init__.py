@@ -1,1 +1,1 @@
-"""Programs and helpers for working on this package that are no part of it."""
+"""Programs and helpers for developing this package. They are not part of it."""

@@ -1,9 +1,9 @@
-"""Makes trained weights a part of the package, with the scores that they get: what their model card quotes.
+"""Scores trained weights and adds them to the package, for their model card.
 
     python -m tools.release runs/weights_cms_r4b/weights.safetensors cms-lapsrn --data data/Set5,data/Set14
 
-writes lapsrn_jax/weights/cms-lapsrn.safetensors, whose metadata say how it was trained and how it scores, and prints
-its scores by protocol A (Set14 also with its gray picture read as RGB) and, of small sets, by protocol B.
+writes lapsrn_jax/weights/cms-lapsrn.safetensors, whose metadata include its training and its scores. It prints the
+scores by protocol A (for Set14 also with its gray picture read as RGB) and, for small sets, by protocol B.
 """
 
 import argparse
@@ -19,15 +19,15 @@ from lapsrn_jax.upscaling.upscale import Upscaler
 from lapsrn_jax.weights import files
 
 SCALES = (2, 4, 8)
-SMALL = 20  # pictures of a set that is scored by protocol B too: the difference shows, BSD100 would take very long
+SMALL = 20  # sets of up to this many pictures are also scored by protocol B; BSD100 would take very long
 
 
 def main() -> None:
-    """Scores, writes, prints."""
+    """Scores the weights, writes the file and prints the scores."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("weights", type=pathlib.Path, help="of the run")
-    parser.add_argument("name", help="in the package")
-    parser.add_argument("--data", required=True, help="the benchmarks, separated by commas")
+    parser.add_argument("weights", type=pathlib.Path, help="the weights file of the run")
+    parser.add_argument("name", help="the name of the weights in the package")
+    parser.add_argument("--data", required=True, help="folders of the benchmark sets, separated by commas")
     options = parser.parse_args()
     with reported():
         model, params = files.load_weights(options.weights)

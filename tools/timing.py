@@ -1,4 +1,4 @@
-"""Paired timing: candidates run in turns, so that whatever else the machine does falls on all of them alike."""
+"""Paired timing: candidates run in turns, so that other load on the machine affects all of them equally."""
 
 import statistics
 import time
@@ -10,7 +10,7 @@ import numpy as np
 
 
 def in_turns(candidates: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each call, `rounds` for each candidate, after one that compiles."""
+    """Returns the seconds of `rounds` calls of each candidate, after one call that compiles."""
     for call in candidates.values():
         jax.block_until_ready(call())
     seconds: dict[str, list[float]] = {name: [] for name in candidates}
@@ -23,12 +23,12 @@ def in_turns(candidates: Mapping[str, Callable[[], Any]], rounds: int) -> dict[s
 
 
 def ratio(seconds: list[float], reference: list[float]) -> float:
-    """The median over the rounds of how many times as long as the reference it took."""
+    """Returns the median over the rounds of the ratio to the reference's time."""
     return statistics.median(a / b for a, b in zip(seconds, reference, strict=True))
 
 
 def ratio_interval(seconds: list[float], reference: list[float]) -> tuple[float, float, float]:
-    """The median ratio of paired times, and the bounds of its 95 % confidence interval.
+    """Returns the median ratio of paired times and the bounds of its 95 % confidence interval.
 
     The interval is a percentile bootstrap of the median over the rounds' ratios.
     """
@@ -39,6 +39,6 @@ def ratio_interval(seconds: list[float], reference: list[float]) -> tuple[float,
 
 
 def machine() -> str:
-    """Device, versions and date, for the line above a table."""
+    """Returns device, versions and date, for the line above a table."""
     device = jax.devices()[0]
     return f"{device.platform}, {device.device_kind}, jax {jax.__version__}, {time.strftime('%Y-%m-%d')}"

@@ -1,4 +1,4 @@
-"""A training step that can be called and timed again and again."""
+"""A training step to call and time repeatedly."""
 
 import time
 
@@ -12,14 +12,14 @@ from lapsrn_jax.training.step import as_numpy, make_mesh, make_train_step, repli
 
 
 def random_images(batch: int, patch: int, scale: int) -> tuple[np.ndarray, ...]:
-    """A pyramid of noise, from LR to HR patches of `patch` pixels, the same each time: float32 [batch, h, w, 1]."""
+    """Returns a fixed pyramid of noise, from LR to HR patches of `patch` pixels: float32 [batch, h, w, 1]."""
     generator = np.random.default_rng(0)
     sides = [patch // scale * 2**level for level in range(scale.bit_length())]
     return tuple(generator.random((batch, side, side, 1), np.float32) for side in sides)
 
 
 class TimedStep:
-    """One training step on the same batch, called without arguments. Each call goes on from the one before."""
+    """A training step that always uses the same batch. Each call continues from the state of the previous one."""
 
     def __init__(self, config: ml_collections.ConfigDict, batch: dict[int, tuple[np.ndarray, ...]], dtype: str) -> None:
         model, tx, mesh = models.from_settings(config.model), make_optimizer(config), make_mesh()
@@ -33,7 +33,7 @@ class TimedStep:
         self._step = make_train_step(model, tx, mesh, ema_decay=config.optimizer.ema_decay)
 
     def __call__(self) -> tuple[float, float]:
-        """The loss, and how long the step took in seconds."""
+        """Takes a step; returns the loss and the duration in seconds."""
         start = time.perf_counter()
         self._state, metrics = self._step(self._state, self._batch)
         jax.block_until_ready((self._state, metrics))

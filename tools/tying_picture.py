@@ -1,4 +1,4 @@
-"""Draws docs/tying.png, what one bright pixel becomes in each orientation of the tying.
+"""Draws docs/tying.png, the result of upsampling one bright pixel in each orientation of the tying.
 
 python -m tools.tying_picture
 """
@@ -22,11 +22,11 @@ KERNEL = np.array(
     np.float32,
 )
 COLORS = np.array([["tab:blue", "tab:purple"], ["tab:orange", "tab:green"]])
-SHOWN = slice(1, 6)  # rows and columns of the result; the bright pixel's centre lies at 2.5
+SHOWN = slice(1, 6)  # rows and columns of the result; the bright pixel's centre is at 2.5
 
 
 def main() -> None:
-    """Writes the picture into docs/."""
+    """Writes the picture to docs/."""
     kernel = KERNEL.transpose(2, 3, 0, 1)
     figure = Figure(figsize=(9, 2.3), dpi=100, layout="constrained")
     panels: list[tuple[str, np.ndarray, bool]] = [("kernel K", kernel, False)]
@@ -38,7 +38,7 @@ def main() -> None:
     ):
         oriented = np.asarray(Tying(swap_channels=swap, flip_taps=flip).orient(kernel))  # type: ignore[arg-type]
         bright = np.zeros((2, 3, 3, 2), np.float32)
-        bright[[0, 1], 1, 1, [0, 1]] = 1  # an image for each channel that is lit
+        bright[[0, 1], 1, 1, [0, 1]] = 1  # one image for each bright channel
         stamps = np.asarray(conv_transpose(bright, oriented))  # type: ignore[arg-type]
         panels.append((title, stamps[:, SHOWN, SHOWN].transpose(1, 2, 0, 3), True))
     parts: Any = figure.subfigures(1, 5)
@@ -60,7 +60,7 @@ def _panel(part: Any, cells: np.ndarray, colors: np.ndarray, is_stamp: bool) -> 
         if o == 0:
             axes.set_ylabel(f"in {i + 1}", fontsize=7, labelpad=2)
         if is_stamp:
-            axes.plot(1.5, 1.5, "k+", markersize=6)  # where the bright pixel's centre lies
+            axes.plot(1.5, 1.5, "k+", markersize=6)  # the bright pixel's centre
 
 
 if __name__ == "__main__":

@@ -1,1 +1,4 @@
-"""Photographs in, batches of image pyramids out. NumPy and grain only: worker processes must not load JAX."""
+"""Reads photographs and turns them into batches of image pyramids.
+
+This package uses NumPy and grain only: the worker processes must not load JAX.
+"""

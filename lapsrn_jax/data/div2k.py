@@ -1,4 +1,4 @@
-"""DIV2K's photographs, read from the dataset that `lapsrn prepare div2k` packs."""
+"""Reads DIV2K's photographs from the dataset that `lapsrn prepare div2k` writes."""
 
 import pathlib
 from collections.abc import Sequence
@@ -10,10 +10,10 @@ from lapsrn_jax.errors import UserError
 
 
 class Split:
-    """Photographs, uint8 [H, W, 3], in the order of their files' names, each decoded when asked for.
+    """A split of DIV2K: photographs, uint8 [H, W, 3], in the order of their file names, decoded on access.
 
     Attributes:
-      files: the array_record files that hold them.
+      files: the array_record files that hold the photographs.
     """
 
     def __init__(self, source: Sequence[Any], files: Sequence[pathlib.Path]) -> None:
@@ -29,14 +29,14 @@ class Split:
 
 
 def open_div2k(folder: pathlib.Path, split: str) -> Split:
-    """The photographs that `lapsrn prepare div2k --folder FOLDER` has packed.
+    """Opens the dataset that `lapsrn prepare div2k --folder FOLDER` wrote.
 
     Args:
-      folder: the FOLDER.
+      folder: FOLDER.
       split: "train" or "validation".
 
     Raises:
-      UserError: no dataset there, no such split in it, or TFDS is not installed.
+      UserError: there is no dataset in the folder, it has no such split, or TFDS is not installed.
     """
     version = dataset_folder(pathlib.Path(folder))
     if not version.is_dir():
@@ -49,14 +49,14 @@ def open_div2k(folder: pathlib.Path, split: str) -> Split:
 
 
 def dataset_folder(folder: pathlib.Path) -> pathlib.Path:
-    """Where in `folder` the dataset is."""
+    """Returns the path of the dataset within `folder`."""
     return folder / "div2k_hr" / "1.0.0"
 
 
 def import_tfds() -> Any:
-    """The module `tensorflow_datasets`; `UserError` if it is not installed: it is an extra."""
+    """Imports `tensorflow_datasets`, an optional dependency; raises `UserError` if it is not installed."""
     try:
         import tensorflow_datasets
     except ImportError as error:
-        raise UserError(f"tensorflow-datasets cannot be used ({error}): pip install 'lapsrn_jax[datasets]'") from None
+        raise UserError(f"cannot import tensorflow-datasets ({error}): pip install 'lapsrn_jax[datasets]'") from None
     return tensorflow_datasets

@@ -1,14 +1,18 @@
-"""Training batches as a pure function of (seed, index): nothing to save, nothing to restore.
+"""Training batches as a pure function of (seed, index), so there is no data state to save or restore.
 
-A sample is the pyramid of one patch, from its low-resolution image to the patch itself, each image twice the size of
-the one before: (LR, HR) for x2, (LR, HR / 2, HR) for x4; a scale that is no power of 2 has no levels between: (LR, HR)
-for x3. A batch maps each scale to such a tuple of stacked images, float32 [n, h, w, C] in [0, 1], luminance or RGB:
+A sample is the image pyramid of one patch, from the low-resolution image to the patch itself. Each image is twice the
+size of the one before: (LR, HR) for x2, (LR, HR / 2, HR) for x4. A scale that is not a power of 2 has no intermediate
+levels: (LR, HR) for x3. A batch maps each scale to a tuple of stacked images, float32 [n, h, w, C] in [0, 1], luminance
+or RGB:
 
     {2: (lr, hr), 4: (lr, half, hr)}
 """
 
+import multiprocessing
+import os
 import signal
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import grain
@@ -26,15 +30,18 @@ RESCALES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)  # the LapSRN authors' augmentation
 
 
 def split_batch(batch_size: int, scales: Sequence[int], parts: int) -> dict[int, int]:
-    """How many samples of a batch go to each scale: equal shares, the smaller scales taking what is left over.
+    """Divides a batch among the scales into equal shares; the smaller scales take the remainder.
 
     Args:
-      batch_size: samples in a batch.
-      scales: the scales trained together.
-      parts: into how many pieces each share is going to be divided (devices, accumulated gradients).
+      batch_size: number of samples in the batch.
+      scales: the scales that are trained together.
+      parts: number of parts that each share must divide into (devices x accumulated gradients).
+
+    Returns:
+      The number of samples of each scale.
 
     Raises:
-      UserError: a share does not divide.
+      UserError: a share does not divide into `parts`.
     """
     shares = {scale: (batch_size + len(scales) - 1 - i) // len(scales) for i, scale in enumerate(scales)}
     unit = parts * len(scales)
@@ -57,17 +64,18 @@ def training_batches(
     processes: int = 1,
     channels: int = 1,
 ) -> grain.MapDataset[HostBatch]:
-    """Batches of one process; element i is batch `batches.start + i`, the same whenever and wherever it is asked for.
+    """Returns the batches of one process. Element i is batch `batches.start + i`, whenever it is made.
 
     Args:
-      photographs: `Photographs`, or any sequence of uint8 [H, W, 3], no side below `patch_size`; each is used once an
-        epoch, in an order shuffled anew.
-      batch_sizes: samples for each scale, in all processes together.
-      patch_size: side of the HR patch in pixels.
-      seed: of everything random.
-      batches: which batches, by their number since the start of training.
-      process: whose share of each batch; together the shares are the batch of a single process.
-      processes: how many share.
+      photographs: `Photographs`, or any sequence of uint8 [H, W, 3] with no side below `patch_size`. Every epoch uses
+        each of them once, in a different order.
+      batch_sizes: number of samples of each scale, over all processes.
+      patch_size: side of the HR patch, in pixels.
+      seed: determines the order of the photographs, the patches and the augmentation.
+      batches: range of batches to make, numbered from the start of training.
+      process: index of the process whose share of each batch to make. The shares of all processes together are the
+        batch that a single process would make.
+      processes: number of processes.
       channels: 1 for luminance, 3 for RGB.
 
     Raises:
@@ -77,7 +85,7 @@ def training_batches(
         if patch_size % scale:
             raise UserError(f"data.patch_size {patch_size} is not a multiple of the scale {scale}")
     total = sum(batch_sizes.values())
-    scale_of = [scale for scale, size in batch_sizes.items() for _ in range(size)]  # by the position in a batch
+    scale_of = [scale for scale, size in batch_sizes.items() for _ in range(size)]  # of each position in a batch
 
     def sample(scale_and_photograph: tuple[int, np.ndarray], rng: np.random.Generator) -> ImagePyramid:
         scale, photograph = scale_and_photograph
@@ -104,34 +112,60 @@ def training_batches(
 
 
 def prefetched(batches: grain.MapDataset[HostBatch], workers: int) -> grain.IterDataset[HostBatch]:
-    """The batches in order, made ahead: by four threads, or by `workers` processes, if there are to be any."""
+    """Makes the batches ahead of time, in order: in `workers` processes, or in four threads if `workers` is 0."""
     if workers:
         iterable = batches.to_iter_dataset(grain.ReadOptions(num_threads=1, prefetch_buffer_size=2))
         options = grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=2)
-        return iterable.mp_prefetch(options, worker_init_fn=_leave_signals_to_the_trainer)
+        return iterable.mp_prefetch(options, worker_init_fn=_follow_the_trainer)
     return batches.to_iter_dataset(grain.ReadOptions(num_threads=4, prefetch_buffer_size=8))
 
 
-def _leave_signals_to_the_trainer(worker: int, workers: int) -> None:
-    """Ctrl-C and many schedulers signal all processes at once; the trainer needs its workers to finish the step."""
+def next_batch(batches: Iterator[HostBatch]) -> HostBatch:
+    """Returns the next of the `prefetched` batches.
+
+    Raises:
+      UserError: a worker process died.
+    """
+    try:
+        return next(batches)
+    except RuntimeError as error:  # grain raises no more specific type
+        if "Worker process was terminated" not in str(error):
+            raise
+        raise UserError("a data worker was killed, perhaps for lack of memory: lower data.workers") from None
+
+
+def _follow_the_trainer(worker: int, workers: int) -> None:
+    """Makes a worker end with the trainer, and only then.
+
+    Ctrl-C and many schedulers signal all processes at once, but the trainer needs its workers to finish the step. A
+    trainer that is killed cannot stop its workers.
+    """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
+    trainer = multiprocessing.parent_process()
+    assert trainer is not None, "this runs in a worker process"
+
+    def watch() -> None:
+        trainer.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def cut_patch(
     photograph: np.ndarray, scale: int, patch_size: int, rng: np.random.Generator, channels: int = 1
 ) -> ImagePyramid:
-    """A random patch of the photograph, shrunk by a random factor, as a pyramid from LR to HR.
+    """Cuts a random patch from the photograph, shrunk by a random factor, and returns its pyramid from LR to HR.
 
-    Each image equals that part of what the evaluation protocol would make of the whole shrunk photograph: it is made
-    from the patch with a margin as wide as the bicubic kernel reaches.
+    Each image equals the corresponding part of the image that the evaluation protocol would make of the whole shrunk
+    photograph, because the patch is resized together with a margin as wide as the bicubic kernel.
     """
     sides = photograph.shape[:2]
     rescale = float(rng.choice([r for r in RESCALES if min(scaled_size(side, r) for side in sides) >= patch_size]))
     margin = 2 * scale
     parts, inner = [], []
     for side in sides:
-        last = scaled_size(side, rescale) // scale * scale  # as the protocol, which cuts to a multiple of the scale
+        last = scaled_size(side, rescale) // scale * scale  # the protocol crops to a multiple of the scale
         start = scale * int(rng.integers((last - patch_size) // scale + 1))
         begin = max(start - margin, 0)
         parts.append(resize_window(side, rescale, slice(begin, min(start + patch_size + margin, last))))
@@ -151,6 +185,6 @@ def cut_patch(
 
 
 def augmented(pyramid: ImagePyramid, rng: np.random.Generator) -> ImagePyramid:
-    """One of the eight rotations and reflections, the same for all images."""
+    """Applies one of the eight rotations and reflections, the same one to all images."""
     turns, mirror = rng.integers(4), rng.integers(2)
     return tuple(np.ascontiguousarray(np.rot90(image[:, ::-1] if mirror else image, turns)) for image in pyramid)

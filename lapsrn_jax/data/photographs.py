@@ -1,4 +1,4 @@
-"""Photographs decoded once, into a memory-mapped file that all processes of a machine share."""
+"""Decodes photographs once, into a memory-mapped file that all processes of a machine share."""
 
 import hashlib
 import json
@@ -19,9 +19,9 @@ _VERSION = b"1"  # of the cache's layout
 
 
 class Photographs:
-    """Random access to uint8 [H, W, 3] pictures; gray ones have three equal channels.
+    """Random access to uint8 [H, W, 3] pictures; gray pictures have three equal channels.
 
-    Only the folder of the cache travels when a worker process gets one: each process maps the file for itself.
+    Pickling keeps only the path of the cache, so each worker process maps the file itself.
     """
 
     def __init__(self, folder: pathlib.Path) -> None:
@@ -44,23 +44,23 @@ class Photographs:
         return self.__dict__ | {"_pixels": None}
 
     def shapes(self) -> list[tuple[int, int, int]]:
-        """The shape of each picture, without reading it."""
+        """Returns the shape of each picture without reading it."""
         return [self._shapes[i] for i in self._indices]
 
     def select(self, indices: Sequence[int]) -> "Photographs":
-        """The pictures with these indices, in this order."""
+        """Returns the pictures with these indices, in this order."""
         selection = Photographs(self._folder)
         selection._indices = [self._indices[i] for i in indices]
         return selection
 
 
 def read_photographs(pictures: Sequence[Picture], smallest: int) -> Photographs:
-    """The pictures, from the cache if they were decoded before.
+    """Reads the pictures, from the cache if they have been decoded before.
 
-    Pictures with a side below `smallest` pixels cannot give a patch: they are named and left out.
+    Pictures with a side below `smallest` pixels are too small for a patch. They are named and left out.
 
     Raises:
-      UserError: a picture that cannot be read, none that is large enough, or a cache folder that cannot be written.
+      UserError: a picture cannot be read, no picture is large enough, or the cache folder cannot be written.
     """
     photographs = _decoded(pictures)
     large = [min(shape[:2]) >= smallest for shape in photographs.shapes()]
@@ -83,14 +83,14 @@ def _decoded(pictures: Sequence[Picture]) -> Photographs:
             _decode(pictures, folder)
         except OSError as error:
             raise UserError(
-                f"cannot keep decoded photographs in {folder.parent} ({error.strerror}): set XDG_CACHE_HOME to a "
-                "folder with room"
+                f"cannot write decoded photographs to {folder.parent} ({error.strerror}): set XDG_CACHE_HOME to a "
+                "folder with free space"
             ) from None
     return Photographs(folder)
 
 
 def _is_whole(folder: pathlib.Path) -> bool:
-    """Whether the cache is there and its file has the size that its index promises."""
+    """Whether the cache exists and its file has the size that its index states."""
     try:
         shapes = json.loads((folder / "index.json").read_text())
         return (folder / "pixels").stat().st_size == sum(int(np.prod(shape)) for shape in shapes)
@@ -111,9 +111,11 @@ def _decode(pictures: Sequence[Picture], folder: pathlib.Path) -> None:
                 shapes.append(image.shape)
                 pixels.write(image.tobytes())
         (new / "index.json").write_text(json.dumps(shapes))
-        shutil.rmtree(folder, ignore_errors=True)  # what is there is damaged
+        if _is_whole(folder):  # another process was faster, and may be in use of its cache
+            return
+        shutil.rmtree(folder, ignore_errors=True)  # a damaged cache
         try:
             new.rename(folder)
         except OSError:
-            if not _is_whole(folder):  # else another process was faster
+            if not _is_whole(folder):  # another process was faster by a moment
                 raise

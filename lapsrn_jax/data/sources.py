@@ -1,4 +1,4 @@
-"""Where photographs come from: folders of the user's, DIV2K as `lapsrn prepare` packed it, or the few bundled ones."""
+"""Where photographs come from: the user's folders, DIV2K as `lapsrn prepare` writes it, or scikit-image's."""
 
 import functools
 import hashlib
@@ -23,12 +23,12 @@ _DIV2K = "div2k:"
 
 
 class Picture(NamedTuple):
-    """A photograph that may not have been decoded yet.
+    """A photograph that is decoded on demand.
 
     Attributes:
-      name: for people; the path of a file.
-      digest: SHA-256 of what it is made from, to be called.
-      read: decodes it, to uint8 [H, W] or [H, W, 3].
+      name: the name to show; for a file, its path.
+      digest: returns the SHA-256 of the data that the photograph is decoded from.
+      read: decodes the photograph to uint8 [H, W] or [H, W, 3].
     """
 
     name: str
@@ -37,14 +37,14 @@ class Picture(NamedTuple):
 
 
 def training_pictures(sources: str) -> list[Picture]:
-    """The photographs to train on.
+    """Returns the photographs to train on.
 
     Args:
-      sources: separated by commas, each a folder, searched to any depth; or "div2k:FOLDER", what `lapsrn prepare div2k`
-        left in FOLDER; or "bundled", scikit-image's photographs.
+      sources: separated by commas. Each is a folder, searched recursively; "div2k:FOLDER", the dataset that
+        `lapsrn prepare div2k` wrote to FOLDER; or "bundled", scikit-image's photographs.
 
     Raises:
-      UserError: no such source, or no picture in it.
+      UserError: a source does not exist or contains no picture.
     """
     pictures: list[Picture] = []
     for source in sources.split(","):
@@ -59,44 +59,48 @@ def training_pictures(sources: str) -> list[Picture]:
 
 
 def hold_out(pictures: Sequence[Picture], every: int) -> tuple[list[Picture], list[Picture]]:
-    """Parts photographs to train on from about one in `every` to validate on; 0 holds out none.
+    """Splits photographs into those to train on and about one in `every` to validate on; 0 holds out none.
 
-    What a photograph is made from decides, not its name or place: a copy of it goes the same way.
+    The split depends on the content of a photograph, not on its name or folder, so copies stay together.
 
     Raises:
-      UserError: none is left to train on.
+      UserError: no photograph is left to train on.
     """
     if not every:
         return list(pictures), []
     out = {picture: int.from_bytes(picture.digest()) % every == 0 for picture in pictures}
     if all(out.values()):
-        raise UserError(f"data.hold_out={every} leaves nothing to train on of {len(out)} photograph(s): add others")
+        raise UserError(f"data.hold_out={every} leaves none of {len(out)} photograph(s) to train on: add photographs")
     return [picture for picture in pictures if not out[picture]], [picture for picture in out if out[picture]]
 
 
 def evaluation_pictures(source: str) -> list[Picture]:
-    """The photographs to score: a folder, searched to any depth, or what "div2k:FOLDER" or "bundled" have for it.
+    """Returns the photographs to score.
+
+    Args:
+      source: a folder, searched recursively; "div2k:FOLDER", for DIV2K's validation photographs; or "bundled", for the
+        bundled photographs that training does not use.
 
     Raises:
-      UserError: no such folder, or no picture in it.
+      UserError: the folder does not exist or contains no picture.
     """
     source = source.strip()
     if not source:
-        raise UserError("an empty name among the folders of photographs")
+        raise UserError("the list of folders of photographs has an empty entry: remove a comma or name a folder")
     if source.startswith(_DIV2K):
         return _div2k(source, "validation")
     return _files(_bundled(_BUNDLED_HELD_OUT) if source == BUNDLED else find_images(source))
 
 
 def evaluation_sets(sources: Sequence[str]) -> dict[str, list[Picture]]:
-    """The sets of photographs to score, by name.
+    """Returns the sets of photographs to score, by name.
 
     Args:
-      sources: as `evaluation_pictures` takes them, each one set, with the name of its folder; or folders that hold some
-        of `BENCHMARKS`, each of which is a set.
+      sources: each is a source for `evaluation_pictures`, which becomes a set with the name of its folder; or a folder
+        that contains some of `BENCHMARKS`, each of which becomes a set.
 
     Raises:
-      UserError: as `evaluation_pictures`; two sets of one name.
+      UserError: as `evaluation_pictures`, or two sets have the same name.
     """
     sets: dict[str, list[Picture]] = {}
     for source in sources:
@@ -110,7 +114,7 @@ def evaluation_sets(sources: Sequence[str]) -> dict[str, list[Picture]]:
 
 
 def picture_file(path: str | os.PathLike[str]) -> Picture:
-    """The photograph in a file, which need not be there yet."""
+    """Returns the photograph in a file, which need not exist until the photograph is read."""
     return Picture(os.fspath(path), functools.partial(_file_digest, path), functools.partial(read_image, path))
 
 
@@ -122,7 +126,7 @@ def _find(folder: str) -> list[pathlib.Path]:
     try:
         return find_images(folder)
     except UserError as error:
-        remedy = "--config.data.train=FOLDER names another, `lapsrn prepare div2k` downloads DIV2K"
+        remedy = "pass --config.data.train=FOLDER, or download DIV2K with `lapsrn prepare div2k`"
         raise UserError(f"{error}; {remedy}") from None
 
 
@@ -140,7 +144,7 @@ def _div2k(source: str, split: str) -> list[Picture]:
 
 
 def _bundled(names: Sequence[str]) -> list[pathlib.Path]:
-    spec = importlib.util.find_spec("skimage")  # found, not imported: that would take a second
+    spec = importlib.util.find_spec("skimage")  # located, not imported, which would take a second
     assert spec is not None, "scikit-image is a dependency of this package"
     assert spec.origin is not None
     return [pathlib.Path(spec.origin).parent / "data" / name for name in names]

@@ -1,1 +1,1 @@
-"""Scores that can be compared with published ones: metrics, protocol, scoring, figures, tables."""
+"""Evaluation that is comparable with published results: metrics, protocol, scoring, figures, tables."""

@@ -1,4 +1,4 @@
-"""Figures that show what scores mean: originals with a crop marked, and the crop as each network makes it."""
+"""Comparison figures: the originals with a crop marked, beside the crop as each network reconstructs it."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from lapsrn_jax.errors import UserError
 from lapsrn_jax.images.color import luminance
 from lapsrn_jax.images.io import to_float
 
-PANEL = 360  # pixels, the height of a crop in the figure, or near it where a given crop does not divide it
+PANEL = 360  # pixels, the height of a crop in the figure; approximate if a given crop does not divide it
 GAP, MARGIN = 14, 24  # pixels
 _SIDES = [side for side in range(24, 181) if PANEL % side == 0]
 _FONT, _LINE = 24, 32
@@ -22,7 +22,7 @@ _MARK, _FRAME = (220, 20, 40), (190, 190, 190)
 
 
 class Crop(NamedTuple):
-    """A part of an image, in pixels."""
+    """A rectangle in an image, in pixels."""
 
     left: int
     top: int
@@ -36,13 +36,13 @@ class Crop(NamedTuple):
 
 
 class Example(NamedTuple):
-    """A photograph and what networks make of it.
+    """A photograph and its reconstructions.
 
     Attributes:
-      name: of the photograph.
+      name: name of the photograph.
       hr: the original, uint8 [H, W] or [H, W, 3].
-      results: the enlarged images by the name of the network, uint8, of the size of `hr`.
-      scores: (PSNR in dB, SSIM) by the name of the network, of the whole image.
+      results: the reconstructed images by network name, uint8, of the size of `hr`.
+      scores: (PSNR in dB, SSIM) of the whole image by network name.
     """
 
     name: str
@@ -52,13 +52,13 @@ class Example(NamedTuple):
 
 
 def most_improved_crop(baseline: np.ndarray, sr: np.ndarray, hr: np.ndarray, side: int | None = None) -> Crop:
-    """The square in which `sr` gains most over `baseline`, by the squared error of luminance against `hr`.
+    """Returns the square in which `sr` improves most on `baseline`, by the squared error of luminance.
 
     Args:
       baseline: uint8 image of the size of `hr`.
-      sr: likewise.
+      sr: uint8 image of the size of `hr`.
       hr: the original.
-      side: of the square, in pixels; about a fifth of the image's shorter side if None, and never more than that side.
+      side: side of the square in pixels, at most the image's shorter side; by default about a fifth of it.
     """
     shorter = min(hr.shape[:2])
     side = min(min(_SIDES, key=lambda choice: abs(choice - shorter / 5)) if side is None else side, shorter)
@@ -71,12 +71,12 @@ def most_improved_crop(baseline: np.ndarray, sr: np.ndarray, hr: np.ndarray, sid
 
 
 def comparison(examples: Sequence[Example], scale: int, crop: Crop | None = None) -> np.ndarray:
-    """A figure, uint8 [height, width, 3]: for each example the original, and the crop as each network has it.
+    """Draws a figure, uint8 [height, width, 3], with the original and the crops of each example.
 
     Args:
-      examples: all with the same networks.
-      scale: by which the networks enlarged; it stands in the captions.
-      crop: what the panels show; if None, where the last network gains most over the first.
+      examples: examples with the same networks.
+      scale: the upscaling factor, for the captions.
+      crop: the crop to show; by default the one in which the last network improves most on the first.
 
     Raises:
       UserError: the crop does not lie inside an image.
@@ -95,11 +95,11 @@ def _crop_of(example: Example, crop: Crop | None) -> Crop:
 
 
 def _drawn(examples: Sequence[Example], crops: Sequence[Crop], scale: int) -> PIL.Image.Image:
-    """The originals in a first column, as high as the one line or two of panels beside them."""
+    """Draws the originals in the first column, as high as the one or two rows of panels beside them."""
     count = 1 + len(examples[0].results)
     lines = 1 if count <= 3 or count == 5 else 2
     columns = -(-count // lines)
-    # A whole number of the figure's pixels for each of the result's: enlarged, but not interpolated.
+    # Repeat pixels a whole number of times, so that the panels are not interpolated.
     factors = [max(1, round(PANEL / crop.height)) for crop in crops]
     sizes = [(crop.width * factor, crop.height * factor) for crop, factor in zip(crops, factors, strict=True)]
     heights = [lines * (height + _CAPTION) - _CAPTION for _, height in sizes]
@@ -114,7 +114,7 @@ def _drawn(examples: Sequence[Example], crops: Sequence[Crop], scale: int) -> PI
     figure = PIL.Image.new("RGB", figure_size, "white")
     top = MARGIN
     for example, crop, (width, height), whole in zip(examples, crops, sizes, wholes, strict=True):
-        left = MARGIN + first - whole.width  # beside its crops, whatever the others' width
+        left = MARGIN + first - whole.width  # aligned to its crops
         _place(figure, whole, left, top)
         size = [(f"{example.hr.shape[1]} x {example.hr.shape[0]}", False)]
         _write(figure, left + whole.width / 2, top + whole.height, f"{example.name} (x{scale})", size)
@@ -128,7 +128,7 @@ def _drawn(examples: Sequence[Example], crops: Sequence[Crop], scale: int) -> PI
 
 
 def _panels(example: Example) -> list[tuple[np.ndarray, str, list[tuple[str, bool]]]]:
-    """For each panel its picture, its title, and the parts of its second line, the best scores marked."""
+    """Returns for each panel its picture, its title, and the parts of its caption, with the best scores marked."""
     best = [max(score[i] for score in example.scores.values()) for i in (0, 1)]
     panels = [(example.hr, "HR", [("PSNR", False), ("SSIM", False)])]
     for name, image in example.results.items():
@@ -138,7 +138,7 @@ def _panels(example: Example) -> list[tuple[np.ndarray, str, list[tuple[str, boo
 
 
 def _whole(hr: np.ndarray, crop: Crop, height: int) -> PIL.Image.Image:
-    """The original at the figure's size, the crop marked with a line of the figure's pixels."""
+    """Returns the original resized for the figure, with the crop marked."""
     zoom = height / hr.shape[0]
     size = (max(1, round(hr.shape[1] * zoom)), height)
     whole = PIL.Image.fromarray(hr).convert("RGB").resize(size, PIL.Image.Resampling.LANCZOS)
@@ -148,14 +148,14 @@ def _whole(hr: np.ndarray, crop: Crop, height: int) -> PIL.Image.Image:
 
 
 def _place(figure: PIL.Image.Image, panel: PIL.Image.Image, left: int, top: int) -> None:
-    """Pastes a panel, with a thin frame around it: a white one would have no edge."""
+    """Pastes a panel with a thin frame, which gives white panels an edge."""
     frame = (left - 1, top - 1, left + panel.width, top + panel.height)
     PIL.ImageDraw.Draw(figure).rectangle(frame, outline=_FRAME)
     figure.paste(panel, (left, top))
 
 
 def _write(figure: PIL.Image.Image, centre: float, top: float, title: str, caption: Sequence[tuple[str, bool]]) -> None:
-    """Two lines below a panel; of the second, what is marked is bold."""
+    """Writes a title and a caption below a panel; marked parts of the caption are bold."""
     draw, font = PIL.ImageDraw.Draw(figure), PIL.ImageFont.load_default(_FONT)
     draw.text((centre, top + 6), title, fill="black", font=font, anchor="ma")
     parts = [part for text, bold in caption for part in ((" / ", False), (text, bold))][1:]

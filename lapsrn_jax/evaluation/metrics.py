@@ -1,11 +1,11 @@
-"""PSNR and SSIM of two images of one size: float, values in [0, 1], [H, W]; one number per pair."""
+"""PSNR and SSIM of two images of the same size: float [H, W], values in [0, 1]."""
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
 
 def psnr(image: np.ndarray, reference: np.ndarray) -> float:
-    """Peak signal-to-noise ratio in dB, for a peak of 1; infinite where the images are equal."""
+    """Peak signal-to-noise ratio in dB for a peak of 1; infinity if the images are equal."""
     _check_sizes(image, reference)
     error = np.mean((np.asarray(image, np.float64) - reference) ** 2)
     return float(-10 * np.log10(error)) if error > 0 else float("inf")
@@ -14,8 +14,8 @@ def psnr(image: np.ndarray, reference: np.ndarray) -> float:
 def ssim(image: np.ndarray, reference: np.ndarray) -> float:
     """Structural similarity (Wang et al., 2004) as MATLAB's `ssim` computes it for a dynamic range of 1.
 
-    11x11 Gaussian window of standard deviation 1.5, edge pixels replicated, the mean of the full map (the original
-    `ssim_index` keeps only windows that lie inside the image).
+    It uses an 11x11 Gaussian window of standard deviation 1.5, replicates edge pixels, and averages the full map. (The
+    original `ssim_index` averages only windows that lie inside the image.)
     """
     _check_sizes(image, reference)
     a, b = np.asarray(image, np.float64), np.asarray(reference, np.float64)
@@ -33,4 +33,4 @@ def ssim(image: np.ndarray, reference: np.ndarray) -> float:
 
 def _check_sizes(image: np.ndarray, reference: np.ndarray) -> None:
     if image.shape != reference.shape or image.ndim != 2:
-        raise ValueError(f"metrics compare two [H, W] images of one size; got {image.shape} and {reference.shape}")
+        raise ValueError(f"metrics compare two [H, W] images of the same size; got {image.shape} and {reference.shape}")

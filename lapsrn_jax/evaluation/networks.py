@@ -1,4 +1,4 @@
-"""The networks that are scored beside each other, by the names they have in tables and figures."""
+"""The networks to compare, by their names in tables and figures."""
 
 import os
 import pathlib
@@ -14,12 +14,12 @@ from lapsrn_jax.weights.files import load_weights
 
 
 class Network(NamedTuple):
-    """A way to upscale.
+    """A network, or bicubic interpolation, in a comparison.
 
     Attributes:
-      name: its name in tables and figures.
+      name: the name in tables and figures.
       model: the network; None for bicubic interpolation.
-      upscale: the function that enlarges.
+      upscale: the function that enlarges an image.
     """
 
     name: str
@@ -27,19 +27,19 @@ class Network(NamedTuple):
     upscale: Upscale
 
     def can(self, scale: int) -> bool:
-        """Whether it enlarges by `scale`."""
+        """Whether the network can enlarge by `scale`."""
         return self.model is None or scale <= max(self.model.scales)
 
 
 def read_networks(sources: Sequence[str]) -> list[Network]:
-    """Bicubic interpolation, then the network of each source.
+    """Returns bicubic interpolation and the network of each source.
 
     Args:
-      sources: each a path or a name as `load_weights` takes it, or NAME=PATH to give the network a name. Otherwise its
-        name is that of the folder or, without the suffix, of the file.
+      sources: each is a path or a name as `load_weights` takes it, or NAME=PATH to set the network's name. The default
+        name is that of the folder or, without its suffix, of the file.
 
     Raises:
-      UserError: two networks of one name, or weights that cannot be read.
+      UserError: two networks have the same name, or weights cannot be read.
     """
     networks = [Network("bicubic", None, bicubic)]
     for source in sources:
@@ -53,7 +53,7 @@ def read_networks(sources: Sequence[str]) -> list[Network]:
 
 def _named(source: str) -> tuple[str, str]:
     name, equals, path = source.partition("=")
-    if equals and not os.path.exists(source):  # a folder's own name may have an equals sign
+    if equals and not os.path.exists(source):  # the path itself may contain an equals sign
         if not (name and path):
             raise UserError(f"--ckpt takes PATH or NAME=PATH, such as CMS=runs/cms_x4; got {source!r}")
         return name, path

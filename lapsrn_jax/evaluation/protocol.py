@@ -1,6 +1,6 @@
-"""How a super-resolved picture is scored. A figure without its protocol means little: they differ by up to 1 dB.
+"""Evaluation protocols. Scores are comparable only under the same protocol: protocols differ by up to 1 dB.
 
-Protocol A is the LapSRN authors', protocol B that of most later papers; they differ in one step.
+Protocol A is the LapSRN authors'; protocol B is that of most later papers. They differ in one step.
 """
 
 import dataclasses
@@ -14,22 +14,22 @@ from lapsrn_jax.images.io import to_float, to_uint8
 from lapsrn_jax.images.resize import imresize
 
 Upscale = Callable[[np.ndarray, int], np.ndarray]
-"""Float picture in [0, 1], [h, w] or [h, w, 3], and a scale, to the float picture `scale` times as large."""
+"""Maps a float picture in [0, 1], [h, w] or [h, w, 3], and a scale to the float picture `scale` times as large."""
 
 
 def bicubic(lr: np.ndarray, scale: int) -> np.ndarray:
-    """The baseline of every table."""
+    """Enlarges by bicubic interpolation, the baseline of every table."""
     return imresize(lr, scale)
 
 
 @dataclasses.dataclass(frozen=True)
 class Protocol:
-    """The recipe of a score.
+    """How to degrade and score a picture.
 
     Attributes:
-      name: "A", the low-resolution image keeps its float values; "B", it is rounded to 8 bits.
-      gray_as_rgb: whether a gray picture is scored on the BT.601 luminance of its three equal channels, in
-        [16, 235] / 255, instead of on its gray values as they are. It matters for Set14's "bridge".
+      name: "A" keeps the float values of the low-resolution image; "B" rounds them to 8 bits.
+      gray_as_rgb: whether to score a gray picture on the BT.601 luminance of its three equal channels, in
+        [16, 235] / 255, instead of on its gray values. This affects "bridge" in Set14.
     """
 
     name: str = "A"
@@ -49,7 +49,7 @@ class Protocol:
         )
 
     def degrade(self, hr: np.ndarray, scale: int) -> tuple[np.ndarray, np.ndarray]:
-        """uint8 picture to (its part that `scale` divides, uint8; the low-resolution picture, float64 in [0, 1])."""
+        """Returns the picture, uint8, cropped to a multiple of `scale`, and its LR image, float64 in [0, 1]."""
         height, width = (size - size % scale for size in hr.shape[:2])
         hr = hr[:height, :width]
         if self.gray_as_rgb and hr.ndim == 2:
@@ -58,6 +58,6 @@ class Protocol:
         return hr, to_float(to_uint8(lr)) if self.name == "B" else lr
 
     def score(self, sr: np.ndarray, hr: np.ndarray, scale: int) -> tuple[float, float]:
-        """(PSNR in dB, SSIM) of a float picture in [0, 1] against the uint8 picture `hr`."""
+        """Returns (PSNR in dB, SSIM) of a float picture in [0, 1] against the uint8 picture `hr`."""
         sr_y, hr_y = (luminance(to_float(image))[scale:-scale, scale:-scale] for image in (to_uint8(sr), hr))
         return psnr(sr_y, hr_y), ssim(sr_y, hr_y)

@@ -1,4 +1,4 @@
-"""Scores of several ways to upscale over sets of pictures, beside each other."""
+"""Scores networks on sets of pictures."""
 
 import os
 import pathlib
@@ -17,7 +17,7 @@ from lapsrn_jax.images.io import to_uint8, write_image
 
 
 class Record(TypedDict):
-    """One cell of a table: the mean scores of a model over a set of images at a scale."""
+    """A table cell: the mean scores of a model over a set of images at a scale."""
 
     model: str
     set: str
@@ -35,10 +35,10 @@ def evaluate_networks(
     protocol: Protocol,
     save_images: str | os.PathLike[str] | None = None,
 ) -> list[Record]:
-    """As `evaluate`, each network at those of the scales by which it can enlarge.
+    """Like `evaluate`, but scores each network only at the scales that it supports.
 
     Raises:
-      UserError: also where no network can enlarge by one of the scales.
+      UserError: as `evaluate`, or no network supports one of the scales.
     """
     for scale in scales:
         trained = [network for network in networks if network.model is not None]
@@ -61,21 +61,21 @@ def evaluate(
     protocol: Protocol,
     save_images: str | os.PathLike[str] | None = None,
 ) -> list[Record]:
-    """Mean PSNR and SSIM of each model on each set of pictures at each scale.
+    """Computes the mean PSNR and SSIM of each model on each set of pictures at each scale.
 
     Args:
-      models: the ways to upscale, by the name they have in the records.
-      sets: the pictures of each set, by its name.
-      scales: whole numbers, 2 or more.
-      protocol: how scores are taken.
-      save_images: a folder for the results, as SET/x2/NAME_MODEL.png, and beside them NAME_comparison.png, a figure of
-        the crop in which the last model gains most over the first; None to save nothing.
+      models: the functions that enlarge, by their name in the records.
+      sets: the pictures of each set by its name.
+      scales: integers, 2 or more.
+      protocol: the evaluation protocol.
+      save_images: a folder to save results to, as SET/x2/NAME_MODEL.png, with a figure NAME_comparison.png of the crop
+        in which the last model improves most on the first; None to save nothing.
 
     Returns:
       A record for each set, scale and model, in this order.
 
     Raises:
-      UserError: a picture that is damaged, or too small to be scored.
+      UserError: a picture is damaged or too small to be scored.
     """
     records: list[Record] = []
     for set_name, pictures in sets.items():
@@ -98,7 +98,7 @@ def evaluate(
 
 
 def score_picture(picture: Picture, models: Mapping[str, Upscale], scale: int, protocol: Protocol) -> Example:
-    """Shrinks a picture, enlarges it with each model, and scores the results; `UserError` as `evaluate`."""
+    """Shrinks a picture, enlarges it with each model, and scores the results; raises `UserError` as `evaluate` does."""
     hr, lr = protocol.degrade(read_checked(picture, scale), scale)
     results, scores = {}, {}
     for model, upscale in models.items():
@@ -108,7 +108,7 @@ def score_picture(picture: Picture, models: Mapping[str, Upscale], scale: int, p
 
 
 def _unique_names(pictures: Sequence[Picture]) -> dict[Picture, str]:
-    """A name for each picture's results: its stem, or more of its path where stems repeat."""
+    """Returns a file name for each picture's results: its stem, with its folder if stems repeat."""
     paths = [pathlib.PurePath(picture.name) for picture in pictures]
     stems = [path.stem for path in paths]
     names = [path.stem if stems.count(path.stem) == 1 else "_".join(path.parts[-2:]) for path in paths]
@@ -116,7 +116,7 @@ def _unique_names(pictures: Sequence[Picture]) -> dict[Picture, str]:
 
 
 def read_checked(picture: Picture, scale: int) -> np.ndarray:
-    """Reads a picture that is to be scored at `scale`; `UserError` if it is damaged or too small for that."""
+    """Reads a picture; raises `UserError` if it is damaged or too small to be scored at `scale`."""
     image = picture.read()
     if min(image.shape[:2]) < 4 * scale:
         height, width = image.shape[:2]

@@ -18,14 +18,14 @@ TABLE_FORMATS = ("markdown", "csv", "latex", "json")
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """A table as people read it, and the same as plain values.
+    """A table as text, with the values behind it.
 
     Attributes:
       title: one line.
-      columns: their headings.
-      rows: a text for each column.
-      records: for each row the values behind it, JSON-ready.
-      notes: what a reader must know; they stand below.
+      columns: the headings.
+      rows: for each row the text of each column.
+      records: for each row its values, JSON-ready.
+      notes: remarks to print below the table.
     """
 
     title: str
@@ -36,7 +36,7 @@ class Table:
 
 
 def render(tables: Sequence[Table], form: str) -> str:
-    """The tables, one after the other, in one of `TABLE_FORMATS`; ends with a line break."""
+    """Formats the tables in one of `TABLE_FORMATS`; the text ends with a line break."""
     if form == "json":
         return as_json([dataclasses.asdict(table) for table in tables])
     write = {"markdown": _markdown, "csv": _csv, "latex": _latex}[form]
@@ -44,7 +44,7 @@ def render(tables: Sequence[Table], form: str) -> str:
 
 
 def write_tables(tables: Sequence[Table], form: str, path: pathlib.Path | None) -> None:
-    """Prints the tables in one of `TABLE_FORMATS`, or writes them to a file; `UserError` if that fails."""
+    """Prints the tables in one of `TABLE_FORMATS`, or writes them to a file; raises `UserError` if that fails."""
     text = render(tables, form)
     if path is None:
         print(text, end="")
@@ -57,7 +57,7 @@ def write_tables(tables: Sequence[Table], form: str, path: pathlib.Path | None) 
 
 
 def text_table(records: Sequence[Record]) -> str:
-    """A row for each set and scale, a column for each model (Markdown, aligned), the protocol below."""
+    """Formats records as an aligned Markdown table: a row per set and scale, a column per model, the protocol below."""
     models = list(dict.fromkeys(record["model"] for record in records))
     images = {(record["set"], record["scale"]): record["images"] for record in records}
     cells = {(record["set"], record["scale"], record["model"]): record for record in records}
@@ -75,7 +75,7 @@ def text_table(records: Sequence[Record]) -> str:
 
 
 def _grid(rows: Sequence[Sequence[str]]) -> list[str]:
-    """A Markdown table's lines, the columns aligned; the first row holds the headings."""
+    """Returns the lines of a Markdown table with aligned columns; the first row is the headings."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [rows[0], ["-" * width for width in widths], *rows[1:]]
     return ["| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |"
@@ -97,7 +97,7 @@ def _csv(table: Table) -> str:
 
 
 def _latex(table: Table) -> str:
-    """Needs the package booktabs."""
+    """Formats a table for LaTeX with the package booktabs."""
     lines = [" & ".join(map(_escaped, row)) + r" \\" for row in [table.columns, *table.rows]]
     notes = [rf"\par\smallskip\footnotesize {_escaped(note)}" for note in table.notes]
     return "\n".join(
@@ -115,7 +115,7 @@ def _escaped(text: str) -> str:
 
 
 def as_json(value: Any) -> str:
-    """JSON of lists, mappings and numbers, with null for infinite ones (a perfect PSNR); ends with a line break."""
+    """Formats a value as JSON, with null for infinite numbers (a perfect PSNR); the text ends with a line break."""
     return json.dumps(_finite(value), indent=2) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""Trained networks as files for programs that know nothing of this package."""
+"""Exports trained networks to formats that other programs read."""
 
 import os
 import pathlib
@@ -13,17 +13,17 @@ from lapsrn_jax.models.layers import check_scale
 
 
 def export_model(path: str | os.PathLike[str], model: nn.Module, params: Any, scale: int, info: dict[str, Any]) -> None:
-    """Writes the network that enlarges luminance by `scale`, as ONNX (.onnx) or StableHLO (.stablehlo).
+    """Writes a network that enlarges luminance by `scale` as ONNX (.onnx) or StableHLO (.stablehlo).
 
     Args:
-      path: the file, which appears whole or not at all; its suffix says the format.
+      path: the file, which appears only when complete; its suffix selects the format.
       model: a `Pyramid` or a `LapSRN`.
       params: its parameters.
-      scale: one of the model's.
-      info: JSON-ready: where the weights come from. ONNX has a place for it, StableHLO has none.
+      scale: one of the model's scales.
+      info: JSON-ready description of the weights' origin, which ONNX stores and StableHLO cannot.
 
     Raises:
-      UserError: another suffix, a scale that the model cannot give, or a package that is not installed.
+      UserError: the suffix is unknown, the model does not support the scale, or a package is not installed.
     """
     path = pathlib.Path(path)
     if path.suffix not in (".onnx", ".stablehlo"):

@@ -16,11 +16,11 @@ from lapsrn_jax import __version__, models
 from lapsrn_jax.export.onnx_graph import Graph
 from lapsrn_jax.models import LapSRN, Pyramid
 
-OPSET, IR_VERSION = 17, 8  # of 2022, which hold all that the networks need
+OPSET, IR_VERSION = 17, 8  # from 2022; they cover all that the networks need
 
 
 def onnx_model(model: nn.Module, params: Any, scale: int, info: dict[str, Any]) -> bytes:
-    """The ONNX file of a `Pyramid` or a `LapSRN`, float32 whatever `model.dtype`.
+    """The ONNX file of a `Pyramid` or a `LapSRN`, float32 regardless of `model.dtype`.
 
     Its input `image` is luminance [batch, 1, height, width] in [0, 1], of any size; its output `enlarged` is
     [batch, 1, s height, s width] with s = scale, not clipped. The metadata has `scale`, and as JSON the model's

@@ -1,4 +1,4 @@
-"""A network as StableHLO, in the file format of `jax.export`: JAX alone runs it, without this package."""
+"""Exports a network as StableHLO, in the file format of `jax.export`, which JAX runs without this package."""
 
 from typing import Any
 
@@ -11,10 +11,10 @@ PLATFORMS = ("cpu", "cuda")
 
 
 def stablehlo_model(model: nn.Module, params: Any, scale: int) -> bytearray:
-    """What `jax.export.deserialize(...).call` takes, for `PLATFORMS` and images of any size.
+    """Serialises the network for `jax.export.deserialize(...).call`, for `PLATFORMS` and images of any size.
 
-    The function maps luminance float32 [N, H, W, 1] in [0, 1] to [N, s H, s W, 1] with s = scale, not clipped.
-    Convolutions are XLA's own on CPUs too: Winograd's is chosen by the size.
+    The function maps luminance float32 [N, H, W, 1] in [0, 1] to [N, s H, s W, 1] with s = scale, not clipped. It uses
+    XLA's own convolutions on CPUs too, since the choice of Winograd's depends on the size.
     """
 
     def enlarge(image: jax.Array) -> jax.Array:

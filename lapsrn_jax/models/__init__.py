@@ -1,7 +1,8 @@
-"""The networks, all called alike: `model.apply({"params": params}, lr, scale)` with `lr` [N, H, W, model.channels].
+"""The networks, which share one interface.
 
-It returns a list of images, the last `scale` times as large as `lr`; the pyramids put those of the levels on the way
-there before it. `model.scales` are the scales it takes, `model.channels` is 1 for luminance, 3 for RGB.
+`model.apply({"params": params}, lr, scale)` takes `lr` [N, H, W, model.channels] and returns a list of images. The last
+one is `scale` times as large as `lr`; the pyramids return the images of the levels in between before it. `model.scales`
+lists the supported scales, and `model.channels` is 1 for luminance and 3 for RGB.
 """
 
 import dataclasses
@@ -28,14 +29,14 @@ _MODELS: dict[str, type[nn.Module]] = {
 }  # fmt: skip
 
 
-_COMPUTATION = ("dtype", "remat", "direct")  # attributes that say how to compute, not what
+_COMPUTATION = ("dtype", "remat", "direct")  # attributes that affect how to compute, not what
 
 
 def from_settings(settings: Mapping[str, Any]) -> nn.Module:
-    """The model that plain settings describe: `name` and the model's attributes, `tying` as a mapping or None.
+    """Builds the model from its settings: `name` and the model's attributes, with `tying` as a mapping or None.
 
     Raises:
-      UserError: an unknown name or attribute, or a value out of range.
+      UserError: a name or attribute is unknown, or a value is out of range.
     """
     arguments = dict(settings)
     name = arguments.pop("name", None)
@@ -50,12 +51,12 @@ def from_settings(settings: Mapping[str, Any]) -> nn.Module:
 
 
 def initial(model: nn.Module, key: jax.Array) -> Any:
-    """The parameters that `model` starts with."""
+    """Returns freshly initialised parameters of `model`."""
     return model.init(key, jnp.zeros((1, 8, 8, model.channels)), model.scales[0])["params"]
 
 
 def settings(model: nn.Module) -> dict[str, Any]:
-    """The inverse of `from_settings`: JSON-ready, complete, kept beside weights so that they can be used again."""
+    """Returns all settings of a model, JSON-ready: the inverse of `from_settings`. Weights files store them."""
     name = next(name for name, kind in _MODELS.items() if type(model) is kind)
     fields = [field.name for field in dataclasses.fields(model) if field.name not in ("parent", "name", *_COMPUTATION)]
     values = {field: getattr(model, field) for field in fields}

@@ -1,4 +1,4 @@
-"""DRCN (Kim, Lee & Lee, CVPR 2016): one convolution, applied over and over, with a result after each time."""
+"""DRCN (Kim, Lee & Lee, CVPR 2016): one convolution, applied repeatedly, with a result after each recursion."""
 
 from typing import ClassVar
 
@@ -14,23 +14,23 @@ from lapsrn_jax.models.layers import Filter, conv, filter_init, he_stddev
 class DRCN(nn.Module):
     """The deeply-recursive convolutional network (section 3), on the interpolated image.
 
-    `embed` makes features of the image, `recursion` refines them again and again, `reconstruct` turns those of each
-    recursion into an image, to which the input is added. The result is the sum of all these images, each times its
-    weight in `ensemble`.
+    `embed` computes features of the image, `recursion` refines them repeatedly, and `reconstruct` turns the features of
+    each recursion into a residual, which is added to the input image. The result is the sum of these images, weighted
+    by `ensemble`.
 
-    Training supervises each of them: they are sown as "outputs" [recursions, N, H, W, 1] among Flax's intermediates,
+    Training supervises each of the images: they are sown as "outputs" [recursions, N, H, W, 1] in Flax's intermediates,
     for `training.losses`.
 
     Parameters: `embed` (conv_1, conv_2), `recursion`, `reconstruct` (conv_1, conv_2) and `ensemble` [recursions].
 
     Attributes:
       features: the channels of the feature maps.
-      recursions: how often `recursion` is applied.
-      supervision: the share of the loss that is the mean over the recursions' images, the rest being the result's:
-        alpha in section 3.3. The paper lowers it as training goes on, without saying how; here it stays.
-      use_bias: the published 1775k parameters need True.
-      dtype: of the features, as in `Pyramid`.
-      remat: whether the backward pass computes each recursion's features anew.
+      recursions: number of applications of `recursion`.
+      supervision: weight of the mean loss over the recursions' images, against that of the result: alpha in section
+        3.3. The paper lowers it during training without saying how; here it is constant.
+      use_bias: whether convolutions have biases; the published 1775k parameters include them.
+      dtype: dtype of the features, as in `Pyramid`.
+      remat: whether the backward pass recomputes each recursion's features.
     """
 
     channels: ClassVar[int] = 1
@@ -51,13 +51,13 @@ class DRCN(nn.Module):
             raise ValueError(f"supervision must lie between 0 and 1; got {self.supervision!r}")
 
     def _pair_init(self, inputs: int, outputs: int) -> layers.Initializer:
-        """Two filters by way of `features` channels."""
+        """Initialises two convolutions with `features` channels in between."""
         first = filter_init((3, 3, inputs, self.features), he_stddev(inputs), self.use_bias)
         second = filter_init((3, 3, self.features, outputs), he_stddev(self.features), self.use_bias)
         return lambda key: {"conv_1": first(key), "conv_2": second(jax.random.fold_in(key, 1))}
 
     def _identity_init(self, key: jax.Array) -> Filter:
-        """The recursion starts as one that changes nothing (section 4.2 of the paper)."""
+        """Initialises the recursion to the identity (section 4.2 of the paper)."""
         start = filter_init((3, 3, self.features, self.features), 0.0, self.use_bias)(key)
         return start | {"kernel": start["kernel"].at[1, 1].set(jnp.eye(self.features))}
 

@@ -1,4 +1,4 @@
-"""DRRN (Tai, Yang & Liu, CVPR 2017): one residual unit of two convolutions, applied over and over."""
+"""DRRN (Tai, Yang & Liu, CVPR 2017): one residual unit of two convolutions, applied repeatedly."""
 
 from typing import ClassVar
 
@@ -13,21 +13,21 @@ from lapsrn_jax.models.layers import block_init, conv, filter_init, he_stddev
 class DRRN(nn.Module):
     """The deep recursive residual network with one recursive block (B1, section 3.3), on the interpolated image.
 
-    A unit computes `features = conv_2(relu(conv_1(relu(features)))) + source`, with the features of `conv_in` as the
-    source in every unit.
+    A unit computes `features = conv_2(relu(conv_1(relu(features)))) + source`, where `source` is the features of
+    `conv_in` in every unit.
 
-    The authors normalise the batch before each ReLU. Their statistics belong to each unit, not to the shared weights,
-    and the published 297k parameters count none of them; here is no normalisation, so that a result depends on nothing
-    but the image and the parameters.
+    The authors use batch normalisation before each ReLU, with separate statistics for each unit; the published 297k
+    parameters do not count them. This implementation has no normalisation, so a result depends only on the image and
+    the parameters.
 
     Parameters: `conv_in`, `block` (conv_1, conv_2) and `residual`.
 
     Attributes:
       features: the channels of the feature maps.
-      recursions: how often the unit is applied; 25 is the B1U25 of the paper's tables.
-      use_bias: the published 297k parameters fit both.
-      dtype: of the features, as in `Pyramid`.
-      remat: whether the backward pass computes each unit's features anew.
+      recursions: number of applications of the unit; 25 is the B1U25 of the paper's tables.
+      use_bias: whether convolutions have biases; the published 297k parameters fit both.
+      dtype: dtype of the features, as in `Pyramid`.
+      remat: whether the backward pass recomputes each unit's features.
     """
 
     channels: ClassVar[int] = 1

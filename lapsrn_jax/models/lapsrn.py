@@ -1,4 +1,4 @@
-"""LapSRN (Lai et al., CVPR 2017): the Laplacian pyramid before recursion, every level with filters of its own."""
+"""LapSRN (Lai et al., CVPR 2017): a Laplacian pyramid without recursion, with separate filters for each level."""
 
 from typing import Any, ClassVar
 
@@ -12,18 +12,18 @@ from lapsrn_jax.models.window import Window, margins
 
 
 class LapSRN(nn.Module):
-    """The first Laplacian pyramid: convolution, then leaky ReLU; no recursion, no skips, nothing shared.
+    """The original Laplacian pyramid: convolutions with leaky ReLU, without recursion, skips or shared parameters.
 
-    Parameters: `conv_in`, and for each level, `level_1` (which doubles the input) first, `block`, `upsample`,
-    `residual` and `image_upsample` as in `Pyramid`.
+    Parameters: `conv_in`, and for each level (`level_1` doubles the input) `block`, `upsample`, `residual` and
+    `image_upsample` as in `Pyramid`.
 
     Attributes:
-      levels: how many levels have parameters: the largest scale is 2 ** levels.
+      levels: number of levels; the largest scale is 2 ** levels.
       features: the channels of the feature maps.
-      depth: convolutions a level; the authors' x8 model has 5.
-      use_bias: the authors' released weights need True.
-      dtype: of the features, as in `Pyramid`.
-      remat: whether the backward pass computes the features of each level's convolutions anew.
+      depth: convolutions per level; the authors' x8 model has 5.
+      use_bias: whether convolutions have biases; the authors' released weights include them.
+      dtype: dtype of the features, as in `Pyramid`.
+      remat: whether the backward pass recomputes the features of each level's convolutions.
     """
 
     channels: ClassVar[int] = 1
@@ -42,7 +42,7 @@ class LapSRN(nn.Module):
 
     @property
     def scales(self) -> tuple[int, ...]:
-        """Which the model can be called with."""
+        """The supported scales."""
         return tuple(2**level for level in range(1, self.levels + 1))
 
     def _level_init(self, key: jax.Array) -> dict[str, Any]:
@@ -56,12 +56,12 @@ class LapSRN(nn.Module):
         }
 
     def margins(self, scale: int) -> list[tuple[int, int]]:
-        """What a part of a picture needs around it: see `window.margins`."""
+        """The margins that a tile of a picture needs: see `window.margins`."""
         return margins(scale, self.depth)
 
     @nn.compact
     def __call__(self, image: jax.Array, scale: int, window: Window = Window()) -> list[jax.Array]:  # noqa: B008
-        """As `Pyramid.__call__`, for at most as many levels as there are parameters for."""
+        """As `Pyramid.__call__`, for at most `levels` levels."""
         layers.check_scale(scale, self.scales)
         conv_in = self.param("conv_in", filter_init((3, 3, 1, self.features), 1e-3, self.use_bias))
         pyramid = [self.param(f"level_{i}", self._level_init) for i in range(1, self.levels + 1)]

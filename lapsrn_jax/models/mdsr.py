@@ -10,25 +10,25 @@ from jax import lax
 from lapsrn_jax.models import layers
 from lapsrn_jax.models.layers import Filter, conv, filter_init
 
-MEAN = (0.4488, 0.4371, 0.4040)  # of DIV2K's RGB, which the authors subtract
-_FACTORS = {2: (2,), 3: (3,), 4: (2, 2)}  # of the pixel shuffles that make up a scale
+MEAN = (0.4488, 0.4371, 0.4040)  # mean RGB of DIV2K, which the authors subtract
+_FACTORS = {2: (2,), 3: (3,), 4: (2, 2)}  # factors of the pixel shuffles of each scale
 
 
 class MDSR(nn.Module):
     """Multi-scale deep super-resolution (section 3.3): residual blocks without normalisation, sub-pixel upsampling.
 
-    Parameters: `conv_in`; for each scale, as x2, a `head` of two residual blocks of 5x5 convolutions; `body`, whose
-    filters hold those of all its blocks, stacked along a first axis; `body_end`; for each scale an `upsample` of one
-    convolution for each pixel shuffle; `conv_out`.
+    Parameters: `conv_in`; for each scale a head, such as `head_x2`, of two residual blocks of 5x5 convolutions; `body`,
+    the filters of all its blocks stacked along a first axis; `body_end`; for each scale an upsampler, such as
+    `upsample_x2`, with one convolution for each pixel shuffle; `conv_out`.
 
-    The published layers are all there whichever scales are trained.
+    The parameters include all published layers, even if only some of the scales are trained.
 
     Attributes:
       features: the channels of the feature maps.
-      blocks: residual blocks of the body.
-      use_bias: the published 8.0M parameters have biases.
-      dtype: of the features, as in `Pyramid`.
-      remat: whether the backward pass computes the features of each block of the body anew.
+      blocks: number of residual blocks in the body.
+      use_bias: whether convolutions have biases; the published 8.0M parameters include them.
+      dtype: dtype of the features, as in `Pyramid`.
+      remat: whether the backward pass recomputes the features of each block of the body.
     """
 
     channels: ClassVar[int] = 3
@@ -46,7 +46,7 @@ class MDSR(nn.Module):
             layers.check_count(name, getattr(self, name))
 
     def _filter_init(self, size: int, inputs: int, outputs: int) -> layers.Initializer:
-        # A third of the variance that keeps features as large as they are: 80 blocks would add up to too much.
+        # A third of the variance that preserves the scale of features, because 80 blocks add up.
         return filter_init((size, size, inputs, outputs), (3 * size**2 * inputs) ** -0.5, self.use_bias)
 
     def _block_init(self, size: int) -> layers.Initializer:
@@ -69,10 +69,10 @@ class MDSR(nn.Module):
 
     @nn.compact
     def __call__(self, image: jax.Array, scale: int) -> list[jax.Array]:
-        """RGB [N, H, W, 3] in [0, 1] to [[N, scale H, scale W, 3]], not clipped.
+        """Maps RGB [N, H, W, 3] in [0, 1] to [[N, scale H, scale W, 3]], not clipped.
 
         Raises:
-          UserError: `scale` is none of `self.scales`.
+          UserError: `scale` is not in `self.scales`.
         """
         layers.check_scale(scale, self.scales)
         c = self.features
@@ -98,7 +98,7 @@ class MDSR(nn.Module):
 
 
 def pixel_shuffle(x: jax.Array, factor: int) -> jax.Array:
-    """[N, H, W, factor^2 C] to [N, factor H, factor W, C] (Shi et al., 2016): channels become squares."""
+    """Moves channels to space (Shi et al., 2016): [N, H, W, factor^2 C] to [N, factor H, factor W, C]."""
     n, height, width, _ = x.shape
     x = x.reshape(n, height, width, factor, factor, -1).swapaxes(2, 3)  # to [N, H, factor, W, factor, C]
     return x.reshape(n, factor * height, factor * width, -1)

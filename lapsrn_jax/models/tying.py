@@ -1,7 +1,7 @@
-"""Where the upsampler's kernel comes from: the project's one idea, in one place.
+"""Weight tying: where the upsampler's kernel comes from.
 
-The CMS-LapSRN paper (section 3.2) lets the transposed convolution that upsamples the features reuse the kernel of one
-convolution of the recursive block. It leaves open what "reuse" means; a `Tying` says it.
+In the CMS-LapSRN paper (section 3.2) the transposed convolution that upsamples the features reuses the kernel of one
+convolution of the recursive block. The paper leaves open what "reuse" means; a `Tying` specifies it.
 """
 
 import dataclasses
@@ -23,17 +23,18 @@ class Tying:
 
     `swap_channels` and `flip_taps` together (the default) give the *adjoint*, the transpose of the convolution as a
     linear map: `lax.conv_transpose(..., transpose_kernel=True)`, or `conv_transpose2d(x, conv.weight)` in PyTorch.
-    Neither of them gives the *plain* orientation, lax's default.
+    Without either, the orientation is *plain*, the default of `lax.conv_transpose`.
 
     Attributes:
       layer: which convolution of the block lends its kernel, counted from 1 (the paper: 1, 3, 5; best 3).
-      swap_channels: the lender's output channels become the upsampler's input channels, as in the adjoint.
-      flip_taps: the 3x3 taps turn by 180 degrees, as in the adjoint.
-      gradient: which use of the shared array trains it; the other one reads it through `lax.stop_gradient`.
-      strength: "hard", one array; "soft", two arrays that start equal, kept near by a penalty; "init", two arrays
-        that only start equal.
-      penalty: the weight of the squared distance between the two arrays, for "soft" alone.
-      bias: the upsampler's bias is its "own", or "tied": the lender's.
+      swap_channels: whether the lender's output channels become the upsampler's input channels, as in the adjoint.
+      flip_taps: whether the 3x3 taps are rotated by 180 degrees, as in the adjoint.
+      gradient: which use of the shared array trains it: "both", or only "conv" or "upsample", in which case the other
+        use reads the array through `lax.stop_gradient`.
+      strength: "hard" shares one array; "soft" has two arrays that start equal and are kept close by a penalty; "init"
+        has two arrays that only start equal.
+      penalty: weight of the squared distance between the two arrays; positive for "soft", otherwise 0.
+      bias: whether the upsampler has its "own" bias or the lender's ("tied").
     """
 
     layer: int = 3
@@ -57,32 +58,32 @@ class Tying:
 
     @property
     def lender(self) -> str:
-        """The lending convolution's name in the block's parameters."""
+        """The name of the lending convolution in the block's parameters."""
         return f"conv_{self.layer}"
 
     def orient(self, kernel: jax.Array) -> jax.Array:
-        """The lender's kernel [3, 3, C, C] as `lax.conv_transpose` is to use it."""
+        """Turns the lender's kernel [3, 3, C, C] into the kernel for `lax.conv_transpose`."""
         if self.flip_taps:
             kernel = kernel[::-1, ::-1]
         return kernel.swapaxes(2, 3) if self.swap_channels else kernel
 
     def owns(self, use_bias: bool) -> set[str]:
-        """Which parts of the upsampler's filter are arrays of its own: a subset of {"kernel", "bias"}."""
+        """Returns the parts of the upsampler's filter that are its own arrays: a subset of {"kernel", "bias"}."""
         kernel = {"kernel"} if self.strength != "hard" else set()
         bias = {"bias"} if use_bias and self.bias == "own" else set()
         return kernel | bias
 
     def start(self, free: Filter, block: dict[str, Filter]) -> Filter:
-        """The upsampler's own parts at the start of training, made from a freely initialised filter."""
+        """Returns the upsampler's own parts at the start of training, given a freshly initialised filter."""
         free = free | {"kernel": self.orient(block[self.lender]["kernel"])}
         return {part: free[part] for part in sorted(self.owns("bias" in free))}
 
     def share(self, block: dict[str, Filter], own: Filter) -> tuple[dict[str, Filter], Filter]:
-        """The filters to compute with, those of the block's convolutions and the upsampler's.
+        """Returns the filters to compute with: those of the block's convolutions, and the upsampler's.
 
         Args:
           block: the block's filters in the parameter tree, `conv_1` to `conv_d`.
-          own: the upsampler's own parts in the tree; it borrows what they lack from the lender.
+          own: the upsampler's own parts in the parameter tree; the lender provides the missing parts.
         """
         lender = block[self.lender]
         shared = {part: array for part, array in lender.items() if part not in own}
@@ -93,5 +94,5 @@ class Tying:
         return block | {self.lender: lender | for_conv}, own | for_upsample
 
     def distance(self, block: dict[str, Filter], own: Filter) -> jax.Array:
-        """Squared distance between the upsampler's own kernel and the lender's, oriented: what "soft" penalises."""
+        """Returns the squared distance of the upsampler's kernel to the oriented lender's, the penalty of "soft"."""
         return ((own["kernel"] - self.orient(block[self.lender]["kernel"])) ** 2).sum()

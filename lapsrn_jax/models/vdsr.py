@@ -1,4 +1,4 @@
-"""VDSR (Kim, Lee & Lee, CVPR 2016): twenty convolutions that correct the bicubic interpolation, at any scale."""
+"""VDSR (Kim, Lee & Lee, CVPR 2016): twenty convolutions that correct bicubic interpolation at any scale."""
 
 from typing import ClassVar
 
@@ -8,20 +8,20 @@ import jax
 from lapsrn_jax.models import layers
 from lapsrn_jax.models.layers import Filter, block_init, conv, filter_init, he_stddev
 
-_PART = 6  # convolutions whose features are computed anew together
+_PART = 6  # convolutions whose features are recomputed together
 
 
 class VDSR(nn.Module):
-    """Very deep super-resolution (section 3.1): the network sees the interpolated image and learns what it lacks.
+    """Very deep super-resolution (section 3.1): the network takes the interpolated image and learns the residual.
 
     Parameters: `conv_in`, `block` (conv_1, ...) and `residual`.
 
     Attributes:
       features: the channels of the feature maps.
-      depth: all convolutions together, 3 or more.
-      use_bias: the published 665k parameters fit both.
-      dtype: of the features, as in `Pyramid`.
-      remat: whether the backward pass computes the features anew, those of six convolutions at a time.
+      depth: total number of convolutions, 3 or more.
+      use_bias: whether convolutions have biases; the published 665k parameters fit both.
+      dtype: dtype of the features, as in `Pyramid`.
+      remat: whether the backward pass recomputes the features, six convolutions at a time.
     """
 
     channels: ClassVar[int] = 1
@@ -40,10 +40,10 @@ class VDSR(nn.Module):
 
     @nn.compact
     def __call__(self, image: jax.Array, scale: int) -> list[jax.Array]:
-        """Luminance [N, H, W, 1] in [0, 1] to [[N, scale H, scale W, 1]], not clipped.
+        """Maps luminance [N, H, W, 1] in [0, 1] to [[N, scale H, scale W, 1]], not clipped.
 
         Raises:
-          UserError: `scale` is none of `self.scales`.
+          UserError: `scale` is not in `self.scales`.
         """
         layers.check_scale(scale, self.scales)
         c = self.features

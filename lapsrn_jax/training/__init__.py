@@ -1,1 +1,1 @@
-"""Loss, step, checkpoints, logs, and the loop that drives them."""
+"""Training: loss, step, checkpoints, logs, and the loop that drives them."""

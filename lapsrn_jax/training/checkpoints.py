@@ -1,4 +1,4 @@
-"""Saving and restoring the training state with orbax. The only file that imports it."""
+"""Saves and restores the training state with orbax. No other file imports orbax."""
 
 import pathlib
 import shutil
@@ -9,7 +9,7 @@ import jax
 import orbax.checkpoint as ocp
 
 from lapsrn_jax.errors import UserError
-from lapsrn_jax.training.distributed import barrier, is_primary
+from lapsrn_jax.training.distributed import is_primary, together
 from lapsrn_jax.training.manifests import damage, write_manifest
 from lapsrn_jax.training.state import TrainState
 
@@ -17,46 +17,51 @@ from lapsrn_jax.training.state import TrainState
 class Checkpoints:
     """The checkpoints of one run, in `checkpoints/STEP` of its folder, each with a manifest in `manifests/`.
 
-    They are written by all processes, and waited for: a state has 3 MB. What a kill left half-written is removed, what
-    has been damaged since is moved to `damaged/`, and the newest of the others is the one to go on from.
+    All processes write them and wait for completion: a state has 3 MB. Opening the folder removes a checkpoint that a
+    kill left half-written, and moves those that are damaged or have no manifest to `damaged/`. The newest intact
+    checkpoint is the one to resume from.
 
     Args:
       workdir: the run folder; created if missing.
-      keep: how many of the newest checkpoints stay.
-      say: is told, in a line, of each damaged checkpoint.
+      keep: number of newest checkpoints to keep.
+      say: called with one line of text for each damaged checkpoint.
 
     Raises:
       UserError: there are checkpoints, but all are damaged.
     """
 
     def __init__(self, workdir: pathlib.Path, keep: int, say: Callable[[str], None]) -> None:
-        self._folder, self._manifests = workdir / "checkpoints", workdir / "manifests"
-        self._folder.mkdir(parents=True, exist_ok=True)
-        if is_primary():
-            self._sort_out(workdir / "damaged", say)
-        barrier("checkpoints sorted out")
-        options = ocp.CheckpointManagerOptions(max_to_keep=keep, enable_async_checkpointing=False)
+        self._folder, self._manifests, self._keep = workdir / "checkpoints", workdir / "manifests", keep
+        with together():
+            self._folder.mkdir(parents=True, exist_ok=True)
+            if is_primary():
+                self._sort_out(workdir / "damaged", say)
+        options = ocp.CheckpointManagerOptions(enable_async_checkpointing=False)
         self._manager = ocp.CheckpointManager(self._folder, options=options)
 
     def _sort_out(self, damaged: pathlib.Path, say: Callable[[str], None]) -> None:
         steps = sorted((int(path.name) for path in self._folder.glob("*") if path.name.isdigit()), reverse=True)
         for step in steps:
             folder, manifest = self._folder / str(step), self._manifest(step)
-            if not manifest.exists():
+            if self._mark(step).exists() and not manifest.exists():
                 shutil.rmtree(folder)
                 continue
-            problem = damage(folder, manifest)
+            problem = damage(folder, manifest) if manifest.exists() else "it has no manifest"
             if problem is None:
                 return
-            say(f"checkpoint {step} is damaged ({problem}): moved to {damaged / str(step)}, trying the one before")
+            say(f"checkpoint {step} is damaged ({problem}): moved to {damaged / str(step)}, trying an older one")
             shutil.rmtree(damaged / str(step), ignore_errors=True)
             damaged.mkdir(exist_ok=True)
             folder.rename(damaged / str(step))
-        if damaged.exists():  # now or in an earlier try
-            raise UserError(f"every checkpoint in {self._folder} is damaged: delete {damaged} to begin anew")
+        if damaged.exists():  # from this call or an earlier one
+            raise UserError(f"every checkpoint in {self._folder} is damaged: delete {damaged} to start over")
 
     def _manifest(self, step: int) -> pathlib.Path:
         return self._manifests / f"{step}.json"
+
+    def _mark(self, step: int) -> pathlib.Path:
+        """A file that exists while a checkpoint is being saved: one with it and no manifest is unfinished."""
+        return self._manifests / f"{step}.saving"
 
     def __enter__(self) -> "Checkpoints":
         return self
@@ -70,47 +75,59 @@ class Checkpoints:
         return self._manager.latest_step()
 
     def save(self, state: TrainState) -> None:
-        """Saves the state, unless its step is saved already; the older checkpoints go only afterwards.
+        """Saves the state unless its step is already saved, then deletes the oldest checkpoints.
 
         Raises:
-          UserError: it cannot be written. The older checkpoints are as they were.
+          UserError: the state cannot be written. The older checkpoints are unchanged.
         """
         step = int(state.step)
         if step == self.latest_step:
             return
         try:
-            self._manager.save(step, args=ocp.args.StandardSave(state), force=True)
-            self._manager.wait_until_finished()
-            if is_primary():
-                write_manifest(self._folder / str(step), self._manifest(step))
-                for manifest in self._manifests.glob("*.json"):
-                    if not (self._folder / manifest.stem).exists():
-                        manifest.unlink()
+            with together():
+                if is_primary():
+                    self._manifests.mkdir(exist_ok=True)
+                    self._mark(step).touch()
+            with together():
+                self._manager.save(step, args=ocp.args.StandardSave(state), force=True)
+                self._manager.wait_until_finished()
+            with together():
+                if is_primary():
+                    write_manifest(self._folder / str(step), self._manifest(step))
+                    self._mark(step).unlink()
+                    self._delete_old()
         except (OSError, ValueError, RuntimeError) as error:  # tensorstore wraps a full disk in a ValueError
             reason = str(error).strip().splitlines()[0]
-            raise UserError(f"cannot save checkpoint {step} in {self._folder}, the older ones stay: {reason}") from None
-        barrier(f"checkpoint {step} saved")
+            message = f"cannot save checkpoint {step} in {self._folder}; older checkpoints are kept: {reason}"
+            raise UserError(message) from None
+
+    def _delete_old(self) -> None:
+        """Deletes this run's oldest checkpoints. Orbax would delete them before the newest one has its manifest."""
+        steps = sorted(int(manifest.stem) for manifest in self._manifests.glob("*.json"))
+        for step in steps[: -self._keep]:
+            shutil.rmtree(self._folder / str(step), ignore_errors=True)
+            self._manifest(step).unlink()
 
     def restore(self, like: TrainState) -> TrainState:
-        """The newest checkpoint, with the shapes and the placement of `like`.
+        """Returns the newest checkpoint, with the shapes and the placement of `like`.
 
         Raises:
-          UserError: it does not fit `like`.
+          UserError: the checkpoint does not match `like`.
         """
         assert self.latest_step is not None
         return _restore(self._manager, self._folder / str(self.latest_step), like)
 
 
 def read_state(workdir: pathlib.Path, like: TrainState, at: int | None = None) -> TrainState:
-    """An undamaged checkpoint of a run, with the shapes and the placement of `like`; writes nothing.
+    """Returns an intact checkpoint of a run, with the shapes and the placement of `like`, without changing the folder.
 
     Args:
-      workdir: the run's folder.
+      workdir: the run folder.
       like: a state of the run's model and optimiser.
-      at: the step; None for the newest one that is not damaged.
+      at: the step; None for the newest intact checkpoint.
 
     Raises:
-      UserError: there is none, or it does not fit `like`.
+      UserError: there is no such checkpoint, or it does not match `like`.
     """
     folder = (workdir / "checkpoints").resolve()
     manifests = sorted((workdir / "manifests").glob("*.json"), key=lambda path: int(path.stem), reverse=True)
@@ -119,7 +136,7 @@ def read_state(workdir: pathlib.Path, like: TrainState, at: int | None = None) -
     step = next(intact, None)
     if step is None:
         which = "checkpoint" if at is None else f"checkpoint {at}"
-        raise UserError(f"no {which} in {folder} that is not damaged")
+        raise UserError(f"no intact {which} in {folder}")
     options = ocp.CheckpointManagerOptions(read_only=True)
     with ocp.CheckpointManager(folder, options=options) as manager:
         return _restore(manager, folder / step, like)
@@ -131,4 +148,4 @@ def _restore(manager: ocp.CheckpointManager, path: pathlib.Path, like: TrainStat
         return manager.restore(int(path.name), args=ocp.args.StandardRestore(abstract))
     except (ValueError, KeyError, TypeError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise UserError(f"checkpoint {path} is of another model: {reason}") from None
+        raise UserError(f"checkpoint {path} belongs to a different model: {reason}") from None

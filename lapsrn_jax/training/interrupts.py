@@ -1,18 +1,18 @@
-"""SIGTERM and SIGINT as a wish to stop: the step is finished and the state saved first."""
+"""Turns SIGTERM and SIGINT into a request to stop, so that the step is finished and the state saved first."""
 
 import signal
 import types
 
 STOPPED = 75
-"""Exit status of a run that was stopped, saved its state, and wants the same command again (EX_TEMPFAIL)."""
+"""Exit status of a run that a signal stopped and that the same command resumes (EX_TEMPFAIL)."""
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class StopRequest:
-    """While this context is open, the first of the two signals sets `received`; a second one acts as it always does.
+    """In this context the first SIGTERM or SIGINT only sets `received`; a second one has its usual effect.
 
-    Of two, one within the other, the outer one hears what the inner one receives, and the inner one what the outer had.
+    Contexts can be nested: a signal sets `received` in all of them, and an inner context starts with the outer one's.
     """
 
     def __init__(self) -> None:

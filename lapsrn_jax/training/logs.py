@@ -1,5 +1,6 @@
-"""What a run says while it trains: a progress bar, a JSON line per record, TensorBoard curves."""
+"""Reports training progress: a progress bar, a JSON line per record, TensorBoard curves."""
 
+import contextlib
 import importlib.metadata
 import json
 import pathlib
@@ -17,18 +18,18 @@ import tqdm
 
 from lapsrn_jax.training.distributed import is_primary
 
-# What the progress bar shows of the numbers, and how.
+# The numbers that the progress bar shows: their label and format.
 _SHOWN = {"loss": ("loss", "{:.4f}"), "images_per_second": ("images/s", "{:.1f}"), "waiting": ("waiting", "{:.0%}")}
 _PACKAGES = ("jax", "flax", "optax", "orbax-checkpoint", "grain", "numpy")
 
 
 class Log:
-    """A run's log, in `log.jsonl` and `tensorboard/` of its folder; a context manager.
+    """Writes a run's log to `log.jsonl` and `tensorboard/` in its folder; a context manager.
 
     Args:
       folder: the run folder.
-      steps: how many steps the run has in all.
-      first_step: how many of them lie behind it.
+      steps: total number of steps of the run.
+      first_step: number of steps already taken.
     """
 
     def __init__(self, folder: pathlib.Path, steps: int, first_step: int) -> None:
@@ -39,12 +40,10 @@ class Log:
         self._shown: dict[str, str] = {}
         self._file = self._board = None
         if is_primary():
-            self._file = (folder / "log.jsonl").open(
-                "ab", buffering=0
-            )  # nothing may wait in a buffer when we are killed
+            self._file = (folder / "log.jsonl").open("ab", buffering=0)  # a kill must not lose buffered lines
             self._board = tensorboardX.SummaryWriter(str(folder / "tensorboard"))
             self._line(_beginning(first_step))
-            self.say(f"{folder}: " + (f"going on from step {first_step}" if first_step else "a new run"))
+            self.say(f"{folder}: " + (f"resuming from step {first_step}" if first_step else "a new run"))
 
     def __enter__(self) -> "Log":
         return self
@@ -60,7 +59,7 @@ class Log:
         self._bar.update()
 
     def write(self, step: int, values: dict[str, float]) -> None:
-        """Records numbers of a step, everywhere."""
+        """Writes the numbers of a step to the log, to TensorBoard and to the progress bar."""
         if not self._board:
             return
         self._line({"step": step, **values})
@@ -74,13 +73,13 @@ class Log:
         self._bar.set_postfix(self._shown)
 
     def show(self, step: int, pictures: dict[str, np.ndarray]) -> None:
-        """Puts pictures, uint8 [H, W, 3] by their names, on the TensorBoard."""
+        """Writes pictures, uint8 [H, W, 3] by name, to TensorBoard."""
         if self._board:
             for name, picture in pictures.items():
                 self._board.add_image(name, picture, step, dataformats="HWC")
 
     def say(self, text: str) -> None:
-        """A line for the person at the terminal, above the progress bar."""
+        """Prints a line above the progress bar."""
         if self._board:
             self._bar.write(text, file=sys.stderr)
 
@@ -89,8 +88,21 @@ class Log:
         self._file.write(json.dumps(record).encode() + b"\n")
 
 
+def read_log(folder: pathlib.Path) -> list[dict[str, Any]]:
+    """Returns the records of a run's log, [] if there is none.
+
+    A kill can cut a line short, which is left out, and a resumed run repeats the steps since its checkpoint.
+    """
+    records: list[dict[str, Any]] = []
+    path = folder / "log.jsonl"
+    for line in path.read_text().splitlines() if path.exists() else ():
+        with contextlib.suppress(ValueError):
+            records.append(json.loads(line))
+    return records
+
+
 def _beginning(step: int) -> dict[str, Any]:
-    """Where and with what a run starts or goes on: code revision, versions, devices."""
+    """Describes the start of a run or of its continuation: code revision, versions, devices."""
     versions = {package: importlib.metadata.version(package) for package in _PACKAGES}
     devices = [device.device_kind for device in jax.devices()]
     return {"step": step, "revision": revision(), "python": platform.python_version(), **versions,
@@ -98,14 +110,14 @@ def _beginning(step: int) -> dict[str, Any]:
 
 
 def revision() -> str:
-    """The git revision of the code that runs, with "+" if its files have changed since; "unknown" outside of git."""
+    """Returns the git revision of this code, with "+" if files have changed since; "unknown" outside of git."""
 
     def git(*arguments: str) -> str:
         command = ["git", "-C", str(pathlib.Path(__file__).parent), *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
     try:
-        git("ls-files", "--error-unmatch", __file__)  # installed inside another repository, that one's is not ours
+        git("ls-files", "--error-unmatch", __file__)  # fails if the package is installed inside an unrelated repository
         return git("describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"

@@ -1,4 +1,4 @@
-"""What training minimises."""
+"""The training losses."""
 
 from typing import Any
 

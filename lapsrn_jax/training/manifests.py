@@ -1,6 +1,6 @@
-"""SHA-256 manifests of checkpoint folders: what was written, so that damage shows before anything is restored.
+"""SHA-256 manifests of checkpoint folders, which show damage before a checkpoint is restored.
 
-A checkpoint without its manifest was never finished; one that differs from it is damaged.
+A checkpoint without a manifest is incomplete; one that differs from its manifest is damaged.
 """
 
 import json
@@ -10,7 +10,7 @@ from lapsrn_jax.files import atomic_write, sha256
 
 
 def write_manifest(folder: pathlib.Path, manifest: pathlib.Path) -> None:
-    """Records size and SHA-256 of every file below `folder` in the file `manifest`, written whole or not at all."""
+    """Writes the size and SHA-256 of every file below `folder` to `manifest`, which appears only when complete."""
     files = {str(path.relative_to(folder)): _fingerprint(path) for path in _files(folder)}
     manifest.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(manifest) as partial:
@@ -18,7 +18,7 @@ def write_manifest(folder: pathlib.Path, manifest: pathlib.Path) -> None:
 
 
 def damage(folder: pathlib.Path, manifest: pathlib.Path) -> str | None:
-    """What is wrong with `folder`, in a few words, or None if all is as the manifest says."""
+    """Returns a short description of the first difference between `folder` and its manifest, or None."""
     try:
         expected = json.loads(manifest.read_text())
         found = {str(path.relative_to(folder)): path for path in _files(folder)}
@@ -26,14 +26,14 @@ def damage(folder: pathlib.Path, manifest: pathlib.Path) -> str | None:
             if name not in found:
                 return f"{name} is missing"
             if name not in expected:
-                return f"{name} was not there when it was saved"
+                return f"{name} is not in the manifest"
             size, digest = expected[name]
             if found[name].stat().st_size != size:
                 return f"{name} has {found[name].stat().st_size} bytes instead of {size}"
             if _fingerprint(found[name])[1] != digest:
                 return f"{name} was changed"
-    except (OSError, ValueError, TypeError, AttributeError):  # a damaged manifest parses into anything
-        return f"{manifest.name}, its list of files, is unreadable"
+    except (OSError, ValueError, TypeError, AttributeError):  # a damaged manifest can parse into anything
+        return f"its manifest {manifest.name} is unreadable"
     return None
 
 

@@ -1,4 +1,4 @@
-"""What a run's settings may be, checked before anything else happens."""
+"""The valid values of a run's settings, checked before anything else happens."""
 
 import json
 import math
@@ -70,7 +70,7 @@ RULES: dict[str, Rule] = {
 def check_settings(config: ml_collections.ConfigDict) -> None:
     """Raises `UserError` for the first setting that is missing, unknown or out of range.
 
-    Those of `config.model` are the model's own concern: see `lapsrn_jax.models.from_settings`, which it calls.
+    `lapsrn_jax.models.from_settings`, which this function calls, checks the settings in `config.model`.
     """
     given = _flat(json.loads(config.to_json_best_effort()))
     for name, (holds, meaning) in RULES.items():
@@ -80,7 +80,7 @@ def check_settings(config: ml_collections.ConfigDict) -> None:
             raise UserError(f"{name} must be {meaning}; got {given[name]!r}")
     unknown = sorted(name for name in given if name not in RULES and not name.startswith("model"))
     if unknown:
-        raise UserError(f"the config has a setting that nothing reads: {unknown[0]}")
+        raise UserError(f"unknown setting {unknown[0]} in the config: see configs/default.py")
     served = models.from_settings(config.model).scales
     for scale in config.data.scales:
         if scale not in served:

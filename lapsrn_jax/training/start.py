@@ -1,4 +1,4 @@
-"""Where a run begins, if not from scratch: with what another run has learned."""
+"""Initialises a run from another run or from weights."""
 
 import dataclasses
 import json
@@ -19,33 +19,33 @@ _SINCE = {"muon_learning_rate": 0.0, "schedule": "cosine"}
 
 
 def begin_from(path: pathlib.Path, fresh: TrainState) -> TrainState:
-    """The state of step 0 that goes on from `path`, with a learning-rate schedule of its own.
+    """Returns the state at step 0, initialised from `path`. The learning-rate schedule starts at its beginning.
 
-    What is no part of the parameter tree may differ: the recursions, the data, the optimiser's settings.
+    Recursions, data and optimiser settings may differ from those of `path`, since they are not part of the parameters.
 
     Args:
-      path: a run folder, which gives parameters, average and, if it has the same optimiser, moments; or a weights file,
-        which gives parameters alone.
-      fresh: the state that the run would begin with otherwise.
+      path: a run folder, which provides parameters, their average and, if the optimiser is the same, its moments; or a
+        weights file, which provides parameters only.
+      fresh: the freshly initialised state.
 
     Raises:
-      UserError: nothing can be read there, or it is of another model.
+      UserError: `path` cannot be read, or it belongs to a different model.
     """
     if path.is_dir() and (path / "checkpoints").is_dir():
         config = ml_collections.ConfigDict(json.loads((path / "config.json").read_text()))
-        with config.unlocked():  # settings that older runs lack
+        with config.unlocked():  # settings that older runs do not have
             config.optimizer = _SINCE | config.optimizer.to_dict()
         opt_state = make_optimizer(config).init(fresh.params)
         averaged = fresh.params if config.optimizer.ema_decay > 0 else None
         state = read_state(path, dataclasses.replace(fresh, ema=averaged, opt_state=opt_state))
         params, average, opt_state = state.params, state.weights, _restarted(state.opt_state)
-        if str(jax.tree.structure(opt_state)) != str(jax.tree.structure(fresh.opt_state)):  # another optimiser
+        if str(jax.tree.structure(opt_state)) != str(jax.tree.structure(fresh.opt_state)):  # a different optimiser
             opt_state = fresh.opt_state
     else:
         _, loaded = load_weights(path)
         shapes = [jax.tree.map(jnp.shape, tree) for tree in (loaded, fresh.params)]
         if shapes[0] != shapes[1]:
-            raise UserError(f"{path} holds weights of another model than this run's: see config.model")
+            raise UserError(f"{path} holds weights of a different model: see config.model")
         params = average = jax.tree.map(jnp.asarray, loaded)
         opt_state = fresh.opt_state
     ema = None if fresh.ema is None else jax.tree.map(jnp.copy, average)
@@ -53,7 +53,7 @@ def begin_from(path: pathlib.Path, fresh: TrainState) -> TrainState:
 
 
 def _restarted(opt_state: Any) -> Any:
-    """The same moments, with as many steps behind them, under a schedule that begins."""
+    """Restarts the schedule; the moments and their step count for bias correction stay."""
 
     def of_schedule(path: Any, _: Any) -> bool:
         return any(getattr(key, "tuple_name", None) == "ScaleByScheduleState" for key in path)

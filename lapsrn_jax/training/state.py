@@ -1,4 +1,4 @@
-"""What a training run carries from step to step, and the optimiser that moves it."""
+"""The training state and the optimiser."""
 
 from typing import Any
 
@@ -14,14 +14,15 @@ from lapsrn_jax import models
 
 @flax.struct.dataclass
 class TrainState:
-    """All that a step reads and writes. The data need no place here: they are a function of seed and step.
+    """The state that a training step updates. It holds no data state: batches are a function of seed and step.
 
     Attributes:
-      step: how many batches have been seen, int32.
+      step: number of batches seen, int32.
       params: the parameters being trained, float32.
-      ema: their exponential moving average, or None where the config asks for none.
-      opt_state: the optimiser's moments and its own count.
-      skipped: how many of the last steps, in a row, were not taken because their loss or gradient was not finite.
+      ema: their exponential moving average; None if the config disables it.
+      opt_state: the optimiser's moments and step count.
+      skipped: number of consecutive steps, up to the last one, that were skipped because loss or gradient was not
+        finite.
     """
 
     step: jax.Array
@@ -32,12 +33,12 @@ class TrainState:
 
     @property
     def weights(self) -> Any:
-        """The parameters to evaluate and to hand out: the average where there is one."""
+        """The parameters to evaluate and to release: the average if there is one."""
         return self.params if self.ema is None else self.ema
 
 
 def learning_rate_fn(config: ml_collections.ConfigDict) -> optax.Schedule:
-    """The learning rate at each step: linear warm-up from 0 to `optimizer.learning_rate`, then `optimizer.schedule`.
+    """Returns the schedule: linear warm-up from 0 to `optimizer.learning_rate`, then `optimizer.schedule`.
 
     "cosine" falls to `optimizer.final_learning_rate` at the last step. "constant" stays: a run without a planned end.
     "cooldown" falls as well, by 1 - sqrt(t): it ends a constant run (Haegele et al., NeurIPS 2024).
@@ -73,7 +74,7 @@ def make_optimizer(config: ml_collections.ConfigDict) -> optax.GradientTransform
         )
     else:
         update = optax.adamw(learning_rate, weight_decay=optimizer.weight_decay)
-    # Of one structure with and without: a run may begin from one that did otherwise.
+    # The structure is the same without clipping, so that a run can start from one with other settings.
     return optax.chain(optax.clip_by_global_norm(clip) if (clip := optimizer.clip_norm) else optax.identity(), update)
 
 
@@ -84,7 +85,7 @@ def _muon_dimensions(params: Any) -> Any:
 
 
 def create_state(model: nn.Module, tx: optax.GradientTransformation, seed: int, ema: bool) -> TrainState:
-    """The state before the first step, the parameters drawn from `seed`."""
+    """Returns the state before the first step, with parameters drawn from `seed`."""
     params = models.initial(model, jax.random.key(seed))
     copy = jax.tree.map(jnp.copy, params) if ema else None
     zero = jnp.zeros((), jnp.int32)

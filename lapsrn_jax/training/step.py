@@ -23,18 +23,18 @@ AXIS = "data"
 
 
 def make_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
-    """The devices (all, if None) along one axis, over which batches are split."""
+    """Returns a mesh with one axis, over which batches are split, of the devices (all of them if None)."""
     devices = jax.devices() if devices is None else devices
     return jax.make_mesh((len(devices),), (AXIS,), axis_types=(AxisType.Auto,), devices=devices)
 
 
 def replicate(tree: Any, mesh: Mesh) -> Any:
-    """The tree's arrays, whole on every device."""
+    """Copies the tree's arrays to every device."""
     return jax.device_put(tree, NamedSharding(mesh, P()))
 
 
 def shard_batch(batch: Any, mesh: Mesh) -> Any:
-    """The batch's arrays, split along their first axis over the devices."""
+    """Splits the batch's arrays along their first axis over the devices."""
     sharding = NamedSharding(mesh, P(AXIS))
     return jax.tree.map(lambda x: jax.make_array_from_process_local_data(sharding, x), batch)
 
@@ -49,9 +49,10 @@ def make_train_step(
     fourier: float = 0.0,
     accumulate: int = 1,
 ) -> jax.stages.Wrapped:
-    """The jitted step: (state, batch) to (next state, metrics). It consumes the state.
+    """Returns the jitted step: (state, batch) to (next state, metrics). It donates the state.
 
-    A batch whose loss or gradient is not finite leaves parameters, averages and moments as they were, and is counted.
+    A batch whose loss or gradient is not finite leaves parameters, average and moments unchanged and increments
+    `skipped`.
 
     Args:
       model: any of `lapsrn_jax.models`.
@@ -102,5 +103,5 @@ def make_train_step(
 
 
 def as_numpy(tree: Any) -> Any:
-    """The tree's arrays on the host."""
+    """Copies the tree's arrays to the host."""
     return jax.tree.map(np.asarray, tree)

@@ -1,4 +1,4 @@
-"""Scores of a model in training, on photographs that it does not train on."""
+"""Scores a model during training on photographs that it does not train on."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,29 +12,29 @@ from lapsrn_jax.evaluation.protocol import Protocol, bicubic
 from lapsrn_jax.evaluation.scoring import evaluate, read_checked, score_picture
 from lapsrn_jax.upscaling.upscale import Upscaler
 
-PICTURES = 2  # as many figures a scale
+PICTURES = 2  # figures per scale
 
 
 class Validation:
-    """PSNR by protocol A, and comparison figures.
+    """Computes PSNR by protocol A and draws comparison figures.
 
     Args:
       model: any of `lapsrn_jax.models`.
-      pictures: the photographs; there may be none.
-      scales: to score.
+      pictures: the photographs; may be empty.
+      scales: the scales to score.
 
     Raises:
-      UserError: a photograph that is damaged, or too small to be scored.
+      UserError: a photograph is damaged or too small to be scored.
     """
 
     def __init__(self, model: nn.Module, pictures: Sequence[Picture], scales: Sequence[int]) -> None:
         self.pictures = list(pictures)
         for picture in self.pictures:
-            read_checked(picture, max(scales))  # better now than at the first checkpoint
+            read_checked(picture, max(scales))  # fail now, not at the first checkpoint
         self._model, self._scales, self._protocol = model, scales, Protocol()
 
     def __call__(self, params: Any) -> tuple[dict[str, float], dict[str, np.ndarray]]:
-        """Mean PSNR in dB as {"psnr_x2": ...}, and figures of the first photographs by name, uint8 [H, W, 3]."""
+        """Returns the mean PSNR in dB as {"psnr_x2": ...}, and figures of some photographs by name, uint8 [H, W, 3]."""
         upscale = Upscaler(self._model, params)
         records = evaluate({"model": upscale}, {"validation": self.pictures}, self._scales, self._protocol)
         figures = {}

@@ -1,1 +1,1 @@
-"""Weights files: safetensors with the settings of the model inside, and the LapSRN authors' `.mat` files."""
+"""Weights files: safetensors that include the model's settings, and the LapSRN authors' `.mat` files."""

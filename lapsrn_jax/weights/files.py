@@ -1,4 +1,4 @@
-"""Trained networks on disk: safetensors, which runs no code when it is read, with the model's settings inside."""
+"""Trained networks on disk, as safetensors files that include the settings of the model."""
 
 import hashlib
 import json
@@ -19,30 +19,36 @@ from lapsrn_jax.files import atomic_write
 from lapsrn_jax.weights.matconvnet import read_mat
 
 FILE_NAME = "weights.safetensors"
-# The weights that come with the package: MODELS.md says what they are.
+# The weights in this package, which MODELS.md describes.
 PRETRAINED = {path.stem: path for path in sorted(pathlib.Path(__file__).parent.glob("*.safetensors"))}
-_ENTRY = "lapsrn_jax"  # of the file's metadata: JSON with the model's settings and where the weights come from
+_ENTRY = "lapsrn_jax"  # key in the file's metadata; its value is JSON: the model's settings and the weights' origin
 
 
 def save_weights(path: str | os.PathLike[str], model: nn.Module, params: Any, info: dict[str, Any]) -> None:
-    """Writes parameters (float32), the settings of their model, and `info` (JSON-ready: where they come from).
+    """Writes parameters as float32, with the settings of their model and their origin, to a safetensors file.
 
-    The file appears whole or not at all.
+    Args:
+      path: the file, which appears only when complete.
+      model: the model of the parameters.
+      params: the parameters.
+      info: JSON-ready description of their origin.
     """
-    # One entry, since safetensors writes several in any order: the same weights should be the same file.
+    # A single entry: safetensors writes several in any order, but equal weights should give equal files.
     metadata = {_ENTRY: json.dumps({"model": models.settings(model), "info": info})}
     with atomic_write(path) as partial:
         partial.write_bytes(save(_flat(params), metadata))
 
 
 def load_weights(path: str | os.PathLike[str]) -> tuple[nn.Module, dict[str, Any]]:
-    """The model and the parameters in a run folder, a safetensors file of ours, or an authors' `.mat`.
+    """Loads a model and its parameters.
 
     Args:
-      path: of one of these; or the name of weights that come with the package, a key of `PRETRAINED`.
+      path: a run folder, a safetensors file written by `save_weights`, an authors' `.mat` file, or the name of weights
+        in this package, a key of `PRETRAINED`.
 
     Raises:
-      UserError: no such file, no weights file, arrays that do not fit the model, or values that are not finite.
+      UserError: the file does not exist, is not a weights file, does not match its model, or has values that are not
+        finite.
     """
     path = weights_file(path)
     model, params = read_mat(path) if path.suffix == ".mat" else _read_safetensors(path)[:2]
@@ -51,13 +57,13 @@ def load_weights(path: str | os.PathLike[str]) -> tuple[nn.Module, dict[str, Any
 
 
 def read_info(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The info that `save_weights` was given, {} for an authors' `.mat`; paths and errors as in `load_weights`."""
+    """Returns the `info` given to `save_weights`, {} for a `.mat` file; paths and errors as in `load_weights`."""
     path = weights_file(path)
     return {} if path.suffix == ".mat" else _read_safetensors(path)[2]
 
 
 def weights_file(path: str | os.PathLike[str]) -> pathlib.Path:
-    """The file that is meant by a path to it, a path to a run folder, or a name; errors as in `load_weights`."""
+    """Returns the path of the weights file; argument and errors as in `load_weights`."""
     path = PRETRAINED.get(str(path), pathlib.Path(path))
     if path.is_dir():
         if not (path / FILE_NAME).exists():
@@ -65,7 +71,7 @@ def weights_file(path: str | os.PathLike[str]) -> pathlib.Path:
         path = path / FILE_NAME
     if not path.exists():
         names = ", ".join(PRETRAINED)
-        raise UserError(f"no such weights file or run folder: {path}; with the package come {names}")
+        raise UserError(f"no such weights file or run folder: {path}; the package includes {names}")
     return path
 
 
@@ -77,12 +83,12 @@ def _read_safetensors(path: pathlib.Path) -> tuple[nn.Module, dict[str, Any], di
     except (safetensors.SafetensorError, OSError) as error:
         raise UserError(f"{path} is not a weights file: {error}") from None
     if _ENTRY not in metadata:
-        raise UserError(f"{path} does not say which model its weights are for: it was not written here")
+        raise UserError(f"{path} does not say which model its weights are for: it was not written by this package")
     try:
         entry = json.loads(metadata[_ENTRY])
         return models.from_settings(entry["model"]), unflatten_dict(flat, sep="/"), dict(entry["info"])
     except (UserError, TypeError, ValueError, AttributeError, KeyError) as error:
-        raise UserError(f"{path} describes its model in a way that cannot be read: {error}") from None
+        raise UserError(f"{path} has an unreadable model description: {error}") from None
 
 
 def _check(path: pathlib.Path, model: nn.Module, params: Any) -> None:
@@ -91,17 +97,17 @@ def _check(path: pathlib.Path, model: nn.Module, params: Any) -> None:
     wanted, found = flatten_dict(expected, sep="/"), flatten_dict(params, sep="/")
     for name in sorted(wanted.keys() | found.keys()):
         if name not in found or name not in wanted or found[name].shape != wanted[name].shape:
-            shape, other = (tree[name].shape if name in tree else "nothing" for tree in (wanted, found))
-            raise UserError(f"{path} holds weights of another model: {name} should be {shape}, but is {other}")
+            shape, other = (tree[name].shape if name in tree else "missing" for tree in (wanted, found))
+            raise UserError(f"{path} holds weights of a different model: {name} should be {shape}, but is {other}")
         if not np.isfinite(found[name]).all():
-            raise UserError(f"{path} holds values that are not finite, in {name}")
+            raise UserError(f"{path} has values that are not finite in {name}")
 
 
 def weights_digest(params: Any) -> str:
-    """A fingerprint of parameters, the same for the same values."""
+    """Returns the SHA-256 of the parameters: equal values give equal digests."""
     return hashlib.sha256(save(_flat(params))).hexdigest()
 
 
 def _flat(params: Any) -> dict[str, np.ndarray]:
-    """The arrays by their paths in the tree, as safetensors takes them."""
+    """Returns the arrays by their paths in the tree, in the form that safetensors takes."""
     return {name: np.ascontiguousarray(array, np.float32) for name, array in flatten_dict(params, sep="/").items()}

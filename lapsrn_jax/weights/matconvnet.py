@@ -1,7 +1,8 @@
 """The authors' released LapSRN and MS-LapSRN weights: MatConvNet's `.mat` files.
 
-MatConvNet keeps convolution kernels as [h, w, I, O], like us, and transposed ones as [h, w, O, I], as the convolution
-whose transpose they are; `lax.conv_transpose` wants those turned by 180 degrees. Trailing axes of length 1 are dropped.
+MatConvNet stores convolution kernels as [h, w, I, O], as Flax does. It stores the kernel of a transposed convolution as
+[h, w, O, I], the kernel of the convolution that it transposes; `lax.conv_transpose` expects it rotated by 180 degrees.
+MATLAB drops trailing axes of length 1.
 """
 
 import os
@@ -17,10 +18,10 @@ from lapsrn_jax.models import LapSRN, Pyramid
 
 
 def read_mat(path: str | os.PathLike[str]) -> tuple[nn.Module, dict[str, Any]]:
-    """The model that a released `.mat` file holds, and its parameters (float32).
+    """Loads the model in a released `.mat` file and its parameters, float32.
 
     Raises:
-      UserError: no such file, not a MATLAB file, or one that holds something else.
+      UserError: the file does not exist, is not a MATLAB file, or does not contain such a network.
     """
     try:
         net = scipy.io.loadmat(path, simplify_cells=True, variable_names=["net"])["net"]
@@ -29,7 +30,7 @@ def read_mat(path: str | os.PathLike[str]) -> tuple[nn.Module, dict[str, Any]]:
         return _ms_lapsrn(arrays, names) if "conv1_f" in arrays else _lapsrn(arrays)
     except FileNotFoundError:
         raise UserError(f"no such weights file: {path}") from None
-    except Exception as error:  # scipy raises nearly anything on a damaged file
+    except Exception as error:  # scipy raises many types for a damaged file
         raise UserError(f"{path} is not a LapSRN or MS-LapSRN .mat file ({type(error).__name__}: {error})") from None
 
 
@@ -58,7 +59,7 @@ def _conv_in(arrays: dict[str, np.ndarray]) -> dict[str, Any]:
 
 
 def _largest(pattern: str, names: Any) -> int:
-    """The largest number that `pattern`'s group matches among `names`."""
+    """Returns the largest number that the group of `pattern` matches in `names`."""
     return max(int(match.group(1)) for match in map(re.compile(pattern).search, names) if match)
 
 
@@ -72,7 +73,7 @@ def _ms_lapsrn(arrays: dict[str, np.ndarray], layer_names: list[str]) -> tuple[n
 def _lapsrn(arrays: dict[str, np.ndarray]) -> tuple[nn.Module, dict[str, Any]]:
     levels, depth = _largest(r"^level(\d+)_", arrays), _largest(r"_conv(\d+)_f", arrays)
     params = _conv_in(arrays)
-    for i in range(1, levels + 1):  # the authors count levels from the last one down
+    for i in range(1, levels + 1):  # the authors number levels from the last to the first
         params[f"level_{i}"] = _level(arrays, f"level{levels + 1 - i}_", depth)
     features = params["conv_in"]["kernel"].shape[-1]
     return LapSRN(levels=levels, features=features, depth=depth, use_bias=True), params

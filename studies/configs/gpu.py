@@ -1,18 +1,18 @@
-"""The tying study in earnest: the paper's network, 18 variants, five seeds, one GPU or several.
+"""The full tying study: the paper's network, 18 variants and five seeds, for one or more GPUs.
 
     python -m studies.tying --config studies/configs/gpu.py
     python -m studies.times --config studies/configs/gpu.py
     python -m studies.report runs/tying_gpu
 
-Expected time, by arithmetic and not measured: 90 cells x 10 PFLOP = 900 PFLOP, 75 minutes at a sustained
-200 TFLOP/s, to which each cell adds its start, its checkpoints and its scores, and each variant its compilation. In
-parts, such as below ten minutes, on the same folder until it says that all cells are finished:
+Expected time (arithmetic, not a measurement): 90 cells x 10 PFLOP = 900 PFLOP, 75 minutes at a sustained 200 TFLOP/s,
+plus startup, checkpoints and scoring for each cell, and compilation for each variant. To run it in parts, here of less
+than ten minutes, repeat this command until it reports that all cells are finished:
 
     timeout -s TERM 570 python -m studies.tying --config studies/configs/gpu.py
 
-SIGTERM ends a part with a checkpoint, and the same command goes on from there. With several GPUs in a machine start one
-process for each, with CUDA_VISIBLE_DEVICES=0, 1, ...: they share the folder. DIV2K would be nearer to the paper:
-`lapsrn prepare div2k`, and config.data.train = "data/DIV2K/DIV2K_train_HR".
+SIGTERM ends a part with a checkpoint, and the same command resumes from there. On a machine with several GPUs, start
+one process for each, with CUDA_VISIBLE_DEVICES=0, 1, ...; they share the folder. For training data closer to the
+paper's, run `lapsrn prepare div2k` and set config.data.train = "data/DIV2K/DIV2K_train_HR".
 """
 
 from configs import default

@@ -1,13 +1,13 @@
-"""The tying study in miniature: the paper's block on small patches, eleven variants, three seeds, two CPU cores.
+"""A small tying study: the paper's block on small patches, eleven variants and three seeds, for two CPU cores.
 
     taskset -c 0 python -m studies.tying --config studies/configs/mini.py &
     taskset -c 1 python -m studies.tying --config studies/configs/mini.py; wait
     python -m studies.times --config studies/configs/mini.py
     python -m studies.report runs/tying_mini
 
-All 33 cells took 30 minutes 40 seconds on two cores of a virtual EPYC (docs/tying_mini): 497 steps each, or a few more.
-Two recursions of the paper's eight and minutes of training instead of days: it shows that the study works, and what
-the beginning of training looks like. What it finds about quality need not hold at the end of a long one.
+The 33 cells took 30 minutes 40 seconds on two cores of a virtual EPYC (docs/tying_mini), for 497 or a few more steps
+each. With two recursions instead of the paper's eight and minutes of training instead of days, this study tests the
+method and shows the beginning of training. Its findings about quality need not hold after a long training.
 """
 
 from configs import default
@@ -45,6 +45,6 @@ def get_grid() -> Grid:
             "init_3": Variant(Tying(strength="init")),
         },
         seeds=(0, 1, 2),
-        sets=("data/Set5",),  # Set14 would take a third of the time
+        sets=("data/Set5",),  # Set14 would take another third of the time
         flops=5e12,
     )

@@ -1,5 +1,7 @@
+import pathlib
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -59,7 +61,7 @@ def test_the_shares_of_the_processes_are_the_batch(photographs):
 
 @pytest.mark.slow
 def test_workers_do_not_change_the_batches(tmp_path):
-    """Whatever makes them, threads or two processes: the same batches in the same order."""
+    """Threads and two processes make the same batches in the same order."""
     photographs = read_photographs(training_pictures(str(tiny.write_photographs(tmp_path))), 32)
     batches = training_batches(photographs, {2: 2}, 32, 5, slice(3, 8))
     for workers in (0, 2):
@@ -69,6 +71,44 @@ def test_workers_do_not_change_the_batches(tmp_path):
         assert len(made) == 5
         for n, batch in enumerate(made):
             np.testing.assert_array_equal(batch[2][1], batches[n][2][1])
+
+
+ENDLESS = """
+import multiprocessing, sys, numpy as np
+from absl import flags
+from lapsrn_jax.data.patches import prefetched, training_batches
+flags.FLAGS.mark_as_parsed()
+if __name__ == "__main__":
+    photographs = [np.zeros((40, 40, 3), np.uint8)]
+    batches = iter(prefetched(training_batches(photographs, {2: 1}, 32, 0, slice(0, 10**9)), 2))
+    next(batches)
+    print(*(child.pid for child in multiprocessing.active_children()), flush=True)
+    while True:
+        next(batches)
+"""
+
+
+@pytest.mark.slow
+def test_workers_end_with_a_trainer_that_is_killed(tmp_path):
+    """Workers ignore the signals that a terminal sends, but must not outlive their trainer."""
+    (tmp_path / "endless.py").write_text(ENDLESS)
+    with subprocess.Popen([sys.executable, tmp_path / "endless.py"], stdout=subprocess.PIPE, text=True) as trainer:
+        workers = [int(pid) for pid in trainer.stdout.readline().split()]
+        assert len(workers) == 2
+        assert all(map(runs, workers))
+        trainer.kill()
+    deadline = time.monotonic() + 2
+    while any(map(runs, workers)):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def runs(pid: int) -> bool:
+    """Whether the process exists and is not a zombie."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def test_each_photograph_is_used_once_an_epoch():
@@ -82,7 +122,7 @@ def test_each_photograph_is_used_once_an_epoch():
 
 @pytest.mark.parametrize("shrinks", [(2, 1), (3, 1), (4, 2, 1), (6, 1), (8, 4, 2, 1)])
 def test_patches_equal_the_protocols_images(rng, shrinks):
-    """A patch is found, exactly, in the pyramid that the protocol would make of the whole shrunk photograph."""
+    """A patch equals exactly one part of the pyramid that the protocol would make of the whole shrunk photograph."""
     photograph = rng.integers(0, 256, (83, 117, 3), dtype=np.uint8)
     whole, scale = luminance(to_float(photograph)), shrinks[0]
     for seed in range(6):
@@ -147,7 +187,7 @@ def test_the_patch_size_must_be_a_multiple_of_each_scale(photographs):
 
 
 def test_data_code_does_not_load_jax_itself():
-    """Worker processes import it, and JAX would take GPU memory there (grain imports JAX too: that is not ours)."""
+    """Workers import it, and JAX would use GPU memory there. The test replaces grain, which imports JAX."""
     code = (
         "import sys, types; sys.modules['grain'] = types.SimpleNamespace(MapDataset=dict, IterDataset=list);"
         "import lapsrn_jax.data.patches, lapsrn_jax.data.photographs, lapsrn_jax.data.sources;"

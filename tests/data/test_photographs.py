@@ -51,6 +51,24 @@ def test_a_cut_cache_is_made_again(paths):
     np.testing.assert_array_equal(read_photographs(paths, 1)[2], read_image(paths[2]))
 
 
+def test_of_two_decoders_the_second_uses_what_the_first_has_finished(paths):
+    """Removing the first cache would remove a file that the first process's workers read."""
+    pictures = sources._files(paths)
+
+    def read() -> np.ndarray:
+        read_pictures(pictures, 1)  # the other process starts later and is faster
+        (pixels,) = cache_folder().glob("*/pixels")
+        finished.append(pixels.stat().st_ino)
+        return pictures[0].read()
+
+    finished: list[int] = []
+    photographs = read_pictures([pictures[0]._replace(read=read), *pictures[1:]], 1)
+    (pixels,) = cache_folder().glob("*/pixels")
+    assert [pixels.stat().st_ino] == finished
+    np.testing.assert_array_equal(photographs[2], read_image(paths[2]))
+    assert len(list(cache_folder().iterdir())) == 1
+
+
 def test_a_broken_picture_leaves_no_cache(paths):
     paths[1].write_bytes(paths[1].read_bytes()[:300])
     with pytest.raises(UserError, match=r"1\.png is damaged"):
@@ -104,7 +122,7 @@ def test_bundled_photographs_for_training_and_for_scoring_differ():
 
 
 def test_held_out_photographs_are_never_trained_on(tmp_path):
-    """Whatever the folder and the order; about as many as asked for; each once."""
+    """The split does not depend on folder and order, has about the requested size, and is disjoint."""
     tiny.write_photographs(tmp_path / "a", count=60, size=16)
     shutil.copytree(tmp_path / "a", tmp_path / "b")
     training, held_out = hold_out(training_pictures(f"{tmp_path / 'a'},{tmp_path / 'b'}"), 4)
@@ -112,17 +130,17 @@ def test_held_out_photographs_are_never_trained_on(tmp_path):
     assert not digests[0] & digests[1]
     assert len(digests[0] | digests[1]) == 60
     assert 5 <= len(digests[1]) <= 25
-    assert len(held_out) == 2 * len(digests[1])  # the copies are photographs of their own
+    assert len(held_out) == 2 * len(digests[1])  # the copies are separate photographs
     assert len(training) == 2 * len(digests[0])
     other = hold_out(training_pictures(str(tmp_path / "b")), 4)[1]
     assert {picture.digest() for picture in other} == digests[1]
     assert hold_out(training, 0) == (training, [])
-    with pytest.raises(UserError, match=r"data\.hold_out=1 leaves nothing to train on of \d+ photograph"):
+    with pytest.raises(UserError, match=r"data\.hold_out=1 leaves none of \d+ photograph\(s\) to train on"):
         hold_out(training, 1)
 
 
 def test_div2k_is_read_from_its_dataset(tmp_path, paths, monkeypatch):
-    """`lapsrn prepare div2k` packs the folders; the dataset's pictures are the folder's."""
+    """The dataset that `lapsrn prepare div2k` packs has the pictures of the folders."""
     pytest.importorskip("tensorflow_datasets", reason="DIV2K's dataset is read with the extra `datasets`")
     for name in ("DIV2K_train_HR", "DIV2K_valid_HR"):
         tiny.write_photographs(tmp_path / "DIV2K" / name)

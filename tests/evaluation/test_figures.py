@@ -1,6 +1,8 @@
 import numpy as np
+import pytest
 
 from lapsrn_jax.data.sources import evaluation_pictures
+from lapsrn_jax.errors import UserError
 from lapsrn_jax.evaluation.figures import GAP, MARGIN, PANEL, Crop, Example, comparison, most_improved_crop
 from lapsrn_jax.evaluation.protocol import Protocol, bicubic
 from lapsrn_jax.evaluation.scoring import evaluate
@@ -11,13 +13,13 @@ from lapsrn_jax.images.io import read_image, write_image
 def test_the_most_improved_crop_is_where_the_model_wins(rng):
     hr = rng.integers(0, 256, (120, 200, 3), dtype=np.uint8)
     baseline = hr.copy()
-    baseline[40:60, 130:150] //= 2  # the baseline fails here alone
+    baseline[40:60, 130:150] //= 2  # the baseline is wrong only here
     left, top, side, height = most_improved_crop(baseline, hr, hr, side=40)
     assert side == height == 40
     assert left <= 130 <= 150 <= left + side
     assert top <= 40 <= 60 <= top + side
     worse = np.where(np.arange(200)[None, :, None] < 60, 255 - hr, hr).astype(np.uint8)
-    assert most_improved_crop(baseline, worse, hr, side=40)[0] >= 60  # not where the model fails worse still
+    assert most_improved_crop(baseline, worse, hr, side=40)[0] >= 60  # not where the model is worse than the baseline
     assert most_improved_crop(baseline[:30], hr[:30], hr[:30], side=90)[2] == 30
 
 
@@ -47,6 +49,14 @@ def test_evaluation_writes_pictures_and_a_table(tmp_path, rng):
     gain = records[1]["psnr"] - records[0]["psnr"]
     assert gain != 0
     assert f"{gain:+.2f} dB" in rows[0]
+
+
+def test_a_broken_picture_names_itself(tmp_path, rng):
+    for name in ("a.png", "b.png"):
+        write_image(tmp_path / name, rng.integers(0, 256, (40, 40, 3), dtype=np.uint8))
+    (tmp_path / "b.png").write_bytes((tmp_path / "b.png").read_bytes()[:300])
+    with pytest.raises(UserError, match=rf"{tmp_path}/b\.png is damaged"):
+        evaluate({"bicubic": bicubic}, {"set": evaluation_pictures(str(tmp_path))}, [2], Protocol())
 
 
 def test_results_of_pictures_with_one_name_stay_apart(tmp_path, rng):

@@ -18,7 +18,7 @@ def test_ssim_is_one_only_for_equal_images(rng):
 
 
 def test_ssim_inside_the_border_is_scikit_images(rng):
-    """Their border differs (it mirrors), so the maps are compared through images whose border is constant."""
+    """scikit-image mirrors the border, so the images have a constant border, for which both agree."""
     a, b = (np.pad(rng.random((30, 40)), 12, constant_values=0.5) for _ in range(2))
     theirs = structural_similarity(
         a, b, data_range=1, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, full=True
@@ -27,5 +27,5 @@ def test_ssim_inside_the_border_is_scikit_images(rng):
 
 
 def test_images_of_different_sizes_are_refused():
-    with pytest.raises(ValueError, match="one size"):
+    with pytest.raises(ValueError, match="same size"):
         psnr(np.zeros((4, 4)), np.zeros((1, 4)))

@@ -58,7 +58,7 @@ def test_gray_is_scored_as_it_is_unless_asked_otherwise(rng):
     assert Protocol().degrade(hr, 2)[0].ndim == 2
     as_rgb, _ = Protocol(gray_as_rgb=True).degrade(hr, 2)
     assert as_rgb.shape == (16, 16, 3)
-    # Studio range is 219/255 of the full: the same picture scores 1.32 dB more.
+    # Studio range is 219/255 of the full range, so the same picture scores 1.32 dB more.
     plain, rgb = (p.score(bicubic(p.degrade(hr, 2)[1], 2), p.degrade(hr, 2)[0], 2)[0] for p in
                   (Protocol(), Protocol(gray_as_rgb=True)))  # fmt: skip
     assert rgb - plain == pytest.approx(20 * np.log10(255 / 219), abs=0.01)

@@ -1,4 +1,4 @@
-"""`lapsrn export`: the files it leaves, and what it refuses."""
+"""`lapsrn export` writes correct files and refuses bad arguments."""
 
 import json
 import sys
@@ -20,7 +20,7 @@ def save(path, model):
 
 @pytest.fixture
 def run(tmp_path):
-    """A run's folder, as training leaves it."""
+    """A run folder as training writes it."""
     (tmp_path / "run").mkdir()
     save(tmp_path / "run" / "weights.safetensors", Pyramid(features=4, depth=1, recursions=1, tying=Tying(layer=1)))
     return tmp_path / "run"

@@ -1,4 +1,4 @@
-"""The graphs against the models, in ONNX Runtime."""
+"""The graphs compute the same as the models, in ONNX Runtime."""
 
 import json
 
@@ -17,7 +17,7 @@ SMALL = {"features": 6, "depth": 2, "recursions": 2}
 
 
 def parameters(model, rng):
-    """Random ones that keep the size of the signal, biases too."""
+    """Returns random parameters, also for biases, that preserve the scale of the signal."""
     start = models.initial(model, jax.random.key(0))
 
     def some(array):
@@ -84,7 +84,7 @@ def test_every_orientation(rng, swap, flip):
 
 
 def test_no_array_serves_two_kinds_of_convolution(rng):
-    """OpenVINO's CPU plugin would give a wrong picture."""
+    """OpenVINO's CPU plugin computes a wrong picture from a shared array."""
     for model in (MODELS["cms"], MODELS["its bias tied"], MODELS["lapsrn with biases"]):
         proto, _ = written(model, parameters(model, rng), 2)
         users = {}

@@ -1,4 +1,4 @@
-"""What is written, read back and called as someone without the package would."""
+"""The exported network runs without the package."""
 
 import jax
 import numpy as np
@@ -17,10 +17,10 @@ pytest.importorskip("flatbuffers")
 )
 def test_every_size_and_platform_is_in_the_file(rng, model):
     params = initial(model, jax.random.key(0))
-    params["conv_in"]["kernel"] *= 1e3  # from 1e-3: as large as after training
+    params["conv_in"]["kernel"] *= 1e3  # from 1e-3 to the scale after training
     exported = jax.export.deserialize(stablehlo_model(model, params, 2))
     assert exported.platforms == ("cpu", "cuda")
-    for n, height, width in [(1, 1, 1), (2, 3, 7), (1, 16, 17)]:  # none for Winograd: that rounds otherwise
+    for n, height, width in [(1, 1, 1), (2, 3, 7), (1, 16, 17)]:  # sizes without Winograd, which rounds differently
         image = rng.random((n, height, width, 1), np.float32)
         expected = jax.jit(lambda image: model.apply({"params": params}, image, 2)[-1])(image)
         np.testing.assert_allclose(exported.call(image), expected, atol=1e-5, rtol=1e-5)

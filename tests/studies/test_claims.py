@@ -1,4 +1,4 @@
-"""The statistics, and the verdicts that come out of them."""
+"""The statistics of the study and the verdicts that follow from them."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def test_the_interval_covers_as_often_as_it_says(rng):
 
 
 def test_the_interval_of_a_known_sample():
-    """Student's own factor for three values: 4.303."""
+    """Student's factor for three values is 4.303."""
     interval = t_interval([1.0, 2.0, 3.0])
     assert interval.mean == 2
     assert interval.high == pytest.approx(2 + 4.3027 / 3**0.5, abs=1e-4)
@@ -34,7 +34,7 @@ TYING = {"layer": 3, "swap_channels": True, "flip_taps": True, "gradient": "both
 
 
 def study(rng, gains, times=None):
-    """A study in which adjoint_3 is better than the others by so much, at x2 and x4, and a thousandth of noise."""
+    """Returns a study in which adjoint_3 is better than the others by `gains` at x2 and x4, with noise of 1e-3."""
     variants = {"ms": None, "adjoint_3": TYING, "adjoint_1": TYING | {"layer": 1}}
     grid = {
         "base": {"model": {"depth": 5, "features": 8}, "data": {"scales": [2, 4]}},
@@ -62,7 +62,7 @@ def study(rng, gains, times=None):
     ((-0.1, 0.0), ("contradicted", "contradicted", "undecided", "supported")),
 ])  # fmt: skip
 def test_verdicts_follow_from_the_differences(rng, gains, verdicts):
-    """The third layer best, comparable at x2, better at x4, a kernel fewer parameters."""
+    """The claims are: third layer best, comparable at x2, better at x4, fewer parameters."""
     assert tuple(claim.verdict for claim in claims(study(rng, gains))) == verdicts
 
 
@@ -70,7 +70,7 @@ def test_verdicts_follow_from_the_differences(rng, gains, verdicts):
     (0.9, ("supported", "contradicted")), (1.0, ("contradicted", "supported")), (1.1, ("contradicted", "contradicted"))
 ])  # fmt: skip
 def test_verdicts_about_time(rng, ratio, verdicts):
-    """A shorter training, an equal inference time."""
+    """The claims are: shorter training, equal inference time."""
     seconds = {"ms": [1.0] * 9, "adjoint_3": list(ratio * rng.normal(1, 1e-3, 9))}
     found = claims(study(rng, (0, 0), {"step": seconds, "picture": seconds}))
     assert tuple(claim.verdict for claim in found[-2:]) == verdicts

@@ -1,4 +1,4 @@
-"""Grids: what they ask for, and what their cells cost."""
+"""Grids: their cells, the cost of the cells, and bad grids."""
 
 import pathlib
 

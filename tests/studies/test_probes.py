@@ -1,4 +1,4 @@
-"""The probes against what they are defined by."""
+"""The probes agree with their definitions."""
 
 import itertools
 
@@ -55,19 +55,19 @@ def test_untied_computes_the_same(rng, tying):
 
 @pytest.mark.parametrize("turns", ORIENTATIONS.values(), ids=ORIENTATIONS.keys())
 def test_the_contributions_add_up_to_the_tied_gradient(rng, turns):
-    """|g_conv + g_up|^2 from the cosine and the ratio alone."""
+    """Cosine and ratio determine |g_conv + g_up|^2."""
     tying = Tying(layer=2, swap_channels=turns[0], flip_taps=turns[1])
     model, data = Pyramid(**SMALL, tying=tying), batch(rng)
     params = random_params(model, rng)
     tied = jax.grad(lambda p: batch_loss(model, p, data))(params)["block"]["conv_2"]["kernel"]
     gradients = free_gradients(Pyramid(**SMALL), untied(tying, params), data)
-    told, length = contributions(tying, gradients), np.linalg.norm(gradients["block"]["conv_2"]["kernel"])
-    expected = length**2 * (1 + 2 * told["ratio"] * told["cosine"] + told["ratio"] ** 2)
+    found, length = contributions(tying, gradients), np.linalg.norm(gradients["block"]["conv_2"]["kernel"])
+    expected = length**2 * (1 + 2 * found["ratio"] * found["cosine"] + found["ratio"] ** 2)
     assert np.isclose(np.linalg.norm(tied) ** 2, expected, rtol=1e-9)
 
 
 def test_resemblance_finds_the_lender(rng):
-    """It is 1, at no distance, where the upsampler's kernel is a layer's in an orientation, and nowhere else."""
+    """The cosine is 1 and the distance 0 exactly for the layer and the orientation that gave the upsampler's kernel."""
     free = random_params(Pyramid(**SMALL), rng)
     for (name, (swap, flip)), layer in itertools.product(ORIENTATIONS.items(), (1, 2, 3)):
         tying = Tying(layer=layer, swap_channels=swap, flip_taps=flip)
@@ -79,7 +79,7 @@ def test_resemblance_finds_the_lender(rng):
 
 
 def test_distance_and_cosine_are_one_triangle(rng):
-    """The law of cosines."""
+    """They satisfy the law of cosines."""
     free = random_params(Pyramid(**SMALL), rng)
     up, found = np.linalg.norm(free["upsample"]["kernel"]), resemblance(free)
     for numbers in found.values():
@@ -90,13 +90,13 @@ def test_distance_and_cosine_are_one_triangle(rng):
 
 
 def matrix(linear, shape):
-    """Of a linear map on arrays of a shape, column by column."""
+    """Returns the matrix of a linear map on arrays of a shape."""
     size = int(np.prod(shape))
     return np.stack([np.ravel(linear(e.reshape(1, *shape))) for e in jnp.eye(size)], axis=1)
 
 
 def test_inverse_error_is_that_of_the_best_factor(rng):
-    """D from the transpose of the adjoint's matrix, the factor from least squares."""
+    """D is the transpose of the adjoint's matrix, and the factor is the least-squares solution."""
     x, shape = jnp.asarray(rng.standard_normal((1, 3, 4, 2))), (3, 4, 2)
     kernel, up = (jnp.asarray(rng.standard_normal((3, 3, 2, 2))) for _ in range(2))
     upsampling = matrix(lambda e: conv_transpose(e, up), shape)
@@ -108,7 +108,7 @@ def test_inverse_error_is_that_of_the_best_factor(rng):
 
 
 def test_inverse_error_is_zero_where_the_convolution_undoes_the_upsampler(rng):
-    """One tap, in the middle, of an orthogonal matrix: D U is the identity times 4."""
+    """With an orthogonal matrix as the only tap, in the centre, D U is 4 times the identity."""
     rotation = np.linalg.qr(rng.standard_normal((5, 5)))[0]
     kernel = jnp.zeros((3, 3, 5, 5)).at[1, 1].set(2 * rotation)
     x = jnp.asarray(rng.standard_normal((2, 4, 6, 5)))
@@ -117,7 +117,7 @@ def test_inverse_error_is_zero_where_the_convolution_undoes_the_upsampler(rng):
 
 
 def test_the_upsampler_is_given_what_the_network_computes(rng):
-    """From its inputs on, the rest of the network gives the network's images."""
+    """The rest of the network computes the network's images from these inputs."""
     model = Pyramid(**SMALL)
     params, image = random_params(model, rng), jnp.asarray(rng.random((2, 4, 5, 1)))
     images = model.apply({"params": params}, image, 4)

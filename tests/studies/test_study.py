@@ -1,6 +1,5 @@
-"""A study small enough for a test, run, killed, shared and reported."""
+"""A small study is run, killed, shared between processes and reported."""
 
-import fcntl
 import json
 import os
 import pathlib
@@ -10,6 +9,7 @@ import subprocess
 import sys
 import time
 
+import filelock
 import jax
 import numpy as np
 import pytest
@@ -40,7 +40,7 @@ def get_grid():
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory) -> pathlib.Path:
-    """A file with a grid of two variants and two seeds."""
+    """The file of a grid with two variants and two seeds."""
     folder = tmp_path_factory.mktemp("config")
     photographs = tiny.write_photographs(folder / "photographs", count=2)
     (folder / "grid.py").write_text(CONFIG.format(photographs=str(photographs)))
@@ -48,7 +48,7 @@ def config(tmp_path_factory) -> pathlib.Path:
 
 
 def start(config, folder) -> subprocess.Popen:
-    """The command, in a process group of its own; what it says goes to a file beside the folder."""
+    """Starts the command in a new process group; its output goes to a file beside the folder."""
     command = [sys.executable, "-m", "studies.tying", "--config", str(config), "--folder", str(folder)]
     with pathlib.Path(f"{folder}.said").open("a") as said:
         return subprocess.Popen(command, cwd=ROOT, stdout=said, stderr=said, start_new_session=True)
@@ -64,7 +64,7 @@ def numbers(folder) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def whole(config, tmp_path_factory) -> pathlib.Path:
-    """The study, run without an interruption."""
+    """The folder of a study that ran without interruption."""
     folder = tmp_path_factory.mktemp("studies") / "whole"
     assert start(config, folder).wait() == 0, said(folder)
     return folder
@@ -95,7 +95,7 @@ def test_a_seed_draws_the_start_and_a_tied_kernel_stays_tied(config, whole):
 
 @pytest.mark.slow
 def test_killed_and_stopped_it_gives_the_same_bytes(config, whole, tmp_path):
-    """In the middle of a run, at its last checkpoint, and while it is measured."""
+    """The kills come in the middle of a run, at its last checkpoint, and during the measurement."""
     folder = tmp_path / "killed"
     for cell, step, number in (
         ("ms-0", 20, signal.SIGKILL),
@@ -163,7 +163,7 @@ def grid(folder, steps=4) -> Grid:
 
 @pytest.fixture
 def quick(monkeypatch):
-    """Cells that take no time; `quick["fails"]` names one that fails. Returns what was done."""
+    """Replaces the training of cells: `quick["fails"]` names a cell that fails, `quick["done"]` lists finished ones."""
     state: dict = {"done": [], "fails": None}
 
     def finish(grid, cell, sets, folder):
@@ -199,8 +199,7 @@ def test_a_cell_that_fails_is_named_and_the_others_are_done(photographs, tmp_pat
 
 def test_a_cell_that_another_process_has_is_left_to_it(photographs, tmp_path, quick, capsys):
     (tmp_path / "study" / "runs").mkdir(parents=True)
-    with (tmp_path / "study" / "runs" / "ms-1.lock").open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with filelock.FileLock(tmp_path / "study" / "runs" / "ms-1.lock"):
         assert run.run_grid(grid(photographs), tmp_path / "study") == 0
     assert "ms-1" not in quick["done"]
     assert "other processes have ms-1;" in capsys.readouterr().out
@@ -208,7 +207,7 @@ def test_a_cell_that_another_process_has_is_left_to_it(photographs, tmp_path, qu
 
 def test_another_grid_is_refused(photographs, tmp_path, quick):
     run.run_grid(grid(photographs), tmp_path / "study")
-    with pytest.raises(UserError, match=r"holds a study with another steps: give another --folder"):
+    with pytest.raises(UserError, match=r"holds a study with a different value of steps: pass another --folder"):
         run.run_grid(grid(photographs, steps=5), tmp_path / "study")
 
 

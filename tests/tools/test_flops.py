@@ -12,7 +12,7 @@ from tools.flops import step_flops
 
 
 def kernel_gradients(jaxpr, shape):
-    """How many convolutions in a traced program give an array of a kernel's shape."""
+    """Counts the convolutions in a traced program whose result has the shape of a kernel."""
     count = 0
     for equation in jaxpr.eqns:
         is_convolution = equation.primitive.name == "conv_general_dilated"
@@ -26,7 +26,7 @@ def kernel_gradients(jaxpr, shape):
 
 
 def test_stopped_gradients_are_not_computed_and_not_counted():
-    """Of two levels with r recursions: r kernel gradients a level go with "upsample", one a level with "conv"."""
+    """With r recursions, "upsample" saves r kernel gradients per level, and "conv" saves one."""
     settings = {"features": 7, "depth": 3, "recursions": 4}
     images = tuple(jnp.zeros((2, n, n, 1)) for n in (4, 8, 16))
     traced, counted = {}, {}

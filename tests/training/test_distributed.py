@@ -1,4 +1,4 @@
-"""The same training on any number of devices and processes."""
+"""Training gives the same result on any number of devices and processes."""
 
 import json
 import os
@@ -7,10 +7,14 @@ import socket
 import subprocess
 import sys
 
+import jax
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from lapsrn_jax.errors import UserError
+from lapsrn_jax.training.distributed import together
+from lapsrn_jax.training.folder import RunFolder
 from tests import tiny
 from tests.conftest import ROOT
 
@@ -25,15 +29,19 @@ def start(photographs, workdir, devices, *flags) -> subprocess.Popen:
         return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=errors, stderr=errors)
 
 
-def train(photographs, workdir, devices, processes=1, *flags) -> None:
-    """One run on `devices` devices, divided among the processes."""
+def start_all(photographs, workdir, devices, processes, *flags) -> list[subprocess.Popen]:
+    """Starts one run on `devices` devices, divided among the processes."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     several = [f"--coordinator=127.0.0.1:{port}", f"--processes={processes}"] if processes > 1 else []
-    running = [
+    return [
         start(photographs, workdir, devices // processes, *flags, *several, *([f"--process={i}"] if several else []))
         for i in range(processes)
     ]
+
+
+def train(photographs, workdir, devices, processes=1, *flags) -> None:
+    running = start_all(photographs, workdir, devices, processes, *flags)
     assert [process.wait(200) for process in running] == [0] * processes, [
         path.read_text()[-3000:] for path in workdir.parent.glob("*.stderr")
     ]
@@ -44,8 +52,38 @@ def weights(workdir) -> dict[str, np.ndarray]:
 
 
 def largest_difference(a, b) -> float:
-    """Over the arrays, the largest ||a - b|| / ||a||."""
+    """Returns the largest ||a - b|| / ||a|| over the arrays."""
     return max(np.linalg.norm(a[name] - b[name]) / np.linalg.norm(a[name]) for name in a)
+
+
+def others(monkeypatch, *failed: bool) -> None:
+    """Pretends that there are other processes, each of which has failed or not."""
+    monkeypatch.setattr(jax, "process_count", lambda: len(failed) + 1)
+    monkeypatch.setattr("jax.experimental.multihost_utils.process_allgather", lambda mine: np.array([mine, *failed]))
+
+
+def test_a_block_that_fails_in_one_process_fails_in_all(monkeypatch):
+    others(monkeypatch, False, False)
+    with together():
+        pass
+    with pytest.raises(ValueError, match="ours"), together():
+        raise ValueError("ours")
+    others(monkeypatch, False, True)
+    with pytest.raises(UserError, match="process 2 failed"), together():
+        pass
+
+
+@pytest.mark.slow
+def test_all_processes_end_where_one_cannot_begin(tmp_path):
+    """The first process finds the folder in use; the others do not wait for it."""
+    photographs = tiny.write_photographs(tmp_path / "photographs")
+    with RunFolder(tmp_path / "run", tiny.config(photographs)):
+        running = start_all(photographs, tmp_path / "run", 2, 2)
+        assert [process.wait(120) for process in running] == [2, 2]
+    (said,) = (path.read_text() for path in tmp_path.glob("*.stderr"))
+    errors = sorted(line for line in said.splitlines() if line.startswith("error: "))
+    assert ["is in use by" in line or "process 0 failed" in line for line in errors] == [True, True], said
+    assert "Traceback" not in said
 
 
 @pytest.mark.slow
@@ -53,7 +91,7 @@ def test_devices_and_processes_change_nothing(tmp_path):
     photographs = tiny.write_photographs(tmp_path / "photographs")
     runs = {"1": (1, 1), "2": (2, 1), "4": (4, 1), "2x2": (4, 2)}
     for name, arguments in runs.items():
-        # Without a warm-up Adam's first step is the gradient's sign: one entry near 0 would blow rounding up to 2e-3.
+        # Without a warm-up Adam's first step is the gradient's sign, which amplifies rounding near 0 to 2e-3.
         train(photographs, tmp_path / name, *arguments, "--config.optimizer.warmup=0.5")
     one = weights(tmp_path / "1")
     for name in runs:
@@ -67,9 +105,9 @@ def test_devices_and_processes_change_nothing(tmp_path):
 
 @pytest.mark.slow
 def test_a_run_goes_on_with_other_devices_and_processes(tmp_path):
-    """Ten steps by 2 processes with 2 devices each, ten more by one device."""
+    """Two processes with 2 devices each take ten steps, and one device takes ten more."""
     photographs = tiny.write_photographs(tmp_path / "photographs")
-    # The learning rate is constant, not to depend on where a part ends, and small, since it cannot warm up.
+    # The learning rate is constant, so that it does not depend on where a part ends, and small, without warm-up.
     rate = [f"--config.optimizer.{name}=1e-5" for name in ("learning_rate", "final_learning_rate")]
     flags = [*rate, "--config.optimizer.warmup=0.0"]
     train(photographs, tmp_path / "whole", 1, 1, *flags)

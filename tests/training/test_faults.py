@@ -1,6 +1,7 @@
-"""What happens to a run, and what must not: kills, signals, damage, full disks, rivals."""
+"""Kills, signals, damage, full disks and competing trainers must not harm a run."""
 
 import contextlib
+import dataclasses
 import json
 import os
 import pathlib
@@ -11,14 +12,17 @@ import subprocess
 import sys
 import time
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from lapsrn_jax import models
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.training.checkpoints import Checkpoints
 from lapsrn_jax.training.interrupts import STOPPED
 from lapsrn_jax.training.loop import train_and_evaluate
+from lapsrn_jax.training.state import create_state, make_optimizer
 from tests import tiny
 from tests.conftest import ROOT
 
@@ -35,14 +39,14 @@ started: list[subprocess.Popen] = []
 
 @pytest.fixture(autouse=True)
 def _nothing_runs_on():
-    """Also when a test fails."""
+    """Kills the processes that a test started, even if the test fails."""
     yield
     while started:
         kill(started.pop())
 
 
 def start(photographs, workdir, *flags) -> subprocess.Popen:
-    """train.py in a process group of its own; its stderr goes to a file beside the run folder."""
+    """Starts train.py in a new process group; its stderr goes to a file beside the run folder."""
     command = [sys.executable, "train.py", *tiny.flags(photographs), f"--workdir={workdir}", *flags]
     with pathlib.Path(f"{workdir}.stderr").open("a") as errors:
         process = subprocess.Popen(command, cwd=ROOT, stdout=errors, stderr=errors, start_new_session=True)
@@ -79,7 +83,7 @@ def assert_same_weights(a, b) -> None:
 
 
 def steps(workdir) -> list[int]:
-    """The steps that the log tells of, in its order; a kill may have cut its last line."""
+    """Returns the steps in the log, in its order. A kill may have cut its last line."""
     if not (workdir / "log.jsonl").exists():
         return []
     lines = [line for line in (workdir / "log.jsonl").read_text().splitlines() if line.endswith("}")]
@@ -88,7 +92,7 @@ def steps(workdir) -> list[int]:
 
 @pytest.mark.slow
 def test_killed_at_random_moments_it_ends_with_the_same_bits(tmp_path, photographs):
-    """The first kill falls into a save. For more of them: KILLS=20 pytest -k random_moments."""
+    """The first kill comes during a save. Set KILLS=20 for more kills."""
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     flags = [f"--config.training.steps={40 * KILLS}"]
     finish(photographs, whole, *flags)
@@ -96,7 +100,7 @@ def test_killed_at_random_moments_it_ends_with_the_same_bits(tmp_path, photograp
     for number in range(KILLS):
         before = len(steps(killed))
         process = start(photographs, killed, *flags)
-        if number == 0:  # orbax writes into a folder of another name and renames it
+        if number == 0:  # orbax writes to a temporary folder and renames it
             wait_for(lambda: any("tmp" in p.name for p in (killed / "checkpoints").glob("*")), process, killed)
         else:
             wait_for(lambda before=before: len(steps(killed)) > before, process, killed)
@@ -115,7 +119,7 @@ def test_a_signal_saves_and_says_so(tmp_path, photographs, number):
     wait_for(lambda: len(steps(workdir)) > 2, process, workdir)
     process.send_signal(number)
     assert process.wait(60) == STOPPED
-    assert "the same command goes on from there" in errors_of(workdir)
+    assert "run the same command again to resume" in errors_of(workdir)
     (checkpoint,) = (path.name for path in (workdir / "checkpoints").iterdir())
     assert int(checkpoint) == steps(workdir)[-1]
 
@@ -123,7 +127,7 @@ def test_a_signal_saves_and_says_so(tmp_path, photographs, number):
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_to_all_processes_is_the_trainer_s(tmp_path, photographs, number):
-    """As a terminal's Ctrl-C and a scheduler's SIGTERM are: those that make batches get it too."""
+    """Ctrl-C in a terminal and many schedulers also signal the data workers."""
     workdir, flags = tmp_path / "run", ["--config.training.steps=10000", "--config.training.checkpoint_every=10000"]
     process = start(photographs, workdir, *flags, "--config.data.workers=2")
     wait_for(lambda: len(steps(workdir)) > 2, process, workdir)
@@ -132,6 +136,24 @@ def test_a_signal_to_all_processes_is_the_trainer_s(tmp_path, photographs, numbe
     assert "Traceback" not in errors_of(workdir)
     (checkpoint,) = (path.name for path in (workdir / "checkpoints").iterdir())
     assert int(checkpoint) == steps(workdir)[-1]
+
+
+@pytest.mark.slow
+def test_a_data_worker_that_dies_costs_no_step(tmp_path, photographs):
+    """The kernel kills a worker, as for lack of memory. The state is saved, and the message names the remedy."""
+    workdir, flags = tmp_path / "run", ["--config.training.steps=10000", "--config.training.checkpoint_every=10000"]
+    process = start(photographs, workdir, *flags, "--config.data.workers=1")
+    wait_for(lambda: len(steps(workdir)) > 2, process, workdir)
+    children = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    (worker,) = (pid for pid in children if b"spawn_main" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes())
+    os.kill(int(worker), signal.SIGKILL)
+    assert process.wait(60) == 2, errors_of(workdir)
+    assert "Traceback" not in errors_of(workdir)
+    (error,) = (line for line in errors_of(workdir).splitlines() if line.startswith("error: "))
+    assert "lower data.workers" in error
+    (checkpoint,) = (path.name for path in (workdir / "checkpoints").iterdir())
+    assert int(checkpoint) == steps(workdir)[-1]
+    assert f"step {checkpoint} is saved" in error
 
 
 @pytest.mark.slow
@@ -147,14 +169,14 @@ def test_a_second_trainer_is_refused(tmp_path, photographs):
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, photographs):
-    """A run of 4 steps with checkpoints at 2 and 4."""
+    """The folder of a run of 4 steps with checkpoints at 2 and 4."""
     workdir = tmp_path_factory.mktemp("runs") / "run"
     train_and_evaluate(tiny.config(photographs, training__steps=4), workdir)
     return workdir
 
 
 def files_of(workdir, step) -> list[pathlib.Path]:
-    """The checkpoint's files and, last, its manifest; relative to the run folder."""
+    """Returns the files of a checkpoint and, last, its manifest, relative to the run folder."""
     folder = workdir / "checkpoints" / str(step)
     names = sorted(path.relative_to(workdir) for path in folder.rglob("*") if path.is_file())
     return [*names, pathlib.Path("manifests") / f"{step}.json"]
@@ -162,7 +184,7 @@ def files_of(workdir, step) -> list[pathlib.Path]:
 
 @pytest.mark.parametrize("harm", ["flip", "cut", "remove", "add"])
 def test_damage_to_any_file_is_found_and_the_step_before_is_used(tmp_path, finished, harm):
-    """Each file of the newest checkpoint in turn: one bit flipped, cut short, gone, or one too many beside it."""
+    """Each file of the newest checkpoint in turn gets a flipped bit, is cut or removed, or gets a file beside it."""
     generator = np.random.default_rng(0)
     for name in files_of(finished, 4):
         workdir = tmp_path / "run"
@@ -181,8 +203,11 @@ def test_damage_to_any_file_is_found_and_the_step_before_is_used(tmp_path, finis
         said: list[str] = []
         with Checkpoints(workdir, 3, said.append) as checkpoints:
             if name.parts[0] == "manifests" and harm in ("remove", "add"):
-                # No manifest: never finished. Another file beside the manifest: nothing to do with it.
-                assert (checkpoints.latest_step, said) == ({"remove": 2, "add": 4}[harm], [])
+                # Another file beside the manifest has nothing to do with it.
+                assert checkpoints.latest_step == {"remove": 2, "add": 4}[harm]
+                assert [line.partition(": moved to")[0] for line in said] == {
+                    "remove": ["checkpoint 4 is damaged (it has no manifest)"], "add": []
+                }[harm]  # fmt: skip
             else:
                 assert checkpoints.latest_step == 2, name
                 assert len(said) == 1
@@ -201,22 +226,53 @@ def test_after_damage_the_run_ends_with_the_same_bits(tmp_path, finished, photog
     assert_same_weights(finished, workdir)
 
 
-def test_if_all_checkpoints_are_damaged_the_run_does_not_begin_anew(tmp_path, finished, photographs):
+def test_if_all_checkpoints_are_damaged_the_run_does_not_start_over(tmp_path, finished, photographs):
     workdir = tmp_path / "run"
     shutil.copytree(finished, workdir)
     for step in (2, 4):
         (workdir / files_of(workdir, step)[0]).write_bytes(b"?")
-    for _ in range(2):  # nor at the second try
-        with pytest.raises(UserError, match=r"every checkpoint in .* is damaged"):
+    for _ in range(2):  # the second attempt fails as well
+        with pytest.raises(UserError, match=r"every checkpoint in .* is damaged: delete .* to start over"):
             train_and_evaluate(tiny.config(photographs, training__steps=4), workdir)
     shutil.rmtree(workdir / "damaged")
     assert train_and_evaluate(tiny.config(photographs, training__steps=4), workdir)
     assert_same_weights(finished, workdir)
 
 
+def test_checkpoints_without_manifests_are_moved_aside(tmp_path, finished, photographs, capsys):
+    """In a folder that was copied without manifests, nothing is deleted and the run does not start over by itself."""
+    workdir = tmp_path / "run"
+    shutil.copytree(finished, workdir, ignore=shutil.ignore_patterns("manifests"))
+    with pytest.raises(UserError, match=r"delete .*damaged to start over"):
+        train_and_evaluate(tiny.config(photographs, training__steps=4), workdir)
+    assert {path.name for path in (workdir / "damaged").iterdir()} == {"2", "4"}
+    assert capsys.readouterr().out.count("it has no manifest") == 2
+
+
+def test_a_kill_while_saving_keeps_the_checkpoint_before(tmp_path, photographs, monkeypatch):
+    """This holds with training.keep=1. The run removes its own unfinished checkpoint without a message."""
+    config = tiny.config(photographs)
+    state = create_state(models.from_settings(config.model), make_optimizer(config), 0, ema=True)
+
+    def kill(*_):
+        raise KeyboardInterrupt
+
+    with Checkpoints(tmp_path, 1, pytest.fail) as checkpoints:
+        checkpoints.save(dataclasses.replace(state, step=jnp.int32(2)))
+        monkeypatch.setattr("lapsrn_jax.training.checkpoints.write_manifest", kill)
+        with pytest.raises(KeyboardInterrupt):
+            checkpoints.save(dataclasses.replace(state, step=jnp.int32(4)))
+        monkeypatch.undo()
+    with Checkpoints(tmp_path, 1, pytest.fail) as checkpoints:
+        assert int(checkpoints.restore(state).step) == 2
+        for step in (4, 6):
+            checkpoints.save(dataclasses.replace(state, step=jnp.int32(step)))
+    assert {str(path.relative_to(tmp_path)) for path in tmp_path.glob("*/*")} == {"checkpoints/6", "manifests/6.json"}
+
+
 @contextlib.contextmanager
 def small_disk(folder, size):
-    """A file system of `size` bytes at `folder`."""
+    """Mounts a file system of `size` bytes at `folder`."""
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
     if os.geteuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
@@ -244,7 +300,7 @@ def test_a_full_disk_leaves_the_old_checkpoints(tmp_path, finished, photographs,
             while ballast.write(bytes(4096)):
                 pass
         assert run.wait(60) == 2, errors_of(workdir)
-        # After this line tensorboardX, too, may say that it could not write.
+        # After this line tensorboardX may report that it could not write either.
         assert errors_of(workdir).count("\nerror: cannot") == 1, errors_of(workdir)
         (tmp_path / "disk" / "ballast").unlink()
         said: list[str] = []

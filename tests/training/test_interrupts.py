@@ -8,7 +8,7 @@ from lapsrn_jax.training.interrupts import StopRequest
 
 @pytest.fixture
 def default():
-    """How signals act by default, whatever a test before has left behind; afterwards they act as they did."""
+    """Resets the signal handlers to their defaults for a test, and restores them afterwards."""
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)

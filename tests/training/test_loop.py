@@ -9,6 +9,7 @@ from safetensors.numpy import load_file
 from lapsrn_jax import models
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.training import loop
+from lapsrn_jax.training.folder import RunFolder
 from lapsrn_jax.training.loop import train_and_evaluate
 from lapsrn_jax.training.state import create_state, make_optimizer
 from lapsrn_jax.weights.files import load_weights, read_info
@@ -25,7 +26,7 @@ def log(workdir: pathlib.Path) -> list[dict]:
 
 
 def on_batch(monkeypatch, change) -> None:
-    """Lets `change(n, batch)` replace the n-th batch, counted from 1, on its way to the devices."""
+    """Replaces the n-th batch, counted from 1, by `change(n, batch)` before it goes to the devices."""
     original, calls = loop.shard_batch, []
 
     def changed(batch, mesh):
@@ -57,7 +58,7 @@ def test_a_run_leaves_a_folder_that_explains_itself(tmp_path, photographs):
 
 
 def test_a_run_can_go_on_in_parts(tmp_path, photographs):
-    """Stopped between checkpoints and gone on, it ends with the same bits; a finished run stays as it is."""
+    """A run stopped between checkpoints and resumed ends with the same bits; a finished run does not change."""
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     config = tiny.config(photographs)
     train_and_evaluate(config, whole)
@@ -78,16 +79,16 @@ def test_a_run_can_go_on_in_parts(tmp_path, photographs):
         np.testing.assert_array_equal(array, weights[name])
 
     before = (parts / "weights.safetensors").read_bytes()
-    (parts / "weights.safetensors").unlink()  # as if killed between the last checkpoint and the weights
+    (parts / "weights.safetensors").unlink()  # as after a kill between the last checkpoint and the weights
     assert train_and_evaluate(config, parts)
     assert (parts / "weights.safetensors").read_bytes() == before
     config.training.steps = 4
-    with pytest.raises(UserError, match=r"has taken 6 steps: training.steps=4 cannot be"):
+    with pytest.raises(UserError, match=r"has taken 6 steps: training.steps=4 must not be less"):
         train_and_evaluate(config, parts)
 
 
-def test_the_average_is_what_is_handed_out(tmp_path, photographs):
-    """With it and without it the same steps are taken; after the first, the average has moved 9/10 of the way."""
+def test_the_average_is_what_is_saved(tmp_path, photographs):
+    """The average does not affect the steps; after the first step it has moved by 9/10 of the difference."""
     config = tiny.config(photographs, training__steps=1, optimizer__warmup=0.0)
     train_and_evaluate(config, tmp_path / "average")
     config.optimizer.ema_decay = 0.0
@@ -109,20 +110,28 @@ def test_before_its_first_checkpoint_a_run_may_change_its_mind(tmp_path, photogr
 def test_a_folder_belongs_to_one_run(tmp_path, photographs):
     train_and_evaluate(tiny.config(photographs, training__steps=2), tmp_path / "run")
     for change, name in (({"model__tying__layer": 1}, "model.tying.layer"), ({"seed": 1}, "seed")):
-        with pytest.raises(UserError, match=f"holds a run with another {name}"):
+        with pytest.raises(UserError, match=f"holds a run with a different value of {name}: pass another --workdir"):
             train_and_evaluate(tiny.config(photographs, training__steps=2, **change), tmp_path / "run")
     (tmp_path / "run" / "config.json").write_text("{")
     with pytest.raises(UserError, match=r"config\.json is damaged"):
         train_and_evaluate(tiny.config(photographs, training__steps=2), tmp_path / "run")
 
 
+def test_workers_and_intervals_may_change(tmp_path, photographs):
+    """These settings affect neither batches nor steps."""
+    train_and_evaluate(tiny.config(photographs, training__steps=2), tmp_path / "run")
+    changes = {"data__workers": 3, "training__log_every": 7, "training__checkpoint_every": 9, "training__keep": 1}
+    with RunFolder(tmp_path / "run", tiny.config(photographs, **changes)):
+        pass
+
+
 def test_a_checkpoint_of_another_model_is_refused(tmp_path, photographs):
-    """Also where config.json was changed by hand to say otherwise."""
+    """This holds even if config.json was edited by hand."""
     workdir = tmp_path / "run"
     train_and_evaluate(tiny.config(photographs, training__steps=2), workdir)
     path = workdir / "config.json"
     path.write_text(path.read_text().replace('"features": 8', '"features": 4'))
-    with pytest.raises(UserError, match="is of another model"):
+    with pytest.raises(UserError, match="belongs to a different model"):
         train_and_evaluate(tiny.config(photographs, training__steps=4, model__features=4), workdir)
 
 
@@ -130,7 +139,7 @@ def test_a_run_that_cannot_step_stops_with_its_last_good_state(tmp_path, photogr
     config = tiny.config(photographs, training__max_skipped=2, training__steps=50)
     workdir = tmp_path / "run"
 
-    def poison(n, batch):  # batch 4, and all from batch 6 on
+    def poison(n, batch):  # batch 4 and all batches from 6
         bad = n == 4 or n >= 6
         return {k: tuple(image * np.float32(np.nan) for image in v) for k, v in batch.items()} if bad else batch
 
@@ -143,7 +152,7 @@ def test_a_run_that_cannot_step_stops_with_its_last_good_state(tmp_path, photogr
 
 
 def test_the_best_weights_stay(tmp_path, photographs, monkeypatch):
-    """Scores 30, 33, 31: the second validation's weights are kept, and a later part of the run knows the 33."""
+    """With scores 30, 33, 31 the second weights are kept, and a resumed run still compares with 33."""
     scores = iter([30.0, 33.0, 31.0, 32.0])
     monkeypatch.setattr(loop.Validation, "__call__", lambda self, params: ({"psnr_x2": next(scores)}, {}))
     config = tiny.config(photographs, data__validation=str(photographs))
@@ -153,6 +162,31 @@ def test_the_best_weights_stay(tmp_path, photographs, monkeypatch):
     best = read_info(tmp_path / "run" / "best.safetensors")
     assert (best["step"], best["validation_psnr"]) == (4, 33.0)
     assert read_info(tmp_path / "run" / "weights.safetensors")["step"] == 8
+
+
+@pytest.mark.parametrize("victim", ["Validation.__call__", "RunFolder.save_if_best"])
+def test_a_kill_before_a_validation_is_made_up_for(tmp_path, photographs, monkeypatch, victim):
+    """The resumed run has the scores and the best weights of a run that was never killed."""
+    config = tiny.config(photographs, data__validation=str(photographs))
+    train_and_evaluate(config, tmp_path / "whole")
+    owner, name = victim.split(".")
+    original, calls = getattr(getattr(loop, owner), name), []
+
+    def killed(*arguments):
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return original(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(getattr(loop, owner), name, killed)
+        with pytest.raises(KeyboardInterrupt):
+            train_and_evaluate(config, tmp_path / "killed")
+    train_and_evaluate(config, tmp_path / "killed")
+    scores = [[record for record in log(tmp_path / name) if "psnr_x2" in record] for name in ("whole", "killed")]
+    assert scores[0] == scores[1]
+    best = [read_info(tmp_path / name / "best.safetensors") for name in ("whole", "killed")]
+    assert best[0] == best[1]
 
 
 def test_small_photographs_are_named_and_left_out(tmp_path, photographs, capsys):

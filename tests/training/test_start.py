@@ -11,6 +11,7 @@ from lapsrn_jax.training import loop
 from lapsrn_jax.training.loop import train_and_evaluate
 from lapsrn_jax.training.start import begin_from
 from lapsrn_jax.training.state import create_state, make_optimizer
+from lapsrn_jax.training.step import make_train_step
 from tests import tiny
 
 
@@ -23,8 +24,9 @@ def fresh(config):
     return create_state(models.from_settings(config.model), make_optimizer(config), config.seed, ema=True)
 
 
-def test_a_run_goes_on_from_another_with_more_recursions(tmp_path, photographs):
-    """It begins with the other's parameters, average and moments, and with a schedule of its own."""
+def test_a_run_goes_on_from_another_with_more_recursions(tmp_path, photographs, monkeypatch):
+    """It starts with the other run's parameters, average and moments, and with a new schedule."""
+    steps: list[dict] = []
     config = tiny.config(photographs)
     train_and_evaluate(config, tmp_path / "first")
     config.model.recursions, config.data.patch_size, config.optimizer.learning_rate = 2, 16, 3e-4
@@ -34,18 +36,21 @@ def test_a_run_goes_on_from_another_with_more_recursions(tmp_path, photographs):
     assert int(state.step) == 0
     moments = jax.tree_util.tree_flatten_with_path(state.opt_state)[0]
     counts = {jax.tree_util.keystr(path): int(leaf) for path, leaf in moments if leaf.ndim == 0}
-    assert sorted(counts.values()) == [0, 6]  # the schedule's, and the moments' bias correction
+    assert sorted(counts.values()) == [0, 6]  # the schedule's count, and that of the moments' bias correction
     assert all(np.abs(leaf).max() > 0 for _, leaf in moments if leaf.ndim)
     assert jax.tree.structure(state) == jax.tree.structure(start)
 
     config.start = str(tmp_path / "first")
-    train_and_evaluate(config, tmp_path / "second")
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "make_train_step", lambda *a, **k: steps.append(k) or make_train_step(*a, **k))
+        train_and_evaluate(config, tmp_path / "second")
+    assert [options["ema_warmup"] for options in steps] == [False]  # the average continues as well
     records = [json.loads(line) for line in (tmp_path / "second" / "log.jsonl").read_text().splitlines()]
     assert [record["step"] for record in records if "loss" in record] == [1, 2, 3, 4, 5, 6]
 
 
 def test_a_run_with_a_start_can_be_interrupted(tmp_path, photographs, monkeypatch):
-    """The start counts once: the second part goes on from the run's own checkpoint, to the same bits."""
+    """The start is used once: the second part resumes from the run's own checkpoint, with the same bits."""
     train_and_evaluate(tiny.config(photographs), tmp_path / "first")
     config = tiny.config(photographs, start=str(tmp_path / "first"))
     train_and_evaluate(config, tmp_path / "whole")
@@ -79,7 +84,7 @@ def test_a_run_begins_from_weights(tmp_path, photographs):
 
 @pytest.mark.parametrize(("before", "after"), [(0.0, 0.99), (0.99, 0.0)])
 def test_averaging_and_clipping_may_begin_and_end(tmp_path, photographs, before, after):
-    """A run begins from one that did otherwise; an average that begins does so with the parameters."""
+    """A run can start from one with other settings; a new average starts with the parameters."""
     config = tiny.config(photographs)
     config.optimizer.ema_decay = config.optimizer.clip_norm = before
     train_and_evaluate(config, tmp_path / "first")
@@ -100,11 +105,11 @@ def test_what_cannot_be_begun_from_is_refused(tmp_path, photographs):
         begin_from(tmp_path / "nowhere", fresh(config))
     train_and_evaluate(config, tmp_path / "first")
     config.model.features = 4
-    with pytest.raises(UserError, match="is of another model"):
+    with pytest.raises(UserError, match="belongs to a different model"):
         begin_from(tmp_path / "first", fresh(config))
-    with pytest.raises(UserError, match="holds weights of another model"):
+    with pytest.raises(UserError, match="holds weights of a different model"):
         begin_from(tmp_path / "first" / "weights.safetensors", fresh(config))
     for file in (tmp_path / "first" / "manifests").glob("*.json"):
         file.write_text("{}")
-    with pytest.raises(UserError, match=r"no checkpoint in .* that is not damaged"):
+    with pytest.raises(UserError, match=r"no intact checkpoint in"):
         begin_from(tmp_path / "first", fresh(config))

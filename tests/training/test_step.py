@@ -1,3 +1,5 @@
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -33,7 +35,7 @@ def test_charbonnier_is_smooth_l1(rng):
 
 
 def test_every_sample_counts_alike_whatever_its_scale(rng, tmp_path):
-    """The loss of a mixed batch is the mean of the losses of its samples, each alone."""
+    """The loss of a mixed batch is the mean of the separate losses of its samples."""
     model, _, state, _ = setup(tmp_path)
     batch = some_batch(rng)
     batch[4] = tuple(images[:2] for images in batch[4])  # 4 samples at x2, 2 at x4
@@ -81,7 +83,7 @@ def test_the_loss_falls_and_the_average_follows(rng, tmp_path):
 
 
 def test_step_is_the_same_with_laxs_transposed_convolution(rng, tmp_path, monkeypatch):
-    """The CPU's phase form changes the speed and nothing else: loss and gradients agree to 1e-5."""
+    """The phase form for CPUs only changes the speed: loss and gradients agree to 1e-5."""
     batch = some_batch(rng)
     model, _, state, _ = setup(tmp_path)
     params = jax.tree.map(lambda x: jnp.asarray(rng.standard_normal(x.shape) / 6, jnp.float32), state.params)
@@ -101,7 +103,7 @@ def test_learning_rate_warms_up_and_falls_to_the_end(tmp_path):
 
 
 def test_the_optimiser_is_adamw_after_clipping(tmp_path):
-    """One step by hand (Loshchilov & Hutter, 2019): the first moments cancel to the gradient's sign, nearly."""
+    """One step computed by hand (Loshchilov & Hutter, 2019): the moments nearly cancel to the gradient's sign."""
     config = tiny.config(tmp_path, optimizer__warmup=0.0, optimizer__clip_norm=1.0, optimizer__weight_decay=0.1)
     tx = make_optimizer(config)
     params, grads = {"a": jnp.array([1.0, -2.0])}, {"a": jnp.array([30.0, 40.0])}
@@ -117,7 +119,7 @@ def test_the_optimiser_is_adamw_after_clipping(tmp_path):
 
 
 def test_the_average_warms_up(rng, tmp_path):
-    """Its decay is the smaller of the config's and (1 + t) / (10 + t): 0.1 in the first step."""
+    """Its decay is the minimum of the config's and (1 + t) / (10 + t), which is 0.1 in the first step."""
     for ema_decay, first in ((0.999, 0.1), (0.05, 0.05)):
         config = tiny.config(tmp_path, optimizer__warmup=0.0)
         model, tx, mesh = models.from_settings(config.model), make_optimizer(config), make_mesh(jax.devices()[:1])
@@ -127,6 +129,19 @@ def test_the_average_warms_up(rng, tmp_path):
         state, _ = step(state, shard_batch(some_batch(rng), mesh))
         expected = jax.tree.map(lambda a, b, first=first: first * a + (1 - first) * b, start, state.params)
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-8), state.ema, expected)
+
+
+def test_an_average_that_goes_on_from_another_run_does_not_warm_up(rng, tmp_path):
+    """A warm-up would discard it: the first step would give the new parameters a weight of 0.9."""
+    config = tiny.config(tmp_path, optimizer__warmup=0.0)
+    model, tx, mesh = models.from_settings(config.model), make_optimizer(config), make_mesh(jax.devices()[:1])
+    state = create_state(model, tx, 0, ema=True)
+    start = jax.tree.map(lambda x: np.asarray(x) + 1, state.params)
+    state = replicate(dataclasses.replace(state, ema=start), mesh)
+    step = make_train_step(model, tx, mesh, ema_decay=0.999, ema_warmup=False)
+    state, _ = step(state, shard_batch(some_batch(rng), mesh))
+    expected = jax.tree.map(lambda a, b: 0.999 * a + 0.001 * b, start, state.params)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5), state.ema, expected)
 
 
 def test_accumulated_gradients_are_those_of_the_whole_batch(rng, tmp_path):
@@ -162,7 +177,7 @@ def test_a_step_that_is_not_finite_changes_nothing_but_the_count(rng, tmp_path):
 
 @pytest.mark.parametrize("name", ["pyramid", "lapsrn"])
 def test_remat_and_bfloat16_compute_the_same_function(rng, name):
-    """Remat to float rounding; bfloat16, which has 8 bits, to a few percent of the gradient, parameters in float32."""
+    """Remat agrees up to rounding; bfloat16, with 8 bits, up to a few percent of the gradient."""
     batch = some_batch(rng, n=2)
     model = models.Pyramid(features=8, recursions=2, tying=models.Tying()) if name == "pyramid" else models.LapSRN(
         features=8, depth=3
@@ -183,7 +198,7 @@ def test_remat_and_bfloat16_compute_the_same_function(rng, name):
 
 
 def test_the_fourier_distance_sees_what_parseval_says(rng):
-    """An impulse of height a has the flat spectrum |a|: mean |cos| + |sin| halves, whatever its place."""
+    """The spectrum of an impulse of height a has magnitude |a| everywhere, independent of its position."""
     image = np.zeros((1, 8, 8, 1), np.float32)
     image[0, 0, 0, 0] = 3.0
     assert float(fourier_distance(image, 0 * image)) == pytest.approx(1.5)

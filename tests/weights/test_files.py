@@ -1,4 +1,4 @@
-"""Weights files: they come back as they were, or say why not."""
+"""Weights files: a round trip preserves them, and bad files are refused."""
 
 import jax
 import numpy as np
@@ -14,7 +14,7 @@ from tests import tiny
 
 @pytest.fixture
 def trained(tmp_path):
-    """A run's folder, as training leaves it."""
+    """A run folder as training writes it."""
     model = Pyramid(**tiny.MODEL, tying=Tying())
     (tmp_path / "run").mkdir()
     save_weights(tmp_path / "run" / "weights.safetensors", model, models.initial(model, jax.random.key(0)), {"step": 2})
@@ -30,17 +30,17 @@ def test_weights_that_do_not_fit_are_refused(tmp_path, trained):
     (_, params), info = load_weights(trained), {}
     wider = Pyramid(**tiny.MODEL | {"features": 16}, tying=Tying())
     save_weights(tmp_path / "other.safetensors", wider, params, info)
-    with pytest.raises(UserError, match="holds weights of another model: block/conv_1/kernel should be"):
+    with pytest.raises(UserError, match="holds weights of a different model: block/conv_1/kernel should be"):
         load_weights(tmp_path / "other.safetensors")
 
     untied = Pyramid(**tiny.MODEL)
     save_weights(tmp_path / "missing.safetensors", untied, params, info)
-    with pytest.raises(UserError, match=r"upsample/kernel should be .*, but is nothing"):
+    with pytest.raises(UserError, match=r"upsample/kernel should be .*, but is missing"):
         load_weights(tmp_path / "missing.safetensors")
 
     params["residual"]["kernel"] = np.full_like(params["residual"]["kernel"], np.nan)
     save_weights(tmp_path / "nan.safetensors", Pyramid(**tiny.MODEL, tying=Tying()), params, info)
-    with pytest.raises(UserError, match="not finite, in residual/kernel"):
+    with pytest.raises(UserError, match="not finite in residual/kernel"):
         load_weights(tmp_path / "nan.safetensors")
 
 
@@ -48,7 +48,7 @@ def test_weights_that_do_not_fit_are_refused(tmp_path, trained):
 def test_weights_that_describe_no_model_are_refused(tmp_path, trained, model):
     arrays = load_file(trained / "weights.safetensors")
     save_file(arrays, tmp_path / "odd.safetensors", {"lapsrn_jax": f'{{"model": {model}, "info": {{}}}}'})
-    with pytest.raises(UserError, match=r"odd\.safetensors describes its model in a way that cannot be read"):
+    with pytest.raises(UserError, match=r"odd\.safetensors has an unreadable model description"):
         load_weights(tmp_path / "odd.safetensors")
 
 

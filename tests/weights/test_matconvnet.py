@@ -1,4 +1,4 @@
-"""Files as MatConvNet writes them, made up here, against the definition of its layers, loop by loop."""
+"""Synthetic MatConvNet files are read so that they match loops that implement the definition of its layers."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ C = 3
 
 
 def conv(x, arrays, name):
-    """vl_nnconv: no flip, padding 1; x [H, W, I]."""
+    """Implements vl_nnconv for x [H, W, I]: it does not flip kernels; the padding is 1."""
     filters, bias = arrays[f"{name}_f"], arrays[f"{name}_b"]
     padded = np.pad(x, ((1, 1), (1, 1), (0, 0)))
     result = np.zeros((*x.shape[:2], filters.shape[3])) + bias
@@ -23,7 +23,7 @@ def conv(x, arrays, name):
 
 
 def conv_transpose(x, filters, crop):
-    """vl_nnconvt, stride 2: each input pixel stamps its filters, [h, w, O, I]; crop is (top, bottom, left, right)."""
+    """Implements vl_nnconvt with stride 2: filters are [h, w, O, I], crop is (top, bottom, left, right)."""
     size = filters.shape[0]
     full = np.zeros((2 * x.shape[0] - 2 + size, 2 * x.shape[1] - 2 + size, filters.shape[2]))
     for i in range(x.shape[0]):
@@ -42,7 +42,7 @@ def draw(rng, shapes):
 
 
 def write(path, arrays, layers):
-    """Trailing axes of length 1 are dropped, as MATLAB does."""
+    """Writes the file and, like MATLAB, drops trailing axes of length 1."""
     params = np.array([(name, np.squeeze(value)) for name, value in arrays.items()],
                       dtype=[("name", object), ("value", object)])  # fmt: skip
     names = np.array([(name,) for name in layers], dtype=[("name", object)])

@@ -1,4 +1,4 @@
-"""The weights that come with the package do what their metadata and their model card say."""
+"""The weights in the package match their metadata and their model card."""
 
 import pathlib
 
@@ -42,14 +42,14 @@ def test_scores_on_set5_are_those_of_the_card(name, benchmarks):
     network = Upscaler(*lapsrn_jax.load(name))
     pictures = {"Set5": evaluation_pictures(str(benchmarks / "Set5"))}
     records = evaluate({name: network}, pictures, (2, 4, 8), Protocol())
-    told = {r["scale"]: r for r in files.read_info(name)["scores"] if (r["set"], r["protocol"]) == ("Set5", "A")}
+    expected = {r["scale"]: r for r in files.read_info(name)["scores"] if (r["set"], r["protocol"]) == ("Set5", "A")}
     for record in records:
-        assert record["psnr"] == pytest.approx(told[record["scale"]]["psnr"], abs=0.005)
-        assert record["ssim"] == pytest.approx(told[record["scale"]]["ssim"], abs=0.0005)
+        assert record["psnr"] == pytest.approx(expected[record["scale"]]["psnr"], abs=0.005)
+        assert record["ssim"] == pytest.approx(expected[record["scale"]]["ssim"], abs=0.0005)
 
 
 def test_a_picture_gets_better_with_nothing_but_the_package(rng):
-    """One call, no weights named: closer to the original than bicubic interpolation."""
+    """One call with default weights gets closer to the original than bicubic interpolation."""
     from skimage import data
 
     from lapsrn_jax.images.io import to_float

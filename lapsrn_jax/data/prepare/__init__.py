@@ -1,1 +1,1 @@
-"""Downloads of the training and benchmark photographs, checked. Without JAX."""
+"""Downloads and checks the training and benchmark photographs. It does not need JAX."""

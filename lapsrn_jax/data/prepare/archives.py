@@ -1,4 +1,4 @@
-"""Pictures out of strangers' zip and tar files."""
+"""Extracts pictures from zip and tar files that are not trusted."""
 
 import functools
 import gzip
@@ -22,25 +22,25 @@ _USUAL = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 class _Member(NamedTuple):
     name: str
-    size: int  # bytes, unpacked
-    plain: bool  # no link, no device, not encrypted, packed in the usual way
+    size: int  # in bytes, uncompressed
+    plain: bool  # a regular file, not encrypted, compressed in the usual way
     open: Callable[[], IO[bytes]]
 
 
 def extract_images(archive: pathlib.Path, folder: pathlib.Path, count: int, largest: int, inside: str = "") -> None:
-    """Writes the pictures of an archive into `folder`, flat, after its list of contents was found to be sane.
+    """Checks an archive's table of contents, then writes its pictures into `folder`, without subfolders.
 
     Args:
-      archive: a .zip or a .tar, packed or not.
-      folder: where to; it must be there.
-      count: how many pictures there must be.
-      largest: bytes that they may have together, unpacked.
-      inside: the folder of the archive to take them from; all if empty.
+      archive: a .zip or .tar file; a .tar may be compressed.
+      folder: an existing folder to write to.
+      count: expected number of pictures.
+      largest: limit for the total size of the pictures, in bytes when extracted.
+      inside: folder within the archive to take the pictures from; "" for the whole archive.
 
     Raises:
-      WrongPictures: not an archive, a damaged one, or one with unsafe names, links, too many bytes or another number of
-        pictures.
-      UserError: too little room for them.
+      WrongPictures: the file is not an archive or is damaged, or it has unsafe names, links, too many bytes or a
+        different number of pictures.
+      UserError: there is not enough free space.
     """
     try:
         if zipfile.is_zipfile(archive):
@@ -68,7 +68,7 @@ def _extract(archive: str, members: list[_Member], folder: pathlib.Path, count: 
         for member in members
         if pathlib.PurePosixPath(member.name).suffix.lower() in FORMAT_OF_SUFFIX
         and (not inside or pathlib.PurePosixPath(inside) in pathlib.PurePosixPath(member.name).parents)
-        and not pathlib.PurePosixPath(member.name).name.startswith("._")  # macOS's, not pictures
+        and not pathlib.PurePosixPath(member.name).name.startswith("._")  # macOS metadata
     ]
     if (total := sum(member.size for member in images)) > largest:
         raise WrongPictures(f"{archive} would unpack to {total} bytes, more than the {largest} expected at most")
@@ -78,7 +78,7 @@ def _extract(archive: str, members: list[_Member], folder: pathlib.Path, count: 
         raise UserError(f"{folder.parent} has {free} bytes free, {archive} needs {total}: make room")
     for member in tqdm.tqdm(images, desc=f"unpacking {archive}", unit="image", leave=False):
         with member.open() as source, (folder / pathlib.PurePosixPath(member.name).name).open("xb") as target:
-            shutil.copyfileobj(source, target)  # to the end, where zipfile compares the checksum
+            shutil.copyfileobj(source, target)  # reads to the end, where zipfile verifies the checksum
 
 
 def _of_zip(file: zipfile.ZipFile) -> Iterator[_Member]:
@@ -93,7 +93,7 @@ def _of_tar(file: tarfile.TarFile, largest: int) -> Iterator[_Member]:
     total = 0
     for info in file:
         total += info.size
-        if total > 4 * largest:  # a packed tar has no list of contents: this stops the unpacking of a bomb
+        if total > 4 * largest:  # a compressed tar has no table of contents: stop early at a bomb
             raise WrongPictures(f"the archive would unpack to more than {total} bytes, far more than expected")
         if not info.isdir():
             yield _Member(info.name, info.size, info.isreg(), functools.partial(_opened, file, info))
@@ -108,5 +108,5 @@ def _opened(file: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
 def _is_tar(archive: pathlib.Path) -> bool:
     try:
         return tarfile.is_tarfile(archive)
-    except (EOFError, zlib.error):  # cut within the packed header
+    except (EOFError, zlib.error):  # truncated within the compressed header
         return False

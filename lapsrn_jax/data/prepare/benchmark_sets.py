@@ -1,10 +1,14 @@
-"""The benchmark sets that papers report: Set5, Set14, BSD100, Urban100 and, from a copy of the user's, Manga109.
+"""Downloads the benchmark sets Set5, Set14, BSD100 and Urban100, and copies the user's Manga109.
 
-Where they come from is the table `SETS`. Its first source is the repository of SelfExSR, which stores each picture cut
-to a multiple of the scale that its folder is for. The x2 folders are used, cut to even sides at the right and below:
-for the scales 2, 4 and 8 that changes no score, because the protocol cuts there anyway; for x3 a picture can lose up to
-two columns more than it would. Urban100's x2 folder holds pictures of half the size, so its x4 folder is used for every
-scale; at x2 up to two columns and rows of a picture are missing.
+The table `SETS` lists the sources. The first is the repository of SelfExSR, which stores each picture cropped to a
+multiple of its folder's scale. We use the x2 folders, whose pictures are cropped to even sides at the right and at the
+bottom. At x2, x4 and x8 this changes no score, because the protocol crops there anyway; at x3 a picture can lose up to
+two more columns. Urban100's x2 folder holds pictures of half the size, so its x4 folder serves every scale; at x2 a
+picture can lack up to two rows and columns.
+
+All sources use TLS. Since they store different files, no file is pinned by its digest. Instead, the number of pictures
+is checked and each is decoded; for Set5, Set14 and BSD100 their sizes are checked as well, and the `fingerprint` of
+their pixels shows whether they are the pictures whose bicubic scores equal the papers'.
 """
 
 import pathlib
@@ -34,11 +38,11 @@ _LARGEST = 1 << 30  # bytes of a set
 
 
 class Source(NamedTuple):
-    """One place that has a set.
+    """A place to download a set from.
 
     Attributes:
-      url: of an archive; or of the pictures, with {n:03} for the number of a picture, which begins with 1.
-      inside: the archive's folder that has the set; the whole archive if empty.
+      url: address of an archive; or of the pictures, with {n:03} in place of their number, counted from 1.
+      inside: folder of the set within the archive; "" for the whole archive.
     """
 
     url: str
@@ -46,14 +50,14 @@ class Source(NamedTuple):
 
 
 class BenchmarkSet(NamedTuple):
-    """What is known of a set.
+    """A benchmark set and how to recognise it.
 
     Attributes:
-      path: of a picture in the repository of SelfExSR.
-      images: how many there are.
-      mirrors: where else the set is.
-      sizes: how many pictures there are of each (width, height) in pixels, odd sides rounded down; None if unknown.
-      pixels: `fingerprint` of the pictures whose bicubic scores equal the papers'; empty if unknown.
+      path: path of a picture in the repository of SelfExSR.
+      images: number of pictures.
+      mirrors: further sources.
+      sizes: number of pictures of each (width, height) in pixels, odd sides rounded down; None if unknown.
+      pixels: `fingerprint` of the pictures whose bicubic scores equal the papers'; "" if unknown.
     """
 
     path: str
@@ -66,7 +70,7 @@ class BenchmarkSet(NamedTuple):
 SELF_EX_SR = ("https://github.com/jbhuang0604/SelfExSR/raw/master/data",
               "https://raw.githubusercontent.com/jbhuang0604/SelfExSR/master/data")  # fmt: skip
 _HUGGING_FACE = "https://huggingface.co/datasets/eugenesiow/{0}/resolve/main/data/{0}_HR.tar.gz"
-_EDSR = "https://cv.snu.ac.kr/research/EDSR/benchmark.tar"  # holds all four, and their low-resolution pictures
+_EDSR = "https://cv.snu.ac.kr/research/EDSR/benchmark.tar"  # contains all four sets with low-resolution pictures
 
 SETS = {
     "Set5": BenchmarkSet(
@@ -107,18 +111,18 @@ def prepare_benchmarks(
     patience: Patience = PATIENT,
     sets: Mapping[str, BenchmarkSet] = SETS,
 ) -> None:
-    """Puts each set into its folder in `folder`, with a manifest by which those that are there already are verified.
+    """Downloads each set into its folder in `folder`, with a manifest. Existing sets are verified against theirs.
 
     Args:
-      folder: where to.
-      url: a place that has the layout of SelfExSR's folder "data", to be asked instead of all others.
-      manga109: a folder with the user's own copy of Manga109, whose licence forbids others to hand it out.
-      patience: of the downloads.
-      sets: the sets, by the names of their folders.
+      folder: the folder to write to.
+      url: address with the layout of SelfExSR's folder "data", used instead of all other sources.
+      manga109: folder with the user's own copy of Manga109, whose licence forbids redistribution.
+      patience: retry policy of the downloads.
+      sets: the sets by the name of their folder.
 
     Raises:
-      UserError: a set that no source has as it should be (what has arrived is kept), one that was changed since, a
-        copy of Manga109 that is not 109 pictures, or a place that cannot be written.
+      UserError: no source provides a set as expected (partial downloads are kept), a set has changed since, the copy of
+        Manga109 does not have 109 pictures, or a folder cannot be written.
     """
     downloads = folder / ".downloads"
     for name, benchmark in sets.items():
@@ -159,13 +163,13 @@ def _prepare_set(
         return
     if len(failures) == 1:
         raise failures[0]
-    raise UserError(f"{target} could be had from none of {len(sources)} sources, the last: {failures[-1]}")
+    raise UserError(f"none of {len(sources)} sources provides {target}; the last error: {failures[-1]}")
 
 
 def _fetch(
     source: Source, name: str, count: int, downloads: pathlib.Path, target: pathlib.Path, patience: Patience
 ) -> None:
-    """Fills `target` with the pictures of a source; leaves in `downloads` what a next call can go on from."""
+    """Fills `target` with the pictures of a source; keeps partial downloads in `downloads` for the next call."""
     if "{n" not in source.url:
         archive = downloads / pathlib.PurePosixPath(urllib.parse.urlsplit(source.url).path).name
         archive.parent.mkdir(parents=True, exist_ok=True)
@@ -183,11 +187,11 @@ def _fetch(
         if not file.exists():
             download(source.url.format(n=n), file, patience, progress=False)
     for file in files:
-        file.rename(target / file.name)  # away: if they turn out to be wrong, the next call fetches them anew
+        file.rename(target / file.name)  # moved: the next call downloads wrong pictures again
 
 
 def _check(folder: pathlib.Path, benchmark: BenchmarkSet, origin: str) -> str:
-    """Raises `WrongPictures` if number or sizes are wrong; says if the pixels are those of the papers."""
+    """Raises `WrongPictures` if the number or the sizes are wrong; returns a remark on whether the pixels match."""
     sizes: Counter[tuple[int, int]] = Counter()
 
     def measured() -> Iterator[np.ndarray]:
@@ -198,13 +202,13 @@ def _check(folder: pathlib.Path, benchmark: BenchmarkSet, origin: str) -> str:
     pixels = fingerprint(measured())
     if benchmark.sizes is not None and sizes != Counter(benchmark.sizes):
         width, height = next(iter((sizes - Counter(benchmark.sizes)).keys()))
-        raise WrongPictures(f"{origin} is another set: too many of its images are of {width} x {height} pixels")
+        raise WrongPictures(f"{origin} is a different set: too many of its images have {width} x {height} pixels")
     if not benchmark.pixels:
         return ""
     return (
         ", pixels as in the papers"
         if pixels == benchmark.pixels
-        else ", but scores may differ from papers': other pixels"
+        else ", but with other pixels, so scores may differ from papers'"
     )
 
 
@@ -212,11 +216,13 @@ def _prepare_manga109(target: pathlib.Path, source: pathlib.Path | None) -> None
     if target.exists():
         print(f"{target}: done already, {verify_manifest(target)} images verified")
     elif source is None:
-        print("Manga109 may not be handed out: ask for it on manga109.org, then give --manga109 FOLDER")
+        print("Manga109 may not be redistributed: request it from manga109.org, then pass --manga109 FOLDER")
     else:
         paths = find_images(source)
         if len(paths) != MANGA109:
-            raise UserError(f"{source} holds {len(paths)} images, not {MANGA109}: give the folder of Manga109's")
+            raise UserError(
+                f"{source} holds {len(paths)} images, not {MANGA109}: pass the folder with the images of Manga109"
+            )
         with new_folder(target) as temporary:
             for path in paths:
                 shutil.copyfile(path, temporary / path.name)

@@ -1,6 +1,6 @@
-"""DIV2K's high-resolution photographs: downloaded, checked, and packed as a TFDS dataset that needs no TensorFlow.
+"""Downloads DIV2K's high-resolution photographs, checks them, and packs them as a TFDS dataset without TensorFlow.
 
-TFDS's own `div2k` needs TensorFlow to be prepared, and downloads the low-resolution pictures, which are not used here.
+TFDS's own `div2k` needs TensorFlow for this step, and also downloads the low-resolution pictures, which we do not use.
 """
 
 import importlib.util
@@ -15,42 +15,53 @@ from lapsrn_jax.data.prepare.archives import extract_images
 from lapsrn_jax.data.prepare.downloads import PATIENT, Patience, download
 from lapsrn_jax.data.prepare.folders import WrongPictures, decoded, new_folder
 from lapsrn_jax.errors import UserError
+from lapsrn_jax.files import sha256
 from lapsrn_jax.images.io import find_images
 
-URL = "http://data.vision.ee.ethz.ch/cvl/DIV2K/"
-_SHARD = 100  # photographs in a file of the dataset: about half a gigabyte
+URL = "https://data.vision.ee.ethz.ch/cvl/DIV2K/"
+_SHARD = 100  # photographs per file of the dataset, about half a gigabyte
 
 
 class Part(NamedTuple):
-    """An archive of DIV2K: what it and its folder are called, how many pictures it has, how many bytes at most."""
+    """An archive of DIV2K.
+
+    Attributes:
+      name: name of the archive and of its folder.
+      images: number of pictures.
+      largest: limit for their total size, in bytes when extracted.
+      digest: SHA-256 of the archive, as TFDS publishes it; "" if unknown.
+    """
 
     name: str
     images: int
     largest: int
+    digest: str = ""
 
 
 PARTS = {
-    "train": Part("DIV2K_train_HR", 800, 8 << 30),
-    "validation": Part("DIV2K_valid_HR", 100, 1 << 30),
+    "train": Part("DIV2K_train_HR", 800, 8 << 30, "9d0b9c463f6e35b6c62cc6a930ee2224f670b34c1df841a57670f9acf0f6c335"),
+    "validation": Part(
+        "DIV2K_valid_HR", 100, 1 << 30, "20dd31fd84d777bc1cf5d6b7654a3f569c0aec74458ae094122ad1d0489900fc"
+    ),
 }
 
 
 def prepare_div2k(
     folder: pathlib.Path, url: str = URL, patience: Patience = PATIENT, parts: Mapping[str, Part] = PARTS
 ) -> None:
-    """Puts DIV2K into `folder`, as folders of PNGs and, where TFDS is installed, as an array_record dataset.
+    """Puts DIV2K into `folder`, as folders of PNGs and, if TFDS is installed, as an array_record dataset.
 
-    What is there already is not done again. An archive that lies in `folder` is used instead of downloaded, and kept.
+    Finished steps are skipped. An archive that is already in `folder` is used instead of a download, and kept.
 
     Args:
-      folder: where to.
-      url: where the archives are.
-      patience: of the downloads.
+      folder: the folder to write to.
+      url: address of the folder with the archives.
+      patience: retry policy of the downloads.
       parts: the archives, by the names of their splits in the dataset.
 
     Raises:
-      UserError: a download that failed (what has arrived is kept), an archive that is not DIV2K's (it is removed if it
-        was downloaded), a folder that is no longer whole, or a place that cannot be written.
+      UserError: a download failed (partial data is kept), an archive is not DIV2K's (a downloaded one is removed), a
+        folder is no longer complete, or a folder cannot be written.
     """
     for part in parts.values():
         _prepare_part(folder, url, patience, part)
@@ -77,11 +88,13 @@ def _prepare_part(folder: pathlib.Path, url: str, patience: Patience, part: Part
     except OSError as error:
         raise UserError(f"cannot write to {folder}: {error.strerror}") from None
     if own := archive.exists():
-        print(f"{archive}: is there, not downloaded")
+        print(f"{archive}: using the existing archive")
     else:
         print(f"{archive}: downloading from {url}")
         download(f"{url.rstrip('/')}/{archive.name}", archive, patience)
     try:
+        if part.digest and sha256(archive) != part.digest:
+            raise WrongPictures(f"{archive.name} is not DIV2K's archive: its SHA-256 is not {part.digest}")
         with new_folder(target) as temporary:
             extract_images(archive, temporary, part.images, part.largest)
             for _ in decoded(temporary, part.images, archive.name):
@@ -90,7 +103,7 @@ def _prepare_part(folder: pathlib.Path, url: str, patience: Patience, part: Part
         if own:
             raise UserError(f"{error}: remove {archive} and run the command again") from None
         archive.unlink()
-        raise UserError(f"{error}: run the command again, or give another --url than {url}") from None
+        raise UserError(f"{error}: run the command again, or pass an --url other than {url}") from None
     if not own:
         archive.unlink()
     print(f"{target}: {part.images} photographs, checked")
@@ -99,7 +112,7 @@ def _prepare_part(folder: pathlib.Path, url: str, patience: Patience, part: Part
 def _pack(folder: pathlib.Path, parts: Mapping[str, Part]) -> None:
     """Writes the dataset one photograph at a time, in the order of their names.
 
-    Not as a `GeneratorBasedBuilder`: from 1 GB on, that sorts its examples by means of TensorFlow, to shuffle them.
+    A `GeneratorBasedBuilder` would not do: above 1 GB it shuffles the examples with TensorFlow.
     """
     tfds = import_tfds()
     final = dataset_folder(folder)

@@ -1,7 +1,8 @@
-"""Downloads over HTTP that go on where they stopped, or start again where going on would splice two files.
+"""Resumable downloads over HTTP.
 
-What has arrived lies in NAME.partial until it is whole. NAME.partial.version beside it holds the server's name for that
-version of the file (its ETag, or else its date): without one, a download cannot go on and starts again.
+NAME.partial holds the data of an incomplete download. NAME.partial.version beside it holds the server's identifier of
+that version of the file: its ETag, or else its date. A download resumes only if the identifier still matches, so that
+two versions are never spliced. Without an identifier it starts over.
 """
 
 import dataclasses
@@ -25,11 +26,11 @@ _CHUNK = 1 << 16
 
 @dataclasses.dataclass(frozen=True)
 class Patience:
-    """How long to try.
+    """When to retry and when to give up.
 
     Attributes:
-      timeout: seconds without a byte after which a connection counts as dead.
-      attempts: in a row that bring nothing new, before giving up.
+      timeout: seconds without data after which a connection counts as dead.
+      attempts: number of consecutive attempts without progress before giving up.
       pause: seconds before the second attempt; each further pause is twice as long.
     """
 
@@ -42,17 +43,17 @@ PATIENT = Patience()
 
 
 def download(url: str, path: pathlib.Path, patience: Patience = PATIENT, progress: bool = True) -> None:
-    """Fetches `url` into `path`, whole or not at all; what arrives of it is kept for the next call.
+    """Downloads `url` to `path`, which appears only when complete. Partial data is kept for the next call.
 
     Args:
-      url: http or https; so must be whatever it redirects to.
-      path: the file; its folder must be there. One that is there already is replaced.
-      patience: when to try again and when to give up.
+      url: an http or https address, which may only redirect to such addresses.
+      path: the file, in an existing folder; an existing file is replaced.
+      patience: retry policy.
       progress: whether to show a bar with bytes, speed and time left.
 
     Raises:
-      UserError: a URL that is not HTTP or that the server does not have, a server that does not deliver, or a disk that
-        cannot take it.
+      UserError: the address is not HTTP, the server does not have or does not deliver the file, or the file cannot be
+        written.
     """
     if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
         raise UserError(f"{url} is not a web address: it must begin with http:// or https://")
@@ -69,7 +70,7 @@ def download(url: str, path: pathlib.Path, patience: Patience = PATIENT, progres
                 furthest = max(furthest, _size(partial))
                 if failures >= patience.attempts:
                     kept = f"; {_size(partial)} bytes are kept" if _known(version) else ""
-                    raise UserError(f"{url}: {interruption}{kept}: run the same command again to go on") from None
+                    raise UserError(f"{url}: {interruption}{kept}: run the same command again to resume") from None
                 pause = patience.pause * 2 ** (failures - 1)
                 print(f"{path.name}: {interruption}; trying again in {pause:g} s", file=sys.stderr)
                 time.sleep(pause)
@@ -80,11 +81,11 @@ def download(url: str, path: pathlib.Path, patience: Patience = PATIENT, progres
 
 
 class _Interrupted(Exception):
-    """An attempt ended early, and another may do better."""
+    """An attempt ended early in a way that another attempt may fix."""
 
 
 def _attempt(url: str, partial: pathlib.Path, version: pathlib.Path, timeout: float, progress: bool) -> None:
-    """Appends to `partial` what is missing of `url`, or starts it again. OSErrors are the disk's."""
+    """Appends the missing part of `url` to `partial`, or starts over. An `OSError` comes from the disk."""
     known = _known(version)
     have = _size(partial) if known else 0
     headers = {"User-Agent": "lapsrn_jax"} | ({"Range": f"bytes={have}-", "If-Range": known} if have else {})
@@ -95,7 +96,7 @@ def _attempt(url: str, partial: pathlib.Path, version: pathlib.Path, timeout: fl
         current = _version(response)
         if response.status == 206 and (start != have or current not in ("", known)):
             version.unlink(missing_ok=True)
-            raise _Interrupted("the server went on with another file")
+            raise _Interrupted("the server continued with a different file")
         if total is not None and total - start > (free := shutil.disk_usage(partial.parent).free):
             raise UserError(f"{partial.parent} has {free} bytes free, {url} needs {total - start}: make room")
         if response.status == 200:
@@ -120,7 +121,7 @@ def _open(request: urllib.request.Request, timeout: float, version: pathlib.Path
     except urllib.error.HTTPError as error:
         error.close()
         says = f"the server says {error.code} {' '.join(str(error.reason).split())}"
-        if error.code == 416:  # there is less of the file than we have: it is another
+        if error.code == 416:  # the file is shorter than our part of it: it has changed
             version.unlink(missing_ok=True)
         if error.code in (408, 416, 425, 429) or error.code >= 500:
             raise _Interrupted(says) from None
@@ -135,13 +136,13 @@ def _open(request: urllib.request.Request, timeout: float, version: pathlib.Path
 
 def _read(response: http.client.HTTPResponse) -> bytes:
     try:
-        return response.read1(_CHUNK)  # not read: a timeout would lose what of a chunk has arrived
+        return response.read1(_CHUNK)  # on a timeout, read() would lose the data received so far
     except (OSError, http.client.HTTPException) as error:
         raise _Interrupted(f"the connection broke ({error or type(error).__name__})") from None
 
 
 def _extent(response: http.client.HTTPResponse) -> tuple[int, int | None]:
-    """Where in the file the body begins, and how long the file is, in bytes; -1 if the server is not clear."""
+    """Returns where in the file the body begins, -1 if unknown, and the length of the file, in bytes."""
     if response.status == 206:
         match = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", response.headers.get("Content-Range", ""))
         return (int(match[1]), int(match[2])) if match else (-1, None)
@@ -151,7 +152,7 @@ def _extent(response: http.client.HTTPResponse) -> tuple[int, int | None]:
 
 def _version(response: http.client.HTTPResponse) -> str:
     etag = response.headers.get("ETag", "")
-    if etag and not etag.startswith("W/"):  # a weak one does not promise the same bytes
+    if etag and not etag.startswith("W/"):  # a weak ETag does not guarantee the same bytes
         return etag
     return response.headers.get("Last-Modified", "")
 
@@ -165,7 +166,7 @@ def _size(path: pathlib.Path) -> int:
 
 
 class _HttpOnly(urllib.request.HTTPRedirectHandler):
-    """Follows redirects to HTTP and HTTPS alone; urllib's own would go to FTP too."""
+    """Follows redirects to HTTP and HTTPS only; urllib's own handler also follows them to FTP."""
 
     def redirect_request(self, req, fp, code, msg, headers, newurl):  # type: ignore[no-untyped-def]
         if urllib.parse.urlsplit(newurl).scheme not in ("http", "https"):

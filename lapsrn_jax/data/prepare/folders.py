@@ -1,4 +1,4 @@
-"""Folders of pictures that appear at once, hold what they should, and can be checked again later."""
+"""Folders of pictures that are checked, appear only when complete, and can be verified later."""
 
 import hashlib
 import pathlib
@@ -13,16 +13,16 @@ from lapsrn_jax.errors import UserError
 from lapsrn_jax.files import atomic_folder, sha256
 from lapsrn_jax.images.io import find_images, read_image
 
-MANIFEST = "SHA256SUMS"  # in the format of `sha256sum`, which can check it
+MANIFEST = "SHA256SUMS"  # in the format of `sha256sum --check`
 
 
 class WrongPictures(UserError):
-    """Pictures, or an archive of them, that are not what they should be: to be had anew, if anywhere."""
+    """Pictures, or an archive of them, that are not the expected ones and have to be downloaded again."""
 
 
 @contextmanager
 def new_folder(path: pathlib.Path) -> Iterator[pathlib.Path]:
-    """`atomic_folder` with a `UserError` where it cannot be written."""
+    """Like `atomic_folder`, but raises `UserError` if the folder cannot be written."""
     try:
         with atomic_folder(path) as partial:
             yield partial
@@ -34,15 +34,15 @@ def decoded(folder: pathlib.Path, count: int, origin: str) -> Iterator[np.ndarra
     """Decodes each picture of `folder`, in the order of their names.
 
     Args:
-      folder: the pictures.
-      count: how many there must be.
-      origin: what to call the place where they come from.
+      folder: the folder of the pictures.
+      count: expected number of pictures.
+      origin: name of their source, for messages.
 
     Yields:
       uint8, [H, W] or [H, W, 3].
 
     Raises:
-      WrongPictures: another number of pictures, or one that is damaged or not of the size that its header says.
+      WrongPictures: the number of pictures differs, or a picture is damaged or not of the size in its header.
     """
     paths = find_images(folder) if any(folder.iterdir()) else []
     if len(paths) != count:
@@ -54,30 +54,30 @@ def decoded(folder: pathlib.Path, count: int, origin: str) -> Iterator[np.ndarra
             raise WrongPictures(f"{origin}: {str(error).replace(str(path), path.name)}") from None
         with PIL.Image.open(path) as file:
             if sorted(file.size) != sorted(image.shape[:2]):  # sorted: the picture may have been turned upright
-                raise WrongPictures(f"{origin}: {path.name} is not of the size that it says")
+                raise WrongPictures(f"{origin}: {path.name} does not have the size in its header")
         yield image
 
 
 def write_manifest(folder: pathlib.Path) -> None:
-    """Writes the SHA-256 of each picture in `folder` beside them."""
+    """Writes a manifest with the SHA-256 of each picture into `folder`."""
     lines = [f"{sha256(path)}  {path.name}\n" for path in find_images(folder)]
     (folder / MANIFEST).write_text("".join(lines))
 
 
 def verify_manifest(folder: pathlib.Path) -> int:
-    """Holds the pictures in `folder` to its manifest.
+    """Verifies the pictures in `folder` against its manifest.
 
     Returns:
-      How many there are.
+      The number of pictures.
 
     Raises:
-      UserError: no manifest, or a picture that is missing, was changed or was added.
+      UserError: the manifest is missing, or a picture is missing, has changed or was added.
     """
     remedy = f"remove or rename {folder} and run the command again"
     try:
         lines = (folder / MANIFEST).read_text().splitlines()
     except OSError:
-        raise UserError(f"{folder} has no {MANIFEST}, so it was not made here: {remedy}") from None
+        raise UserError(f"{folder} has no {MANIFEST}, so this command did not make it: {remedy}") from None
     digests = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
     here = {str(path.relative_to(folder)): path for path in find_images(folder)}
     for name in sorted(digests.keys() | here.keys()):
@@ -89,9 +89,9 @@ def verify_manifest(folder: pathlib.Path) -> int:
 
 
 def fingerprint(images: Iterator[np.ndarray]) -> str:
-    """The SHA-256 of the pictures' pixels, whatever their order, names and files.
+    """Returns the SHA-256 of the pictures' pixels, independent of their order, names and file formats.
 
-    A row or column that makes a side odd does not count: see `lapsrn_jax.data.prepare.benchmark_sets`.
+    It ignores a last row or column that makes a side odd: see `lapsrn_jax.data.prepare.benchmark_sets`.
     """
     digests = []
     for image in images:

@@ -1,1 +1,1 @@
-"""The CMS-LapSRN paper's tables and figures, from networks, beside printed numbers."""
+"""The tables of the CMS-LapSRN paper, computed from networks and compared with published numbers."""

@@ -1,4 +1,4 @@
-"""What a network costs, counted from the network itself as JAX traces it: nothing here is typed in."""
+"""Counts the parameters, multiply-adds and depth of a network from its JAX trace."""
 
 import math
 from collections.abc import Sequence
@@ -15,13 +15,13 @@ OUTPUT = (1280, 720)  # width and height of the image for which papers count mul
 
 
 class Cost(NamedTuple):
-    """What one call costs.
+    """The cost of one call.
 
     Attributes:
-      parameters: in the parameter tree.
-      multiply_adds: of the convolutions, one for each weight and each pixel that it meets. What meets the zeros between
-        a transposed convolution's inputs does not count, nor does the bicubic interpolation before a network.
-      depth: convolutions on the longest way from input to output.
+      parameters: number of parameters.
+      multiply_adds: multiply-adds of the convolutions. Products with the zeros between a transposed convolution's
+        inputs do not count, nor does the bicubic interpolation before a network.
+      depth: number of convolutions on the longest path from input to output.
     """
 
     parameters: int
@@ -30,17 +30,17 @@ class Cost(NamedTuple):
 
 
 def parameter_count(model: nn.Module) -> int:
-    """How many numbers training moves."""
+    """Returns the number of trainable parameters."""
     shapes = jax.eval_shape(lambda key: models.initial(model, key), jax.random.key(0))
     return sum(leaf.size for leaf in jax.tree.leaves(shapes))
 
 
 def cost(model: nn.Module, scale: int) -> Cost:
-    """The cost of making one image of the size `OUTPUT` at one of the model's scales."""
+    """Returns the cost of producing one image of size `OUTPUT` at one of the model's scales."""
     params = jax.eval_shape(lambda key: models.initial(model, key), jax.random.key(0))
     if isinstance(model, models.Pyramid):
-        model = model.clone(direct=True)  # as papers count
-    # All convolutions keep or double the size: what a pixel costs, it costs in any image.
+        model = model.clone(direct=True)  # the form that papers count
+    # All convolutions keep or double the size, so the cost per pixel does not depend on the size.
     lr = jax.ShapeDtypeStruct((1, 1, 1, model.channels), jnp.float32)
     traced = jax.make_jaxpr(lambda params, lr: model.apply({"params": params}, lr, scale)[-1])(params, lr)
     multiply_adds, (depth,) = _walk(traced.jaxpr, [0] * len(traced.jaxpr.invars))
@@ -48,7 +48,7 @@ def cost(model: nn.Module, scale: int) -> Cost:
 
 
 def _walk(jaxpr: Any, depths: Sequence[int]) -> tuple[int, list[int]]:
-    """(multiply-adds, depth of each output), given the depth of each input."""
+    """Returns multiply-adds and the depth of each output, given the depth of each input."""
     known = dict(zip(jaxpr.invars, depths, strict=True))
 
     def depth(variable: Any) -> int:
@@ -69,7 +69,7 @@ def _equation(equation: Any, inputs: list[int]) -> tuple[int, list[int]]:
         return _convolution(equation), [max(inputs) + 1]
     if name == "scan":
         return _scan(equation, inputs)
-    if name == "cond":  # one branch for each platform: the same map in another form
+    if name == "cond":  # one branch per platform, which compute the same function
         branches = [_walk(branch.jaxpr, inputs[1:]) for branch in params["branches"]]
         deepest = [max(outputs) for outputs in zip(*(outputs for _, outputs in branches), strict=True)]
         return max(total for total, _ in branches), deepest
@@ -81,8 +81,8 @@ def _equation(equation: Any, inputs: list[int]) -> tuple[int, list[int]]:
 
 def _scan(equation: Any, inputs: list[int]) -> tuple[int, list[int]]:
     body = equation.params["jaxpr"].jaxpr
-    # Inputs are constants, carry, and what is stacked; outputs carry and stacked. JAX's versions differ in how they
-    # tell them apart; what is stacked has an axis more outside than in the body.
+    # Inputs are constants, carry and stacked arrays; outputs are carry and stacked arrays. JAX versions differ in how
+    # they mark them, but stacked arrays always have one axis more outside the body.
     carried = sum(a.aval.ndim == b.aval.ndim for a, b in zip(equation.outvars, body.outvars, strict=True))
     unstacked = sum(a.aval.ndim == b.aval.ndim for a, b in zip(equation.invars, body.invars, strict=True))
     constants, carry, stacked = inputs[: unstacked - carried], inputs[unstacked - carried : unstacked], [0]
@@ -97,5 +97,5 @@ def _scan(equation: Any, inputs: list[int]) -> tuple[int, list[int]]:
 def _convolution(equation: Any) -> int:
     kernel, output = equation.invars[1].aval.shape, equation.outvars[0].aval.shape
     outputs = kernel[equation.params["dimension_numbers"].rhs_spec[0]]
-    zeros = math.prod(equation.params["lhs_dilation"])  # of so many inputs, all but one are zeros put between
+    zeros = math.prod(equation.params["lhs_dilation"])  # of this many inputs all but one are inserted zeros
     return math.prod(output) * math.prod(kernel) // outputs // zeros

@@ -1,6 +1,6 @@
-"""The numbers that other people printed, each with where. No number of ours is here.
+"""Published scores, each with its source. This file has no results of this project.
 
-Scores are "PSNR/SSIM" in the order of `BENCHMARKS`: "-" where none was found, PSNR alone where SSIM was not.
+Scores are "PSNR/SSIM" in the order of `BENCHMARKS`. "-" means that no score was found, PSNR alone that no SSIM was.
 """
 
 from typing import NamedTuple
@@ -17,7 +17,7 @@ _D5R5 = "Lai et al. (TPAMI 2018), as a repository of L. Mammana quotes it"
 
 
 class Score(NamedTuple):
-    """PSNR in dB, SSIM (None where it was not printed), and both with the digits that were printed."""
+    """PSNR in dB, SSIM (None if not published), and both as published."""
 
     psnr: float
     ssim: float | None
@@ -58,7 +58,7 @@ _CMS_TABLE_2 = {
     },
 }
 
-# The original papers' scores, by way of what quotes them.
+# Scores of the original papers, as quoted by the sources.
 _ORIGINALS = {
     "VDSR": {
         2: (_SAFMN, "37.53/0.9587 33.03/0.9124 31.90/0.8960 30.76/0.9140 37.22/0.9729"),
@@ -95,7 +95,7 @@ _ORIGINALS = {
 
 
 class Row(NamedTuple):
-    """A row of the CMS-LapSRN paper's Table 1, and multiply-adds by scale as printed elsewhere for 1280 x 720."""
+    """A row of the CMS-LapSRN paper's Table 1, with published multiply-adds by scale for 1280 x 720."""
 
     depth: int
     filters: int
@@ -116,12 +116,12 @@ TABLE_1 = {
 
 
 def cms_score(system: str, set_name: str, scale: int) -> Score | None:
-    """What the CMS-LapSRN paper's Table 2 has for a system (see `systems.name_of`), if anything."""
+    """Returns the score of a system (see `systems.name_of`) in the CMS-LapSRN paper's Table 2, or None."""
     return _score(_CMS_TABLE_2.get(system, {}).get(scale), set_name)
 
 
 def original_score(system: str, set_name: str, scale: int) -> tuple[Score, str] | None:
-    """What its own authors report of a system, and by way of what it came here; None if nothing did."""
+    """Returns the score that a system's own authors report, with its source, or None."""
     source, scores = _ORIGINALS.get(system, {}).get(scale, ("", None))
     score = _score(scores, set_name)
     return (score, source) if score else None

@@ -1,4 +1,4 @@
-"""Table 2 of the CMS-LapSRN paper: what networks score, beside what was printed."""
+"""Table 2 of the CMS-LapSRN paper: scores of networks beside published scores."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,9 +16,9 @@ GRAY_AS_RGB = " (gray as RGB)"
 
 
 def printed(network: Network, set_name: str, scale: int) -> tuple[Score | None, Score | None, str | None]:
-    """What the CMS-LapSRN paper prints for such a network, what its own authors do, and the source of that.
+    """Returns the CMS-LapSRN paper's score for such a network, its own authors' score, and the source of the latter.
 
-    Papers train one LapSRN for each scale: they print nothing that the lower levels of a larger one compare with.
+    Papers train one LapSRN per scale, so there is no published score for the lower levels of a larger LapSRN.
     """
     if network.model is None:
         return cms_score("bicubic", set_name, scale), None, None
@@ -31,9 +31,9 @@ def printed(network: Network, set_name: str, scale: int) -> tuple[Score | None, 
 def evaluate_readings(
     networks: Sequence[Network], sets: Mapping[str, Sequence[Picture]], scales: Sequence[int], protocol: Protocol
 ) -> list[Record]:
-    """As `evaluate_networks`, but a set with gray pictures is scored in both readings of `Protocol.gray_as_rgb`.
+    """Like `evaluate_networks`, but scores a set with gray pictures with both values of `Protocol.gray_as_rgb`.
 
-    The second reading has the set's name and `GRAY_AS_RGB`. The records are in the order of scales, sets, networks.
+    The second set of records has `GRAY_AS_RGB` appended to the set's name. Records are ordered by scale, set, network.
     """
     records: list[Record] = []
     for name, pictures in sets.items():
@@ -49,7 +49,7 @@ def evaluate_readings(
 
 
 def _mean(a: Record, b: Record) -> Record:
-    """The record of the pictures of both; all but the scores as in `a`."""
+    """Returns the record of the pictures of both, with the other fields of `a`."""
     images = a["images"] + b["images"]
 
     def mean(x: float, y: float) -> float:
@@ -59,7 +59,7 @@ def _mean(a: Record, b: Record) -> Record:
 
 
 def table_2(networks: Sequence[Network], records: Sequence[Record], scales: Sequence[int]) -> Table:
-    """Scores beside printed ones: the CMS-LapSRN paper's, and those of each system's own authors."""
+    """Compares scores with those of the CMS-LapSRN paper and of each system's own authors."""
     by_name = {network.name: network for network in networks}
     rows: list[list[str]] = []
     plain: list[dict[str, Any]] = []
@@ -82,26 +82,26 @@ def table_2(networks: Sequence[Network], records: Sequence[Record], scales: Sequ
     twice = list(dict.fromkeys(r["set"].removesuffix(GRAY_AS_RGB) for r in records if r["set"].endswith(GRAY_AS_RGB)))
     if twice:
         notes.append(
-            f"{' and '.join(twice)} with gray pictures: once with gray left gray, as the papers' bicubic rows need it, "
-            "once scored as the luminance of RGB, as the LapSRN authors' rows need it."
+            f"{' and '.join(twice)} with gray pictures is scored twice: on the gray values, as in the papers' bicubic "
+            "rows, and on the luminance of RGB, as in the LapSRN authors' rows."
         )
     present = {record["set"].removesuffix(GRAY_AS_RGB) for record in records}
     missing = [name for name in BENCHMARKS if name not in present]
     if missing:
-        notes.append(f"Not scored, for no --data names them: {', '.join(missing)}.")
+        notes.append(f"Not scored, because --data does not include them: {', '.join(missing)}.")
     notes += [
-        f"{network.name} has no {', '.join(f'x{scale}' for scale in scales if not network.can(scale))}."
+        f"{network.name} does not support {', '.join(f'x{scale}' for scale in scales if not network.can(scale))}."
         for network in networks
         if not all(map(network.can, scales))
     ]
     notes.append(f"CMS paper: {CMS_PAPER}, Table 2. Differences are ours minus theirs, PSNR in dB.")
     notes += [f"Original of {', '.join(sorted(names))}: {source}." for source, names in sources.items()]
     columns = ["scale", "set", "model", "here", "CMS paper", "difference", "original", "difference"]
-    return Table("Table 2: PSNR / SSIM beside what was printed", columns, rows, plain, notes)
+    return Table("Table 2: PSNR / SSIM beside published scores", columns, rows, plain, notes)
 
 
 def _beside(record: Record, printed: Score | None) -> tuple[str, str]:
-    """A printed score, and how much ours is above it."""
+    """Returns a published score and the difference of ours to it."""
     if printed is None:
         return "-", "-"
     return printed.text, f"{round(record['psnr'] - printed.psnr, 2) + 0.0:+.2f}"  # + 0.0: no -0.00

@@ -1,4 +1,4 @@
-"""The systems that the CMS-LapSRN paper compares, and its Table 1 counted from the networks themselves."""
+"""The systems that the CMS-LapSRN paper compares, and its Table 1 computed from the networks."""
 
 from typing import NamedTuple
 
@@ -16,10 +16,10 @@ class System(NamedTuple):
     """A row of Table 1.
 
     Attributes:
-      model: as its authors built it; the pyramids without biases, as the paper counts them.
-      interpolates: whether the network works on an interpolated image.
-      global_skip: whether it learns what an enlarged input lacks.
-      local_skip: whether features are added to earlier ones within the network.
+      model: the network as its authors built it; pyramids have no biases, as in the paper's counts.
+      interpolates: whether the network's input is an interpolated image.
+      global_skip: whether the network learns the residual to an enlarged input.
+      local_skip: whether the network has skip connections between features.
     """
 
     model: nn.Module
@@ -41,15 +41,15 @@ SYSTEMS = {
 }
 
 NOTES = (
-    "MDSR's printed depth counts 80 blocks of two convolutions, the first and the last; ours also the four of the x4 "
-    "head, the one that ends the body and the two that upsample.",
-    "LapSRN's printed multiply-adds count a transposed convolution as if the zeros between its inputs were multiplied "
-    "too; ours do not.",
+    "MDSR's printed depth counts 80 blocks of two convolutions, the first and the last; ours also counts the four of "
+    "the x4 head, the last of the body and the two of the upsampler.",
+    "LapSRN's printed multiply-adds include products with the zeros between a transposed convolution's inputs; ours do "
+    "not.",
 )
 
 
 def name_of(model: nn.Module) -> str | None:
-    """Which of the systems a model is, whatever its size and biases; None if it is none of them."""
+    """Returns the system that a model is, regardless of size and biases; None if it is none of them."""
     if isinstance(model, Pyramid):
         if model.tying is None:
             return "MS-LapSRN"
@@ -59,13 +59,13 @@ def name_of(model: nn.Module) -> str | None:
 
 
 def variant_of(model: nn.Module) -> str | None:
-    """As `name_of`, with the recursions of an MS-LapSRN as its authors write them: "MS-LapSRN D5R8"."""
+    """Like `name_of`, but with depth and recursions of an MS-LapSRN in its authors' notation: "MS-LapSRN D5R8"."""
     name = name_of(model)
     return f"{name} D{model.depth}R{model.recursions}" if name == "MS-LapSRN" else name
 
 
 def table_1() -> Table:
-    """Table 1: what the systems are made of, at x4."""
+    """Computes Table 1: the components and costs of the systems at x4."""
     rows, records = [], []
     for name, system in SYSTEMS.items():
         counted, printed = cost(system.model, SCALE), TABLE_1[name.split(" (")[0]]
@@ -90,8 +90,8 @@ def table_1() -> Table:
     columns = ["system", "upsampling", "reconstruction", "global skip", "local skip", "depth", "filters", "parameters",
                "printed", "agreement", "G multiply-adds", "printed"]  # fmt: skip
     notes = (
-        "All counts are of the networks as they are built here. The pyramids have no biases, as the paper counts them; "
-        "the others have them. In parentheses: printed, where it differs.",
+        "All numbers are counted from this project's networks. The pyramids have no biases, as in the paper's counts; "
+        "the others have biases. Parentheses show the printed number where it differs.",
         f"Multiply-adds are of the convolutions, for an output of {OUTPUT[0]} x {OUTPUT[1]} at x{SCALE}.",
         f"Printed: {CMS_PAPER}, Table 1; multiply-adds: {MULTIPLY_ADDS}.",
         *NOTES,

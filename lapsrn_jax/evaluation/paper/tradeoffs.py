@@ -1,4 +1,4 @@
-"""Quality against what it costs: parameters, multiply-adds, and time measured here; as a table and as a plot."""
+"""Quality against cost (parameters, multiply-adds, measured time), as a table and as a plot."""
 
 import os
 import pathlib
@@ -18,11 +18,11 @@ from lapsrn_jax.evaluation.protocol import Upscale
 from lapsrn_jax.evaluation.scoring import Record
 from lapsrn_jax.evaluation.tables import Table
 
-TIMED = 256  # pixels, height and width of the picture whose making is timed
+TIMED = 256  # pixels, height and width of the timed result
 
 
 def table_of_costs(networks: Sequence[Network], records: Sequence[Record]) -> Table:
-    """Mean quality over the sets against parameters, multiply-adds and the time measured here."""
+    """Compares the mean PSNR over the sets with parameters, multiply-adds and measured time."""
     rows, plain = [], []
     sets = list(dict.fromkeys(record["set"] for record in records if not record["set"].endswith(GRAY_AS_RGB)))
     for scale in dict.fromkeys(record["scale"] for record in records):
@@ -43,9 +43,9 @@ def table_of_costs(networks: Sequence[Network], records: Sequence[Record]) -> Ta
                 "multiply_adds": counted and counted.multiply_adds, "milliseconds": milliseconds,
             })  # fmt: skip
     notes = (
-        f"PSNR (dB): the mean over {', '.join(sets)}.",
-        f"G multiply-adds: of the convolutions, for an output of {OUTPUT[0]} x {OUTPUT[1]}.",
-        f"Time: the median of 3 gray pictures enlarged to {TIMED} x {TIMED} on {_device()}, after a first one.",
+        f"PSNR (dB) is the mean over {', '.join(sets)}.",
+        f"Multiply-adds are those of the convolutions, for an output of {OUTPUT[0]} x {OUTPUT[1]}.",
+        f"Time is the median of 3 gray pictures enlarged to {TIMED} x {TIMED} on {_device()}, after a warm-up.",
     )
     columns = ["scale", "model", "PSNR", "parameters", "G multiply-adds", "time (ms)"]
     return Table("Quality against cost", columns, rows, plain, notes)
@@ -67,7 +67,7 @@ def _device() -> str:
 
 
 def check_plot(path: pathlib.Path) -> None:
-    """Raises `UserError` unless a plot can be written to `path`: to be asked before the hours of scoring."""
+    """Raises `UserError` unless a plot can be written to `path`. Call it before the hours of scoring."""
     try:
         from matplotlib.figure import Figure
     except ImportError:
@@ -88,9 +88,9 @@ _MARKERS = "osD^vP*Xhp<>"
 
 
 def plot_costs(table: Table, path: pathlib.Path) -> None:
-    """Draws what `table_of_costs` made of networks: for each scale a row of panels, PSNR over each cost.
+    """Plots the networks of a `table_of_costs`: a row of panels for each scale, PSNR over each cost.
 
-    Bicubic interpolation stays in the table: far below, it would press the networks together.
+    Bicubic interpolation is not plotted: its low PSNR would compress the range of the networks.
     """
     from matplotlib.figure import Figure
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator

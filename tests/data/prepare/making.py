@@ -1,4 +1,4 @@
-"""Small pictures and archives for the tests of what is downloaded."""
+"""Small pictures and archives for the tests of downloads."""
 
 import io
 import pathlib
@@ -13,7 +13,7 @@ from lapsrn_jax.errors import UserError
 
 HASTY = Patience(timeout=0.3, attempts=3, pause=0.01)
 ONE_TRY = Patience(timeout=0.3, attempts=1)
-BODY = bytes(range(256)) * 4000  # about 1 MB: more than what sockets swallow at once
+BODY = bytes(range(256)) * 4000  # about 1 MB, more than the buffers of a socket hold
 
 
 def one_line(error: pytest.ExceptionInfo[UserError]) -> str:
@@ -38,6 +38,3 @@ def zipped(files: dict[str, bytes]) -> bytes:
 
 def tree(folder: pathlib.Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*")}
-
-
-# Downloads

@@ -1,4 +1,4 @@
-"""A web server on this machine that can be told to misbehave, and counts what it sent."""
+"""A local web server that misbehaves on request and records what it sent."""
 
 import hashlib
 import http.server
@@ -10,18 +10,18 @@ from typing import NamedTuple
 
 
 class Fault(NamedTuple):
-    """What goes wrong with one request."""
+    """A fault in the answer to one request."""
 
     status: int = 0  # an error instead of the file
     after: int | None = None  # bytes of the body after which the connection drops
-    stalls: bool = False  # rather than drop, it stays open and silent
-    length: int | None = None  # a lie in Content-Length
+    stalls: bool = False  # whether the connection stays open but silent instead
+    length: int | None = None  # a wrong Content-Length
     location: str = ""  # a redirect
     kind: str = "application/octet-stream"
 
 
 class Server:
-    """Serves `files`, by path; the n-th request meets the n-th of `faults`, those after the last meet none.
+    """Serves `files` by path. The n-th request gets the n-th of `faults`; later requests get none.
 
     Attributes:
       answers: status and bytes of body, of each request; noted before they go out, so that no client is faster.
@@ -63,7 +63,7 @@ class Server:
         if fault.location:
             handler.send_header("Location", fault.location)
         handler.end_headers()
-        with suppress(OSError):  # the client may have heard enough
+        with suppress(OSError):  # the client may have closed the connection
             handler.wfile.write(rest)
         if fault.stalls:
             handler.wfile.flush()

@@ -84,13 +84,16 @@ def test_dead_and_wrong_sources_are_passed_over(repository, tmp_path, monkeypatc
 
     with pytest.raises(UserError) as error:
         prepare_benchmarks(tmp_path / "2", None, None, HASTY, sets(mirrors=mirrors[:1]))
-    assert "could be had from none of 3 sources, the last: all.tar.gz holds 6 images" in one_line(error)
+    assert one_line(error).startswith(
+        f"none of 3 sources provides {tmp_path / '2' / 'Set3'}; the last error: all.tar.gz"
+    )
+    assert "holds 6 images" in one_line(error)
     assert not (tmp_path / "2" / "Set3").exists()
 
 
 def test_pictures_of_other_sizes_are_another_set(repository, tmp_path):
     repository.files["/data/Set3/img_002_HR.png"] = png(2, (16, 16))
-    with pytest.raises(UserError, match="another set: too many of its images are of 16 x 16 pixels"):
+    with pytest.raises(UserError, match="a different set: too many of its images have 16 x 16 pixels"):
         prepare_benchmarks(tmp_path, f"{repository.url}/data", None, HASTY, sets())
     assert not list(tmp_path.rglob("*.png"))
 
@@ -163,6 +166,3 @@ def test_the_table_describes_the_pictures_of_the_papers(benchmarks, name):
         (image.shape[1], image.shape[0]) for image in images
     )
     assert fingerprint(iter(images)) == SETS[name].pixels
-
-
-# The commands

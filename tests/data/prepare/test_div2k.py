@@ -1,3 +1,4 @@
+import hashlib
 import io
 import stat
 import subprocess
@@ -8,7 +9,8 @@ import numpy as np
 import pytest
 
 from lapsrn_jax.data.div2k import open_div2k
-from lapsrn_jax.data.prepare.div2k import Part, prepare_div2k
+from lapsrn_jax.data.prepare.benchmark_sets import SELF_EX_SR, SETS
+from lapsrn_jax.data.prepare.div2k import PARTS, URL, Part, prepare_div2k
 from lapsrn_jax.data.sources import evaluation_pictures
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.images.io import find_images, read_image
@@ -81,7 +83,7 @@ def linked() -> bytes:
 
 
 def bomb() -> bytes:
-    """Ten gigabytes, says its list of contents."""
+    """Returns an archive whose table of contents claims ten gigabytes."""
     content = bytearray(zipped(TRAIN))
     at = content.index(b"PK\x01\x02") + 24
     content[at : at + 4] = (0xFFFF0000).to_bytes(4, "little")
@@ -117,9 +119,31 @@ def test_bad_archives_leave_nothing(div2k, tmp_path, bad):
     assert words in one_line(error)
     assert "DIV2K_train_HR.zip" in str(error.value)
     assert tree(tmp_path) == {"d"}
-    div2k.files["/DIV2K_train_HR.zip"] = good  # mended
+    div2k.files["/DIV2K_train_HR.zip"] = good  # repaired
     prepare_div2k(tmp_path / "d", div2k.url, HASTY, SMALL)
     assert len(find_images(tmp_path / "d" / "DIV2K_train_HR")) == 3
+
+
+def test_an_archive_with_another_digest_is_refused(div2k, tmp_path):
+    """A downloaded archive is removed; the user's own archive is kept and named."""
+    archive = div2k.files["/DIV2K_train_HR.zip"]
+    pinned = SMALL | {"train": SMALL["train"]._replace(digest=hashlib.sha256(archive).hexdigest())}
+    div2k.files["/DIV2K_train_HR.zip"] = zipped(dict(reversed(TRAIN.items())))  # the same pictures
+    with pytest.raises(UserError) as error:
+        prepare_div2k(tmp_path / "d", div2k.url, HASTY, pinned)
+    assert f"DIV2K_train_HR.zip is not DIV2K's archive: its SHA-256 is not {pinned['train'].digest}" in one_line(error)
+    assert tree(tmp_path) == {"d"}
+    (tmp_path / "d" / "DIV2K_train_HR.zip").write_bytes(b"?")
+    with pytest.raises(UserError, match=r"remove .*zip and run the command again"):
+        prepare_div2k(tmp_path / "d", div2k.url, HASTY, pinned)
+    (tmp_path / "d" / "DIV2K_train_HR.zip").write_bytes(archive)
+    prepare_div2k(tmp_path / "d", div2k.url, HASTY, pinned)
+
+
+def test_all_downloads_use_tls():
+    urls = [URL, *SELF_EX_SR, *(mirror.url for each in SETS.values() for mirror in each.mirrors)]
+    assert all(url.startswith("https://") for url in urls)
+    assert all(len(part.digest) == 64 for part in PARTS.values())
 
 
 def test_a_server_that_claims_too_little_gives_no_archive(div2k, tmp_path):
@@ -180,6 +204,3 @@ def test_without_tfds_the_folder_is_named(div2k, tmp_path, capsys, monkeypatch):
     prepare_div2k(tmp_path, div2k.url, HASTY, SMALL)
     last = capsys.readouterr().out.splitlines()[-1]
     assert last.endswith(f"use --config.data.train={tmp_path / 'DIV2K_train_HR'}")
-
-
-# Benchmarks

@@ -27,7 +27,7 @@ def test_the_next_call_goes_on(server, tmp_path):
     server.faults = [Fault(after=300_000)]
     with pytest.raises(UserError) as error:
         download(f"{server.url}/file", tmp_path / "file", ONE_TRY)
-    assert "300000 bytes are kept: run the same command again to go on" in one_line(error)
+    assert "300000 bytes are kept: run the same command again to resume" in one_line(error)
     assert not (tmp_path / "file").exists()
     download(f"{server.url}/file", tmp_path / "file", ONE_TRY)
     assert server.answers[1:] == [(206, len(BODY) - 300_000)]
@@ -133,6 +133,3 @@ def test_a_full_disk_is_said(server, tmp_path, monkeypatch):
     monkeypatch.setattr(pathlib.Path, "write_bytes", full)
     with pytest.raises(UserError, match=r"cannot write .*file: No space left on device"):
         download(f"{server.url}/file", tmp_path / "file", HASTY)
-
-
-# DIV2K

@@ -1,3 +1,5 @@
+import hashlib
+
 import pytest
 
 from lapsrn_jax.cli import main
@@ -11,6 +13,9 @@ def test_the_command_prepares_div2k(server, tmp_path, monkeypatch, capsys):
     for part, first in ((PARTS["train"], 1), (PARTS["validation"], 801)):
         files = {f"{part.name}/{n:04}.png": picture for n in range(first, first + part.images)}
         server.files[f"/{part.name}.zip"] = zipped(files)
+    for split, part in PARTS.items():
+        digest = hashlib.sha256(server.files[f"/{part.name}.zip"]).hexdigest()
+        monkeypatch.setitem(PARTS, split, part._replace(digest=digest))
     monkeypatch.chdir(tmp_path)
     main(["prepare", "div2k", "--url", server.url])
     assert len(find_images("data/DIV2K/DIV2K_train_HR")) == 800

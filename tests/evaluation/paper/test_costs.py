@@ -1,4 +1,4 @@
-"""Counts that papers print, from the networks as they are built."""
+"""The costs counted from the networks equal those that papers print."""
 
 import pytest
 
@@ -41,7 +41,7 @@ def test_multiply_adds_are_the_published_ones(model, scale, billions):
     ],
 )
 def test_depths_are_the_published_ones(model, depths):
-    """But MDSR's: 162 leaves out the 5x5 convolutions of the head, the body's last and the upsampling's."""
+    """MDSR is the exception: its printed 162 excludes the head, the last convolution of the body and the upsampler."""
     assert {scale: cost(model, scale).depth for scale in depths} == depths
 
 

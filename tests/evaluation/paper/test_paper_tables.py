@@ -1,4 +1,4 @@
-"""The paper's tables and figures made anew: `lapsrn tables`, `lapsrn figure`."""
+"""The paper's tables and figures: `lapsrn tables` and `lapsrn figure`."""
 
 import json
 
@@ -38,14 +38,14 @@ def weights(tmp_path):
 
 @pytest.fixture
 def pictures(tmp_path, rng):
-    """Two colour pictures and a gray one."""
+    """A folder of two colour pictures and a gray one."""
     folder = tiny.write_photographs(tmp_path / "Set14", count=2)
     write_image(folder / "gray.png", tiny.photograph(rng)[:, :, 0])
     return folder
 
 
 def test_table_1_agrees_with_the_paper():
-    """Parameters to the printed digits; all depths but MDSR's, which the paper counts without some convolutions."""
+    """Parameters agree to the printed digits; depths agree except for MDSR's, which the paper counts differently."""
     table = table_1()
     assert [record["system"] for record in table.records] == list(SYSTEMS)
     for record in table.records:
@@ -164,7 +164,7 @@ def test_the_figure_shows_the_crops_pixels(pictures):
     hr = read_image(paths[0])[4:22, 8:32]
     enlarged = hr.repeat(20, 0).repeat(20, 1)  # 360 pixels for 18
     assert (figure[: MARGIN - 1] == 255).all()
-    left = MARGIN + 360 + GAP  # after the margin, the original, which is square, and a gap
+    left = MARGIN + 360 + GAP  # right of the margin, the square original and a gap
     np.testing.assert_array_equal(figure[MARGIN : MARGIN + 360, left : left + 480], enlarged)
 
 
@@ -188,7 +188,7 @@ def test_the_figure_command(tmp_path, pictures, weights, capsys):
 
 @pytest.mark.slow
 def test_the_authors_networks_stand_beside_their_own_numbers(benchmarks, reference):
-    """On Set5 within 0.03 dB of what they published, through the very table that people read."""
+    """The table's scores on Set5 are within 0.03 dB of the published ones."""
     files = {"LapSRN_x2": 2, "LapSRN_x4": 4, "LapSRN_x8": 8, "MSLapSRN_D5R5": 4, "MSLapSRN_D5R8": 4}
     networks = read_networks([f"{name}={reference / name}.mat" for name in files])
     for scale in (2, 4, 8):

@@ -9,18 +9,17 @@ out for one of its uses, reads it so in the other, and gives a wrong picture wit
 import json
 from typing import Any
 
-import flax.linen as nn
 import numpy as np
 from onnx import TensorProto, checker, helper, numpy_helper
 
 from lapsrn_jax import __version__, models
-from lapsrn_jax.models import LapSRN, Pyramid
+from lapsrn_jax.models import LapSRN, Pyramid, SuperResolver
 from lapsrn_jax.models.layers import Filter
 
 OPSET, IR_VERSION = 17, 8  # of 2022, which hold all that the networks need
 
 
-def onnx_model(model: nn.Module, params: Any, scale: int, info: dict[str, Any]) -> bytes:
+def onnx_model(model: SuperResolver, params: Any, scale: int, info: dict[str, Any]) -> bytes:
     """The ONNX file of a `Pyramid` or a `LapSRN`, float32 whatever `model.dtype`.
 
     Its input `image` is luminance [batch, 1, height, width] in [0, 1], of any size; its output `enlarged` is

@@ -8,11 +8,11 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from lapsrn_jax.errors import UserError
+from lapsrn_jax.models.contract import SuperResolver
 from lapsrn_jax.models.drcn import DRCN
 from lapsrn_jax.models.drrn import DRRN
 from lapsrn_jax.models.lapsrn import LapSRN
@@ -21,9 +21,12 @@ from lapsrn_jax.models.pyramid import Pyramid
 from lapsrn_jax.models.tying import Tying
 from lapsrn_jax.models.vdsr import VDSR
 
-__all__ = ["DRCN", "DRRN", "MDSR", "VDSR", "LapSRN", "Pyramid", "Tying", "from_settings", "initial", "settings"]
+__all__ = [
+    "DRCN", "DRRN", "MDSR", "VDSR", "LapSRN", "Pyramid", "SuperResolver", "Tying",
+    "from_settings", "initial", "settings", "shapes",
+]  # fmt: skip
 
-_MODELS: dict[str, type[nn.Module]] = {
+_MODELS: dict[str, type[SuperResolver]] = {
     "pyramid": Pyramid, "lapsrn": LapSRN, "vdsr": VDSR, "drcn": DRCN, "drrn": DRRN, "mdsr": MDSR
 }  # fmt: skip
 
@@ -31,7 +34,7 @@ _MODELS: dict[str, type[nn.Module]] = {
 _COMPUTATION = ("dtype", "remat", "direct")  # attributes that say how to compute, not what
 
 
-def from_settings(settings: Mapping[str, Any]) -> nn.Module:
+def from_settings(settings: Mapping[str, Any]) -> SuperResolver:
     """The model that plain settings describe: `name` and the model's attributes, `tying` as a mapping or None.
 
     Raises:
@@ -49,12 +52,17 @@ def from_settings(settings: Mapping[str, Any]) -> nn.Module:
         raise UserError(f"bad model settings: {error}") from None
 
 
-def initial(model: nn.Module, key: jax.Array) -> Any:
+def initial(model: SuperResolver, key: jax.Array) -> Any:
     """The parameters that `model` starts with."""
     return model.init(key, jnp.zeros((1, 8, 8, model.channels)), model.scales[0])["params"]
 
 
-def settings(model: nn.Module) -> dict[str, Any]:
+def shapes(model: SuperResolver) -> Any:
+    """The tree of `initial` with a `jax.ShapeDtypeStruct` for each parameter. Nothing is computed."""
+    return jax.eval_shape(lambda key: initial(model, key), jax.random.key(0))
+
+
+def settings(model: SuperResolver) -> dict[str, Any]:
     """The inverse of `from_settings`: JSON-ready, complete, kept beside weights so that they can be used again."""
     name = next(name for name, kind in _MODELS.items() if type(model) is kind)
     fields = [field.name for field in dataclasses.fields(model) if field.name not in ("parent", "name", *_COMPUTATION)]

@@ -5,7 +5,6 @@ import os
 import pathlib
 from typing import Any, overload
 
-import flax.linen as nn
 import numpy as np
 import numpy.typing as npt
 import PIL.Image
@@ -13,6 +12,7 @@ import PIL.Image
 from lapsrn_jax.cache import keep_compiled
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.images.io import as_array
+from lapsrn_jax.models import SuperResolver
 from lapsrn_jax.photos.photo import Photo
 from lapsrn_jax.photos.pillow import check_pillow, from_pillow, to_pillow
 from lapsrn_jax.photos.reading import read_photo
@@ -111,7 +111,7 @@ def upscale(
     return pixels[:, :, 0] if array.ndim == 2 else pixels
 
 
-def load(weights: Path) -> tuple[nn.Module, dict[str, Any]]:
+def load(weights: Path) -> tuple[SuperResolver, dict[str, Any]]:
     """The model and the parameters of trained weights, for `model.apply({"params": params}, image, scale)`.
 
     Args:

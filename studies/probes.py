@@ -13,9 +13,7 @@ import numpy as np
 from jax import lax
 
 from lapsrn_jax.models import Pyramid, Tying
-from lapsrn_jax.models.layers import conv, leaky_relu, upsample
-from lapsrn_jax.models.pyramid import recurse
-from lapsrn_jax.models.window import Window
+from lapsrn_jax.models.layers import upsample
 from lapsrn_jax.training.losses import Batch, batch_loss
 
 ORIENTATIONS = {  # (swap_channels, flip_taps)
@@ -88,12 +86,9 @@ def cosine(a: np.ndarray, b: np.ndarray) -> float:
 @functools.partial(jax.jit, static_argnums=(0, 3))
 def upsampler_inputs(model: Pyramid, params: Any, lr: jax.Array, scale: int) -> list[jax.Array]:
     """Returns the inputs of an MS-LapSRN's upsampler at each level up to `scale`: [N, H, W, C], [N, 2H, 2W, C], ..."""
-    features, inputs = conv(lr, **params["conv_in"]), []
-    for _ in range(scale.bit_length() - 1):
-        features = recurse(features, params["block"], Window(), model.recursions, model.skip, model.remat)
-        inputs.append(leaky_relu(features))
-        features = upsample(inputs[-1], **params["upsample"])
-    return inputs
+    _, state = model.apply({"params": params}, lr, scale, mutable=["intermediates"])
+    inputs: tuple[jax.Array, ...] = state["intermediates"]["upsampler_inputs"]
+    return list(inputs)
 
 
 @jax.jit

@@ -1,5 +1,6 @@
 """What all tests share: two CPU devices, flags that grain can read, the reference data if they are there."""
 
+import os
 import pathlib
 
 import jax
@@ -9,6 +10,7 @@ from absl import flags
 
 ROOT = pathlib.Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
+SETS = ("Set5", "Set14", "BSD100")
 
 jax.config.update("jax_num_cpu_devices", 2)
 flags.FLAGS.mark_as_parsed()  # grain reads a flag, outside of any app
@@ -23,19 +25,26 @@ def rng() -> np.random.Generator:
 @pytest.fixture(scope="session")
 def benchmarks() -> pathlib.Path:
     """The folder of Set5, Set14 and BSD100."""
-    return _needed(SHARED / "data" / "benchmarks")
+    return _folder("LAPSRN_BENCHMARKS", [ROOT / "data" / "benchmarks", SHARED / "data" / "benchmarks"], SETS)
 
 
 @pytest.fixture(scope="session")
 def reference() -> pathlib.Path:
     """The folder of the LapSRN authors' released weights."""
-    return _needed(SHARED / "reference")
+    return _folder("LAPSRN_REFERENCE", [SHARED / "reference"])
 
 
-def _needed(folder: pathlib.Path) -> pathlib.Path:
-    if not folder.is_dir():
-        pytest.skip(f"needs {folder.relative_to(ROOT.parent)} beside the project, which cannot be redistributed")
-    return folder
+def _folder(variable: str, usual: list[pathlib.Path], contents: tuple[str, ...] = ()) -> pathlib.Path:
+    """The folder that an environment variable names, or the first of the usual ones that has the contents."""
+    if named := os.environ.get(variable):
+        folder = pathlib.Path(named).resolve()
+        assert folder.is_dir(), f"{variable} names {folder}, which is not a folder"
+        return folder
+    for folder in usual:
+        if folder.is_dir() and all((folder / name).is_dir() for name in contents):
+            return folder
+    places = " or ".join(str(folder) for folder in usual)
+    pytest.skip(f"needs files that cannot be redistributed: set {variable}, or put them in {places}")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -5,10 +5,9 @@ import pathlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import flax.linen as nn
-
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.evaluation.protocol import Upscale, bicubic
+from lapsrn_jax.models import SuperResolver
 from lapsrn_jax.upscaling.upscale import Upscaler
 from lapsrn_jax.weights.files import load_weights
 
@@ -23,7 +22,7 @@ class Network(NamedTuple):
     """
 
     name: str
-    model: nn.Module | None
+    model: SuperResolver | None
     upscale: Upscale
 
     def can(self, scale: int) -> bool:

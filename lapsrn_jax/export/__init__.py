@@ -4,15 +4,15 @@ import os
 import pathlib
 from typing import Any
 
-import flax.linen as nn
-
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.files import atomic_write
-from lapsrn_jax.models import LapSRN, Pyramid
+from lapsrn_jax.models import LapSRN, Pyramid, SuperResolver
 from lapsrn_jax.models.layers import check_scale
 
 
-def export_model(path: str | os.PathLike[str], model: nn.Module, params: Any, scale: int, info: dict[str, Any]) -> None:
+def export_model(
+    path: str | os.PathLike[str], model: SuperResolver, params: Any, scale: int, info: dict[str, Any]
+) -> None:
     """Writes a network that enlarges luminance by `scale` as ONNX (.onnx) or StableHLO (.stablehlo).
 
     Args:

@@ -9,17 +9,16 @@ that layout in the other, and gives a wrong picture without an error.
 import json
 from typing import Any
 
-import flax.linen as nn
 from onnx import TensorProto, checker, helper, numpy_helper
 
 from lapsrn_jax import __version__, models
 from lapsrn_jax.export.onnx_graph import Graph
-from lapsrn_jax.models import LapSRN, Pyramid
+from lapsrn_jax.models import LapSRN, Pyramid, SuperResolver
 
 OPSET, IR_VERSION = 17, 8  # from 2022; they cover all that the networks need
 
 
-def onnx_model(model: nn.Module, params: Any, scale: int, info: dict[str, Any]) -> bytes:
+def onnx_model(model: SuperResolver, params: Any, scale: int, info: dict[str, Any]) -> bytes:
     """The ONNX file of a `Pyramid` or a `LapSRN`, float32 regardless of `model.dtype`.
 
     Its input `image` is luminance [batch, 1, height, width] in [0, 1], of any size; its output `enlarged` is

@@ -2,15 +2,16 @@
 
 from typing import Any
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax import export
 
+from lapsrn_jax.models import SuperResolver
+
 PLATFORMS = ("cpu", "cuda")
 
 
-def stablehlo_model(model: nn.Module, params: Any, scale: int) -> bytearray:
+def stablehlo_model(model: SuperResolver, params: Any, scale: int) -> bytearray:
     """Serialises the network for `jax.export.deserialize(...).call`, for `PLATFORMS` and images of any size.
 
     The function maps luminance float32 [N, H, W, 1] in [0, 1] to [N, s H, s W, 1] with s = scale, not clipped. It uses

@@ -9,11 +9,11 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from lapsrn_jax.errors import UserError
+from lapsrn_jax.models.contract import SuperResolver
 from lapsrn_jax.models.drcn import DRCN
 from lapsrn_jax.models.drrn import DRRN
 from lapsrn_jax.models.lapsrn import LapSRN
@@ -22,9 +22,12 @@ from lapsrn_jax.models.pyramid import Pyramid
 from lapsrn_jax.models.tying import Tying
 from lapsrn_jax.models.vdsr import VDSR
 
-__all__ = ["DRCN", "DRRN", "MDSR", "VDSR", "LapSRN", "Pyramid", "Tying", "from_settings", "initial", "settings"]
+__all__ = [
+    "DRCN", "DRRN", "MDSR", "VDSR", "LapSRN", "Pyramid", "SuperResolver", "Tying",
+    "from_settings", "initial", "settings", "shapes",
+]  # fmt: skip
 
-_MODELS: dict[str, type[nn.Module]] = {
+_MODELS: dict[str, type[SuperResolver]] = {
     "pyramid": Pyramid, "lapsrn": LapSRN, "vdsr": VDSR, "drcn": DRCN, "drrn": DRRN, "mdsr": MDSR
 }  # fmt: skip
 
@@ -32,7 +35,7 @@ _MODELS: dict[str, type[nn.Module]] = {
 _COMPUTATION = ("dtype", "remat", "direct")  # attributes that affect how to compute, not what
 
 
-def from_settings(settings: Mapping[str, Any]) -> nn.Module:
+def from_settings(settings: Mapping[str, Any]) -> SuperResolver:
     """Builds the model from its settings: `name` and the model's attributes, with `tying` as a mapping or None.
 
     Raises:
@@ -50,12 +53,17 @@ def from_settings(settings: Mapping[str, Any]) -> nn.Module:
         raise UserError(f"bad model settings: {error}") from None
 
 
-def initial(model: nn.Module, key: jax.Array) -> Any:
+def initial(model: SuperResolver, key: jax.Array) -> Any:
     """Returns freshly initialised parameters of `model`."""
     return model.init(key, jnp.zeros((1, 8, 8, model.channels)), model.scales[0])["params"]
 
 
-def settings(model: nn.Module) -> dict[str, Any]:
+def shapes(model: SuperResolver) -> Any:
+    """Returns the tree of `initial` with a `jax.ShapeDtypeStruct` for each parameter, without computing anything."""
+    return jax.eval_shape(lambda key: initial(model, key), jax.random.key(0))
+
+
+def settings(model: SuperResolver) -> dict[str, Any]:
     """Returns all settings of a model, JSON-ready: the inverse of `from_settings`. Weights files store them."""
     name = next(name for name, kind in _MODELS.items() if type(model) is kind)
     fields = [field.name for field in dataclasses.fields(model) if field.name not in ("parent", "name", *_COMPUTATION)]

@@ -8,10 +8,11 @@ import jax.numpy as jnp
 from jax import lax
 
 from lapsrn_jax.models import layers
+from lapsrn_jax.models.contract import SuperResolver
 from lapsrn_jax.models.layers import Filter, conv, filter_init, he_stddev
 
 
-class DRCN(nn.Module):
+class DRCN(nn.Module, SuperResolver):
     """The deeply-recursive convolutional network (section 3), on the interpolated image.
 
     `embed` computes features of the image, `recursion` refines them repeatedly, and `reconstruct` turns the features of
@@ -76,7 +77,7 @@ class DRCN(nn.Module):
             return features, conv(nn.relu(conv(features, **reconstruct["conv_1"])), **reconstruct["conv_2"])
 
         image = layers.bicubic_upsample(image, scale)
-        features = nn.relu(conv(image if self.dtype is None else image.astype(self.dtype), **embed["conv_1"]))
+        features = nn.relu(conv(layers.cast(image, self.dtype), **embed["conv_1"]))
         features = nn.relu(conv(features, **embed["conv_2"]))
         body = jax.checkpoint(recursion) if self.remat else recursion
         _, residuals = lax.scan(body, features, length=self.recursions)

@@ -7,10 +7,11 @@ import jax
 from jax import lax
 
 from lapsrn_jax.models import layers
+from lapsrn_jax.models.contract import SuperResolver
 from lapsrn_jax.models.layers import block_init, conv, filter_init, he_stddev
 
 
-class DRRN(nn.Module):
+class DRRN(nn.Module, SuperResolver):
     """The deep recursive residual network with one recursive block (B1, section 3.3), on the interpolated image.
 
     A unit computes `features = conv_2(relu(conv_1(relu(features)))) + source`, where `source` is the features of
@@ -54,7 +55,7 @@ class DRRN(nn.Module):
         residual = self.param("residual", filter_init((3, 3, c, 1), he_stddev(c), self.use_bias))
 
         image = layers.bicubic_upsample(image, scale)
-        source = conv(image if self.dtype is None else image.astype(self.dtype), **conv_in)
+        source = conv(layers.cast(image, self.dtype), **conv_in)
 
         def unit(features: jax.Array, _: None) -> tuple[jax.Array, None]:
             h = conv(nn.relu(features), **block["conv_1"])

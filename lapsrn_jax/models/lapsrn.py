@@ -6,12 +6,13 @@ import flax.linen as nn
 import jax
 
 from lapsrn_jax.models import layers
+from lapsrn_jax.models.contract import SuperResolver
 from lapsrn_jax.models.layers import Filter, bilinear_init, block_init, conv, filter_init, he_stddev, leaky_relu
 from lapsrn_jax.models.subpixel import upsample_image
 from lapsrn_jax.models.window import Window, margins
 
 
-class LapSRN(nn.Module):
+class LapSRN(nn.Module, SuperResolver):
     """The original Laplacian pyramid: convolutions with leaky ReLU, without recursion, skips or shared parameters.
 
     Parameters: `conv_in`, and for each level (`level_1` doubles the input) `block`, `upsample`, `residual` and
@@ -75,7 +76,7 @@ class LapSRN(nn.Module):
         if self.remat:
             trunk = jax.checkpoint(trunk)
 
-        features = leaky_relu(conv(image if self.dtype is None else image.astype(self.dtype), **conv_in))
+        features = leaky_relu(conv(layers.cast(image, self.dtype), **conv_in))
         images = []
         for level, (before, after) in zip(pyramid, self.margins(scale), strict=False):
             window, (image, features) = window.narrow(before, image, features)

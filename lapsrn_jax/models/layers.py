@@ -136,6 +136,11 @@ def bicubic_upsample(image: jax.Array, scale: int) -> jax.Array:
     return jnp.einsum("ih,nhwc,jw->nijc", rows, image, columns, precision=lax.Precision.HIGHEST)
 
 
+def cast(image: jax.Array, dtype: str | None) -> jax.Array:
+    """The image in a model's `dtype` for its features; None: in its own."""
+    return image if dtype is None else image.astype(dtype)
+
+
 def leaky_relu(x: jax.Array) -> jax.Array:
     """x, and x / 5 where negative: the papers' slope of 0.2."""
     return jnp.maximum(x, 0.2 * x)

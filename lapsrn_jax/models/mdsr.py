@@ -8,13 +8,14 @@ import jax.numpy as jnp
 from jax import lax
 
 from lapsrn_jax.models import layers
+from lapsrn_jax.models.contract import SuperResolver
 from lapsrn_jax.models.layers import Filter, conv, filter_init
 
 MEAN = (0.4488, 0.4371, 0.4040)  # mean RGB of DIV2K, which the authors subtract
 _FACTORS = {2: (2,), 3: (3,), 4: (2, 2)}  # factors of the pixel shuffles of each scale
 
 
-class MDSR(nn.Module):
+class MDSR(nn.Module, SuperResolver):
     """Multi-scale deep super-resolution (section 3.3): residual blocks without normalisation, sub-pixel upsampling.
 
     Parameters: `conv_in`; for each scale a head, such as `head_x2`, of two residual blocks of 5x5 convolutions; `body`,
@@ -87,7 +88,7 @@ class MDSR(nn.Module):
             return features + conv(nn.relu(conv(features, **filters["conv_1"])), **filters["conv_2"]), None
 
         mean = jnp.asarray(MEAN, image.dtype)
-        features = conv((image - mean).astype(self.dtype or image.dtype), **conv_in)
+        features = conv(layers.cast(image - mean, self.dtype), **conv_in)
         for filters in heads[scale].values():
             features, _ = block(features, filters)
         deep, _ = lax.scan(jax.checkpoint(block) if self.remat else block, features, body)

@@ -8,6 +8,7 @@ import jax
 from jax import lax
 
 from lapsrn_jax.models import layers, subpixel
+from lapsrn_jax.models.contract import SuperResolver
 from lapsrn_jax.models.layers import (
     Filter,
     bilinear_init,
@@ -52,7 +53,7 @@ def recurse(
     return features
 
 
-class Pyramid(nn.Module):
+class Pyramid(nn.Module, SuperResolver):
     """The recursive Laplacian pyramid. `tying=None` is MS-LapSRN, a `Tying` makes it CMS-LapSRN.
 
     The parameters serve any number of recursions and levels: both belong to the computation, not to the tree
@@ -121,6 +122,12 @@ class Pyramid(nn.Module):
         """The margins that a part of a picture needs on each level: see `window.margins`."""
         return margins(scale, self.recursions * self.depth)
 
+    def auxiliary_loss(self, params: Any) -> jax.Array | float:
+        """The penalty of a "soft" tying, else 0."""
+        if self.tying is None or self.tying.strength != "soft":
+            return 0.0
+        return self.tying.penalty * self.tying.distance(params["block"], params["upsample"])
+
     @nn.compact
     def __call__(self, image: jax.Array, scale: int, window: Window = Window()) -> list[jax.Array]:  # noqa: B008
         """Enlarges luminance images.
@@ -131,7 +138,8 @@ class Pyramid(nn.Module):
           window: where `image` lies, if it is a part of a larger picture. Then only the last result is exact.
 
         Returns:
-          The images of all levels, [N, 2H, 2W, 1] to [N, scale H, scale W, 1], not clipped.
+          The images of all levels, [N, 2H, 2W, 1] to [N, scale H, scale W, 1], not clipped. The upsampler's inputs
+          on all levels, [N, H, W, C] and so on, are sown as "upsampler_inputs" in the collection "intermediates".
 
         Raises:
           UserError: `scale` is none of `self.scales`.
@@ -142,13 +150,15 @@ class Pyramid(nn.Module):
         if self.tying is not None:
             block, upsample = self.tying.share(block, upsample)
 
-        features = conv(image if self.dtype is None else image.astype(self.dtype), **params["conv_in"])
+        features = conv(layers.cast(image, self.dtype), **params["conv_in"])
         images = []
         for before, after in self.margins(scale):
             window, (image, features) = window.narrow(before, image, features)
             features = recurse(features, block, window, self.recursions, self.skip, self.remat, self.direct)
             window, (image, features) = window.narrow(after, image, features)
-            image, features = self._doubled(image, leaky_relu(features), upsample, params, window)
+            activated = leaky_relu(features)
+            self.sow("intermediates", "upsampler_inputs", activated)
+            image, features = self._doubled(image, activated, upsample, params, window)
             window = window.doubled()
             images.append(image)
         return [*images[:-1], *window.narrow(0, images[-1])[1]]

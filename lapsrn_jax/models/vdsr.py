@@ -6,12 +6,13 @@ import flax.linen as nn
 import jax
 
 from lapsrn_jax.models import layers
+from lapsrn_jax.models.contract import SuperResolver
 from lapsrn_jax.models.layers import Filter, block_init, conv, filter_init, he_stddev
 
 _PART = 6  # convolutions whose features are recomputed together
 
 
-class VDSR(nn.Module):
+class VDSR(nn.Module, SuperResolver):
     """Very deep super-resolution (section 3.1): the network takes the interpolated image and learns the residual.
 
     Parameters: `conv_in`, `block` (conv_1, ...) and `residual`.
@@ -60,7 +61,7 @@ class VDSR(nn.Module):
             part = jax.checkpoint(part)
 
         image = layers.bicubic_upsample(image, scale)
-        features = nn.relu(conv(image if self.dtype is None else image.astype(self.dtype), **conv_in))
+        features = nn.relu(conv(layers.cast(image, self.dtype), **conv_in))
         filters = [block[f"conv_{i}"] for i in range(1, self.depth - 1)]
         for first in range(0, len(filters), _PART):
             features = part(features, filters[first : first + _PART])

@@ -8,12 +8,12 @@ import types
 from typing import Any
 
 import filelock
-import flax.linen as nn
 import jax
 import ml_collections
 
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.files import atomic_write
+from lapsrn_jax.models import SuperResolver
 from lapsrn_jax.training.distributed import is_primary, together
 from lapsrn_jax.training.logs import revision
 from lapsrn_jax.training.state import TrainState
@@ -82,11 +82,11 @@ class RunFolder:
             raise UserError(f"{self.path} is in use by {holder}: wait for it or pass another --workdir") from None
         self._holder.write_text(f"process {os.getpid()} on {platform.node()}")
 
-    def save_weights(self, model: nn.Module, state: TrainState) -> None:
+    def save_weights(self, model: SuperResolver, state: TrainState) -> None:
         """Writes the current weights to `weights.safetensors`."""
         self._save(FILE_NAME, model, state, {})
 
-    def save_if_best(self, model: nn.Module, state: TrainState, psnr: float) -> None:
+    def save_if_best(self, model: SuperResolver, state: TrainState, psnr: float) -> None:
         """Writes `best.safetensors` if this is the run's highest mean PSNR in validation so far."""
         best = (
             read_info(self.path / BEST).get("validation_psnr", float("-inf")) if (self.path / BEST).exists() else None
@@ -94,7 +94,7 @@ class RunFolder:
         if best is None or psnr > best:
             self._save(BEST, model, state, {"validation_psnr": psnr})
 
-    def _save(self, name: str, model: nn.Module, state: TrainState, more: dict[str, Any]) -> None:
+    def _save(self, name: str, model: SuperResolver, state: TrainState, more: dict[str, Any]) -> None:
         info = {"step": int(state.step), "steps": self._steps, "revision": revision(), "jax": jax.__version__} | more
         save_weights(self.path / name, model, as_numpy(state.weights), info)
 

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
+
+from lapsrn_jax.models import SuperResolver
 
 EPSILON = 1e-3  # TPAMI paper, section 3.3; the released code has epsilon squared, 1e-6
 
@@ -25,7 +26,7 @@ def fourier_distance(sr: jax.Array, hr: jax.Array) -> jax.Array:
     return (jnp.abs(difference.real) + jnp.abs(difference.imag)).mean() / 2
 
 
-def batch_loss(model: nn.Module, params: Any, batch: Batch, fourier: float = 0.0) -> jax.Array:
+def batch_loss(model: SuperResolver, params: Any, batch: Batch, fourier: float = 0.0) -> jax.Array:
     """The mean over a batch's samples of their Charbonnier losses, summed over the levels of each sample's pyramid.
 
     Args:
@@ -45,15 +46,8 @@ def batch_loss(model: nn.Module, params: Any, batch: Batch, fourier: float = 0.0
     for scale, (lr, *targets) in batch.items():
         images, state = model.apply({"params": params}, lr, scale, mutable=["intermediates"])
         loss = sum(distance(sr, hr) for sr, hr in zip(images, targets[-len(images) :], strict=True))
-        for outputs in state.get("intermediates", {}).get("outputs", ()):  # a DRCN's, of all its recursions
+        for outputs in state.get("intermediates", {}).get("outputs", ()):
             supervised = jax.vmap(distance, (0, None))(outputs, targets[-1]).mean()
             loss = model.supervision * supervised + (1 - model.supervision) * loss
         total += len(lr) / size * loss
-    return total + _tying_penalty(model, params)
-
-
-def _tying_penalty(model: nn.Module, params: Any) -> jax.Array | float:
-    tying = getattr(model, "tying", None)
-    if tying is None or tying.strength != "soft":
-        return 0.0
-    return tying.penalty * tying.distance(params["block"], params["upsample"])
+    return total + model.auxiliary_loss(params)

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import flax.linen as nn
 import flax.struct
 import jax
 import jax.numpy as jnp
@@ -10,6 +9,7 @@ import ml_collections
 import optax
 
 from lapsrn_jax import models
+from lapsrn_jax.models import SuperResolver
 
 
 @flax.struct.dataclass
@@ -84,7 +84,7 @@ def _muon_dimensions(params: Any) -> Any:
     return jax.tree.map(lambda x: matrix if x.ndim == 4 and min(x.shape[2:]) > 1 else None, params)
 
 
-def create_state(model: nn.Module, tx: optax.GradientTransformation, seed: int, ema: bool) -> TrainState:
+def create_state(model: SuperResolver, tx: optax.GradientTransformation, seed: int, ema: bool) -> TrainState:
     """Returns the state before the first step, with parameters drawn from `seed`."""
     params = models.initial(model, jax.random.key(seed))
     copy = jax.tree.map(jnp.copy, params) if ema else None

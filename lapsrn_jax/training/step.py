@@ -7,7 +7,6 @@ devices is the gradient of the batch, and all take the same step.
 from collections.abc import Sequence
 from typing import Any
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,6 +15,7 @@ from jax import lax
 from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from lapsrn_jax.models import SuperResolver
 from lapsrn_jax.training.losses import Batch, batch_loss
 from lapsrn_jax.training.state import TrainState
 
@@ -40,7 +40,7 @@ def shard_batch(batch: Any, mesh: Mesh) -> Any:
 
 
 def make_train_step(
-    model: nn.Module,
+    model: SuperResolver,
     tx: optax.GradientTransformation,
     mesh: Mesh,
     *,

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-import flax.linen as nn
 import numpy as np
 
 from lapsrn_jax.data.sources import Picture
 from lapsrn_jax.evaluation.figures import comparison
 from lapsrn_jax.evaluation.protocol import Protocol, bicubic
 from lapsrn_jax.evaluation.scoring import evaluate, read_checked, score_picture
+from lapsrn_jax.models import SuperResolver
 from lapsrn_jax.upscaling.upscale import Upscaler
 
 PICTURES = 2  # figures per scale
@@ -27,7 +27,7 @@ class Validation:
       UserError: a photograph is damaged or too small to be scored.
     """
 
-    def __init__(self, model: nn.Module, pictures: Sequence[Picture], scales: Sequence[int]) -> None:
+    def __init__(self, model: SuperResolver, pictures: Sequence[Picture], scales: Sequence[int]) -> None:
         self.pictures = list(pictures)
         for picture in self.pictures:
             read_checked(picture, max(scales))  # fail now, not at the first checkpoint

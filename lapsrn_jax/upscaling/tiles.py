@@ -7,12 +7,12 @@ import pathlib
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-import flax.linen as nn
 import jax
 import numpy as np
 
 from lapsrn_jax import models
 from lapsrn_jax.errors import UserError
+from lapsrn_jax.models import SuperResolver
 from lapsrn_jax.models.window import Window
 
 # A compiled network serves one shape: few shapes serve all pictures.
@@ -79,7 +79,9 @@ class Tiles:
       ensemble: whether to average over the eight rotations and reflections (eight times the work).
     """
 
-    def __init__(self, model: nn.Module, params: Any, max_memory: int | None = None, ensemble: bool = False) -> None:
+    def __init__(
+        self, model: SuperResolver, params: Any, max_memory: int | None = None, ensemble: bool = False
+    ) -> None:
         # From one device or from all of those that train, to the one that enlarges.
         self._model, self._params = model, jax.device_put(jax.tree.map(np.asarray, params), jax.local_devices()[0])
         self._max_memory, self._ensemble = _free_memory() // 2 if max_memory is None else max_memory, ensemble
@@ -117,12 +119,13 @@ class Tiles:
             done += tiling.step[0]
 
     def _plan(self, shape: tuple[int, int], scale: int) -> Plan:
-        if not hasattr(self._model, "margins"):  # the relatives that begin with the whole picture, interpolated
+        margins = self._model.margins(scale)
+        if margins is None:
             whole = Plan(shape, shape, 0)
             if _memory(_compiled(self._model, scale, whole)) > self._max_memory:
                 raise UserError(WHOLE)
             return whole
-        margin = self._model.margins(scale)[0][0] + 1
+        margin = margins[0][0] + 1
         while True:
             tiling = plan(shape, margin, self._area)
             if tiling is None:
@@ -185,7 +188,7 @@ class Tiles:
 
 
 @functools.lru_cache(maxsize=512)
-def _compiled(model: nn.Module, scale: int, tiling: Plan) -> jax.stages.Compiled:
+def _compiled(model: SuperResolver, scale: int, tiling: Plan) -> jax.stages.Compiled:
     """The network for the plan's tiles: (params, image, inside) to the enlarged image."""
 
     def last_image(params: Any, image: jax.Array, inside: jax.Array) -> jax.Array:
@@ -196,7 +199,7 @@ def _compiled(model: nn.Module, scale: int, tiling: Plan) -> jax.stages.Compiled
 
     image = jax.ShapeDtypeStruct((1, *tiling.side, model.channels), np.float32)
     inside = jax.ShapeDtypeStruct((1, *tiling.side, 1), np.float32)
-    params = jax.eval_shape(lambda key: models.initial(model, key), jax.random.key(0))
+    params = models.shapes(model)
     return jax.jit(last_image).lower(params, image, inside).compile()
 
 

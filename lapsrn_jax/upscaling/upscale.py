@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-import flax.linen as nn
 import numpy as np
 import numpy.typing as npt
 
@@ -11,7 +10,7 @@ from lapsrn_jax.errors import UserError
 from lapsrn_jax.images.color import rgb_to_ycbcr, ycbcr_to_rgb
 from lapsrn_jax.images.io import as_array
 from lapsrn_jax.images.resize import resize_matrix, scaled_size
-from lapsrn_jax.models import Pyramid
+from lapsrn_jax.models import Pyramid, SuperResolver
 from lapsrn_jax.upscaling.tiles import Rows, Tiles
 
 BAND = 64  # rows that are worked on at a time, outside of the network
@@ -40,7 +39,7 @@ class Upscaler:
 
     def __init__(
         self,
-        model: nn.Module,
+        model: SuperResolver,
         params: Any,
         *,
         max_memory: int | None = None,
@@ -122,7 +121,7 @@ def _checked(image: npt.ArrayLike) -> np.ndarray:
     return array
 
 
-def with_half_the_recursions(model: nn.Module) -> nn.Module:
+def with_half_the_recursions(model: SuperResolver) -> SuperResolver:
     """A faster model for the same parameters; what that costs in quality: docs/speed.md.
 
     Raises:

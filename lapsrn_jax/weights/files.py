@@ -6,8 +6,6 @@ import os
 import pathlib
 from typing import Any
 
-import flax.linen as nn
-import jax
 import numpy as np
 import safetensors
 from flax.traverse_util import flatten_dict, unflatten_dict
@@ -16,6 +14,7 @@ from safetensors.numpy import save
 from lapsrn_jax import models
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.files import atomic_write
+from lapsrn_jax.models import SuperResolver
 from lapsrn_jax.weights.matconvnet import read_mat
 
 FILE_NAME = "weights.safetensors"
@@ -24,7 +23,7 @@ PRETRAINED = {path.stem: path for path in sorted(pathlib.Path(__file__).parent.g
 _ENTRY = "lapsrn_jax"  # key in the file's metadata; its value is JSON: the model's settings and the weights' origin
 
 
-def save_weights(path: str | os.PathLike[str], model: nn.Module, params: Any, info: dict[str, Any]) -> None:
+def save_weights(path: str | os.PathLike[str], model: SuperResolver, params: Any, info: dict[str, Any]) -> None:
     """Writes parameters as float32, with the settings of their model and their origin, to a safetensors file.
 
     Args:
@@ -39,7 +38,7 @@ def save_weights(path: str | os.PathLike[str], model: nn.Module, params: Any, in
         partial.write_bytes(save(_flat(params), metadata))
 
 
-def load_weights(path: str | os.PathLike[str]) -> tuple[nn.Module, dict[str, Any]]:
+def load_weights(path: str | os.PathLike[str]) -> tuple[SuperResolver, dict[str, Any]]:
     """Loads a model and its parameters.
 
     Args:
@@ -75,7 +74,7 @@ def weights_file(path: str | os.PathLike[str]) -> pathlib.Path:
     return path
 
 
-def _read_safetensors(path: pathlib.Path) -> tuple[nn.Module, dict[str, Any], dict[str, Any]]:
+def _read_safetensors(path: pathlib.Path) -> tuple[SuperResolver, dict[str, Any], dict[str, Any]]:
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
@@ -91,9 +90,9 @@ def _read_safetensors(path: pathlib.Path) -> tuple[nn.Module, dict[str, Any], di
         raise UserError(f"{path} has an unreadable model description: {error}") from None
 
 
-def _check(path: pathlib.Path, model: nn.Module, params: Any) -> None:
+def _check(path: pathlib.Path, model: SuperResolver, params: Any) -> None:
     """Raises `UserError` unless `params` are the finite parameters of `model`."""
-    expected = jax.eval_shape(lambda key: models.initial(model, key), jax.random.key(0))
+    expected = models.shapes(model)
     wanted, found = flatten_dict(expected, sep="/"), flatten_dict(params, sep="/")
     for name in sorted(wanted.keys() | found.keys()):
         if name not in found or name not in wanted or found[name].shape != wanted[name].shape:

@@ -9,15 +9,14 @@ import os
 import re
 from typing import Any
 
-import flax.linen as nn
 import numpy as np
 import scipy.io
 
 from lapsrn_jax.errors import UserError
-from lapsrn_jax.models import LapSRN, Pyramid
+from lapsrn_jax.models import LapSRN, Pyramid, SuperResolver
 
 
-def read_mat(path: str | os.PathLike[str]) -> tuple[nn.Module, dict[str, Any]]:
+def read_mat(path: str | os.PathLike[str]) -> tuple[SuperResolver, dict[str, Any]]:
     """Loads the model in a released `.mat` file and its parameters, float32.
 
     Raises:
@@ -63,14 +62,14 @@ def _largest(pattern: str, names: Any) -> int:
     return max(int(match.group(1)) for match in map(re.compile(pattern).search, names) if match)
 
 
-def _ms_lapsrn(arrays: dict[str, np.ndarray], layer_names: list[str]) -> tuple[nn.Module, dict[str, Any]]:
+def _ms_lapsrn(arrays: dict[str, np.ndarray], layer_names: list[str]) -> tuple[SuperResolver, dict[str, Any]]:
     depth, recursions = _largest(r"^conv(\d+)_f", arrays), _largest(r"level1_R(\d+)_", layer_names)
     params = _conv_in(arrays) | _level(arrays, "", depth)
     features = params["conv_in"]["kernel"].shape[-1]
     return Pyramid(features=features, depth=depth, recursions=recursions, skip="source", use_bias=True), params
 
 
-def _lapsrn(arrays: dict[str, np.ndarray]) -> tuple[nn.Module, dict[str, Any]]:
+def _lapsrn(arrays: dict[str, np.ndarray]) -> tuple[SuperResolver, dict[str, Any]]:
     levels, depth = _largest(r"^level(\d+)_", arrays), _largest(r"_conv(\d+)_f", arrays)
     params = _conv_in(arrays)
     for i in range(1, levels + 1):  # the authors number levels from the last to the first

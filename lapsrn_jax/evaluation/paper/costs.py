@@ -4,12 +4,12 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax.extend import core
 
 from lapsrn_jax import models
+from lapsrn_jax.models import SuperResolver
 
 OUTPUT = (1280, 720)  # width and height of the image for which papers count multiply-adds
 
@@ -29,15 +29,14 @@ class Cost(NamedTuple):
     depth: int
 
 
-def parameter_count(model: nn.Module) -> int:
+def parameter_count(model: SuperResolver) -> int:
     """Returns the number of trainable parameters."""
-    shapes = jax.eval_shape(lambda key: models.initial(model, key), jax.random.key(0))
-    return sum(leaf.size for leaf in jax.tree.leaves(shapes))
+    return sum(leaf.size for leaf in jax.tree.leaves(models.shapes(model)))
 
 
-def cost(model: nn.Module, scale: int) -> Cost:
+def cost(model: SuperResolver, scale: int) -> Cost:
     """Returns the cost of producing one image of size `OUTPUT` at one of the model's scales."""
-    params = jax.eval_shape(lambda key: models.initial(model, key), jax.random.key(0))
+    params = models.shapes(model)
     if isinstance(model, models.Pyramid):
         model = model.clone(direct=True)  # the form that papers count
     # All convolutions keep or double the size, so the cost per pixel does not depend on the size.

@@ -2,12 +2,10 @@
 
 from typing import NamedTuple
 
-import flax.linen as nn
-
 from lapsrn_jax.evaluation.paper.costs import OUTPUT, cost
 from lapsrn_jax.evaluation.paper.published import CMS_PAPER, MULTIPLY_ADDS, TABLE_1
 from lapsrn_jax.evaluation.tables import Table
-from lapsrn_jax.models import DRCN, DRRN, MDSR, VDSR, LapSRN, Pyramid, Tying
+from lapsrn_jax.models import DRCN, DRRN, MDSR, VDSR, LapSRN, Pyramid, SuperResolver, Tying
 
 SCALE = 4  # of the paper's Table 1
 
@@ -22,7 +20,7 @@ class System(NamedTuple):
       local_skip: whether the network has skip connections between features.
     """
 
-    model: nn.Module
+    model: SuperResolver
     interpolates: bool
     global_skip: bool
     local_skip: bool
@@ -48,7 +46,7 @@ NOTES = (
 )
 
 
-def name_of(model: nn.Module) -> str | None:
+def name_of(model: SuperResolver) -> str | None:
     """Returns the system that a model is, regardless of size and biases; None if it is none of them."""
     if isinstance(model, Pyramid):
         if model.tying is None:
@@ -58,10 +56,11 @@ def name_of(model: nn.Module) -> str | None:
     return next((name for name, system in SYSTEMS.items() if type(system.model) is type(model)), None)
 
 
-def variant_of(model: nn.Module) -> str | None:
+def variant_of(model: SuperResolver) -> str | None:
     """Like `name_of`, but with depth and recursions of an MS-LapSRN in its authors' notation: "MS-LapSRN D5R8"."""
-    name = name_of(model)
-    return f"{name} D{model.depth}R{model.recursions}" if name == "MS-LapSRN" else name
+    if isinstance(model, Pyramid) and model.tying is None:
+        return f"MS-LapSRN D{model.depth}R{model.recursions}"
+    return name_of(model)
 
 
 def table_1() -> Table:

@@ -3,6 +3,8 @@
 import sys
 
 from lapsrn_jax.cli import main
+from lapsrn_jax.hugepages import restart_with_huge_pages
 
 if __name__ == "__main__":
+    restart_with_huge_pages()
     main(["evaluate", *sys.argv[1:]])

@@ -1,10 +1,14 @@
-"""A training step's speed, the share of the device's matrix-multiply speed that it reaches, and PyTorch's in turns.
+"""A training step's speed, the share of the device's matrix-product speed that it reaches, and PyTorch's in turns.
 
-python -m benchmarks.train_step --recursions 2 --patch 64 --scale 2
-python -m benchmarks.train_step --recursions 8 --patch 512 --scale 4 --dtype bfloat16 --torch python3
+python -m benchmarks.train_step --recursions 2 --patch 64 --scales 2
+python -m benchmarks.train_step --recursions 8 --patch 512 --scales 4 --dtype bfloat16 --torch python3
 
-`--torch` names any interpreter with PyTorch; it takes the same steps from the same parameters, one after each of ours,
-and must show the same losses. Work is counted by tools/flops.py.
+`--torch` names any interpreter with PyTorch. It takes the same steps from the same parameters, one after each of ours,
+and must show the same losses. Several scales share the batch, as in a run's config; PyTorch takes part with one.
+
+tools/flops.py counts the work, as direct convolutions. The ceiling is a large matrix product, measured in turns with
+the steps. All programs run with the same huge pages (lapsrn_jax/hugepages.py); `GLIBC_TUNABLES= python -m ...` runs all
+without.
 """
 
 import argparse
@@ -15,6 +19,7 @@ import os
 import pathlib
 import statistics
 import tempfile
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -26,20 +31,33 @@ from flax.traverse_util import flatten_dict
 
 from benchmarks.peer import Peer
 from configs import default
+from lapsrn_jax.data.patches import split_batch
+from lapsrn_jax.hugepages import VARIABLE, restart_with_huge_pages
 from tools.flops import step_flops
-from tools.timing import in_turns, machine, ratio
+from tools.timing import machine, ratio
 from tools.train_step import TimedStep, random_images
 
 CHECKED = 4  # steps before the timing; the loss of the fourth shows what the first three have done
 TOLERANCE = {"float32": 1e-4, "bfloat16": 1e-2}  # relative, of losses
 
 
-def matmul_flops(dtype: str) -> float:
-    """Operations a second of a large square matrix product on one device, the median of 9."""
-    size = 8192 if jax.default_backend() == "gpu" else 2048
-    a = jax.random.normal(jax.random.key(0), (size, size), dtype)
-    product = jax.jit(jnp.matmul)
-    return 2 * size**3 / statistics.median(in_turns({"matmul": lambda: product(a, a)}, 9)["matmul"])
+PAUSE = 0.2  # seconds before a step: the threads of the program before it look for work for a while
+
+
+class MatrixProduct:
+    """A large square matrix product on one device, called without arguments."""
+
+    def __init__(self, dtype: str) -> None:
+        size = 8192 if jax.default_backend() == "gpu" else 2048
+        self._matrix = jax.random.normal(jax.random.key(0), (size, size), dtype)
+        self._product = jax.jit(jnp.matmul)
+        self.flops = 2 * size**3
+
+    def __call__(self) -> float:
+        """How long one product took, the mean of ten, in seconds."""
+        start = time.perf_counter()
+        jax.block_until_ready([self._product(self._matrix, self._matrix) for _ in range(10)])
+        return (time.perf_counter() - start) / 10
 
 
 def theirs(peer: Peer, variant: str) -> tuple[float, float]:
@@ -71,7 +89,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--recursions", type=int, default=2)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--patch", type=int, default=64, help="HR pixels")
-    parser.add_argument("--scale", type=int, choices=(2, 4, 8), default=2)
+    parser.add_argument("--scales", default="2", help="2, 4, 8, or several, such as 2,4,8 (default: 2)")
     parser.add_argument("--dtype", choices=tuple(TOLERANCE), default="float32")
     parser.add_argument("--torch", metavar="PYTHON", help="an interpreter with PyTorch, to compare with")
     parser.add_argument("--rounds", type=int, default=11)
@@ -80,20 +98,26 @@ def parse() -> argparse.Namespace:
 
 def main() -> None:
     """Prints speeds, and with --torch the ratio of times."""
+    restart_with_huge_pages()
     args = parse()
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # a GPU is shared with PyTorch's process
     config = default.get_config()
     config.model.recursions = args.recursions
-    config.optimizer.warmup = 0.0  # else the first step is of length 0; what the cosine takes off is not to be seen
+    config.optimizer.warmup = 0.0  # else the first step has length 0; the cosine takes off too little to be seen
     if args.model == "ms":
         config.model.tying = None
-    images = random_images(args.batch, args.patch, args.scale)
+    shares = split_batch(args.batch, [int(scale) for scale in args.scales.split(",")], 1)
+    batch = {scale: random_images(size, args.patch, scale) for scale, size in shares.items()}
 
-    ours = TimedStep(config, images, args.dtype)
+    ours, product = TimedStep(config, batch, args.dtype), MatrixProduct(args.dtype)
+    compiling = time.perf_counter()
+    ours()
+    compiling = time.perf_counter() - compiling
     steps: dict[str, Callable[[], tuple[float, float]]] = {"ours": ours}
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         about: dict[str, Any] = {}
         if args.torch:
+            [images] = batch.values()
             file = pathlib.Path(folder, "step.npz")
             hand_over(file, config, ours.params, images, args.dtype)
             peer = stack.enter_context(Peer(args.torch, "torch_peer.py", file))
@@ -101,42 +125,47 @@ def main() -> None:
             steps |= {f"PyTorch {name}": functools.partial(theirs, peer, name) for name in about["variants"]}
         losses: dict[str, list[float]] = {}
         for name, step in list(steps.items()):
+            taken = 1 if name == "ours" else 0
             try:
-                losses[name] = [step()[0] for _ in range(CHECKED)]
+                losses[name] = [step()[0] for _ in range(CHECKED - taken)]
             except RuntimeError as error:
                 if name == "ours":
                     raise
                 print(f"{name} does not run: {error}")
                 del steps[name]
                 continue
-            agree(losses["ours"], losses[name], args.dtype)
-        seconds: dict[str, list[float]] = {name: [] for name in steps}
+            agree(losses["ours"][-1], losses[name][-1], args.dtype)
+        product()
+        seconds: dict[str, list[float]] = {name: [] for name in [*steps, "product"]}
         for _ in range(args.rounds):
             for name, step in steps.items():
+                time.sleep(PAUSE)
                 seconds[name].append(step()[1])
+            seconds["product"].append(product())
 
-    what = f"{args.model.upper()}-LapSRN r={args.recursions} x{args.scale}, {args.batch} patches of {args.patch} px"
-    print(f"{machine()}: {what}, {args.dtype}, medians of {args.rounds}")
-    ceiling = matmul_flops(args.dtype)
-    work = step_flops(ours.model, args.patch, {args.scale: args.batch})
-    print(f"a step is {work / 1e12:.3g} TFLOP; matrix multiply reaches {ceiling / 1e12:.4g} TFLOP/s on one device\n")
-    print("| | ms a step | images/s | TFLOP/s | of matrix multiply |\n| --- | --- | --- | --- | --- |")
-    medians = {name: statistics.median(times) for name, times in seconds.items()}
-    for name, median in medians.items():
-        speed = work / median
-        share = speed / ceiling / (jax.device_count() if name == "ours" else 1)
-        print(f"| {name} | {1e3 * median:.1f} | {args.batch / median:.1f} | {speed / 1e12:.4g} | {share:.0%} |")
+    work = step_flops(ours.model, args.patch, shares)
+    ceiling = product.flops / statistics.median(seconds["product"])
+    what = f"{args.model.upper()}-LapSRN r={args.recursions} x{args.scales}, {args.batch} patches of {args.patch} px"
+    pages = "huge pages" if os.environ.get(VARIABLE) else "no huge pages"
+    print(f"{machine()}: {what}, {args.dtype}, {pages}, medians of {args.rounds}")
+    print(f"a step is {work / 1e12:.3g} TFLOP; a matrix product reaches {ceiling / 1e12:.4g} TFLOP/s on one device;")
+    print(f"the first step, with its compilation, took {compiling:.1f} s\n")
+    print("| | ms a step | images/s | TFLOP/s | of the matrix product |\n| --- | --- | --- | --- | --- |")
+    for name in steps:
+        median = statistics.median(seconds[name])
+        share = ratio(seconds["product"], seconds[name]) * work / product.flops
+        share /= jax.device_count() if name == "ours" else 1
+        print(f"| {name} | {1e3 * median:.1f} | {args.batch / median:.1f} | {work / median / 1e12:.4g} | {share:.0%} |")
     if len(steps) > 1:
-        best = min(list(steps)[1:], key=lambda name: medians[name])
+        best = min(list(steps)[1:], key=lambda name: statistics.median(seconds[name]))
         print(f"\nPyTorch {about['torch']} on {about['device']}")
         print(f"ours takes {ratio(seconds['ours'], seconds[best]):.2f} times as long as {best}")
 
 
-def agree(ours: list[float], theirs: list[float], dtype: str) -> None:
-    """Asserts the same loss at the first step and after three."""
-    for step in (0, CHECKED - 1):
-        difference = abs(ours[step] - theirs[step]) / theirs[step]
-        assert difference < TOLERANCE[dtype], f"losses differ after {step} steps: {ours[step]} and {theirs[step]}"
+def agree(ours: float, theirs: float, dtype: str) -> None:
+    """Asserts the same loss after three steps."""
+    difference = abs(ours - theirs) / theirs
+    assert difference < TOLERANCE[dtype], f"losses differ after {CHECKED - 1} steps: {ours} and {theirs}"
 
 
 if __name__ == "__main__":

@@ -63,7 +63,9 @@ def main() -> None:
     )
     print("| | network | median | to MS [95 %] |\n| --- | --- | --- | --- |")
     report(
-        "training step", {name: TimedStep(config, images, args.dtype) for name, config in configs.items()}, args.rounds
+        "training step",
+        {name: TimedStep(config, {args.scale: images}, args.dtype) for name, config in configs.items()},
+        args.rounds,
     )
     report("one picture", {name: enlarge(config) for name, config in configs.items()}, args.rounds)
 

@@ -25,6 +25,7 @@ from flax.traverse_util import flatten_dict
 from benchmarks.peer import Peer
 from lapsrn_jax.errors import UserError, reported
 from lapsrn_jax.export import export_model
+from lapsrn_jax.hugepages import restart_with_huge_pages
 from lapsrn_jax.images.color import rgb_to_ycbcr
 from lapsrn_jax.images.io import to_float
 from lapsrn_jax.models import Pyramid
@@ -57,6 +58,7 @@ def parse() -> argparse.Namespace:
 
 def main() -> None:
     """Prints a Markdown table."""
+    restart_with_huge_pages()
     args = parse()
     with reported():
         model, params = load_weights(args.weights)

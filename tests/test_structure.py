@@ -8,11 +8,12 @@ import pytest
 from ml_collections import ConfigDict
 
 from lapsrn_jax import models
+from lapsrn_jax.data.patches import split_batch
 from tests.conftest import ROOT
 
 # A package may import itself and those below it.
 LAYERS = [
-    ("errors", "files", "cache"),
+    ("errors", "files", "cache", "hugepages"),
     "images",
     ("models", "data", "photos"),
     ("weights", "export"),
@@ -98,3 +99,12 @@ def test_requirements_hold_the_whole_set():
                     "pillow", "pytest"):  # fmt: skip
         assert package in listed
     assert "-e .[cuda12,datasets,dev]" in (ROOT / "requirements.txt").read_text()
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_the_batch_of_each_config_divides_among_devices(path):
+    namespace: dict = {}
+    exec(compile(path.read_text(), path, "exec"), namespace)
+    data = namespace["get_config"]().data
+    for devices in (1, 2, 4):
+        split_batch(data.batch_size, data.scales, devices)

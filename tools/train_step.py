@@ -21,7 +21,7 @@ def random_images(batch: int, patch: int, scale: int) -> tuple[np.ndarray, ...]:
 class TimedStep:
     """One training step on the same batch, called without arguments. Each call goes on from the one before."""
 
-    def __init__(self, config: ml_collections.ConfigDict, images: tuple[np.ndarray, ...], dtype: str) -> None:
+    def __init__(self, config: ml_collections.ConfigDict, batch: dict[int, tuple[np.ndarray, ...]], dtype: str) -> None:
         model, tx, mesh = models.from_settings(config.model), make_optimizer(config), make_mesh()
         assert isinstance(model, models.Pyramid)
         self.model = model
@@ -29,7 +29,7 @@ class TimedStep:
         state = create_state(model, tx, config.seed, ema=True)
         self.params = as_numpy(state.params)
         self._state = replicate(state, mesh)
-        self._batch = shard_batch({2 ** (len(images) - 1): images}, mesh)
+        self._batch = shard_batch(batch, mesh)
         self._step = make_train_step(model, tx, mesh, ema_decay=config.optimizer.ema_decay)
 
     def __call__(self) -> tuple[float, float]:

@@ -3,6 +3,13 @@
 from lapsrn_jax.cli import evaluate, export, figure, prepare, tables, train, upscale
 from lapsrn_jax.cli.options import Parser
 from lapsrn_jax.errors import reported
+from lapsrn_jax.hugepages import restart_with_huge_pages
+
+
+def command() -> None:
+    """The `lapsrn` command as a process of its own."""
+    restart_with_huge_pages()
+    main()
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -1,5 +1,5 @@
 """`python -m lapsrn_jax.cli` is the `lapsrn` command."""
 
-from lapsrn_jax.cli import main
+from lapsrn_jax.cli import command
 
-main()
+command()

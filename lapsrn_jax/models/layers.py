@@ -1,4 +1,4 @@
-"""The linear maps that the models are made of, and how their filters start.
+"""The layers of the models, and the initialisation of their filters.
 
 Images and features are NHWC; kernels are HWIO, as `lax` convolves with them (unflipped). A `Filter` is one node of the
 parameter tree, `{"kernel": [h, w, I, O]}` and, where the model has biases, `"bias": [O]`; call `conv(x, **filter)`.
@@ -20,17 +20,17 @@ Filter = dict[str, jax.Array]
 Initializer = Callable[[jax.Array], Any]
 
 _DIMENSIONS = ("NHWC", "HWIO", "NHWC")
-# Bilinear interpolation by 2 as a 4x4 transposed convolution, where every image upsampler starts.
+# Bilinear interpolation by 2 as a 4x4 transposed convolution: the initial kernel of every image upsampler.
 BILINEAR = np.outer([0.25, 0.75, 0.75, 0.25], [0.25, 0.75, 0.75, 0.25])[:, :, None, None]
 
 
 def he_stddev(features: int) -> float:
-    """The standard deviation that He et al. (2015) give 3x3 filters of so many inputs; the LapSRN authors' start."""
+    """Standard deviation of 3x3 filters with `features` inputs by He et al. (2015), as in the LapSRN authors' code."""
     return (2 / (9 * features)) ** 0.5
 
 
 def filter_init(shape: tuple[int, int, int, int], stddev: float, use_bias: bool) -> Callable[[jax.Array], Filter]:
-    """An initialiser of one `Filter`: kernel [h, w, I, O] from N(0, stddev^2), bias zero."""
+    """Returns an initialiser of one `Filter`: kernel [h, w, I, O] from N(0, stddev^2), bias zero."""
 
     def init(key: jax.Array) -> Filter:
         kernel = {"kernel": stddev * jax.random.normal(key, shape)}
@@ -40,7 +40,7 @@ def filter_init(shape: tuple[int, int, int, int], stddev: float, use_bias: bool)
 
 
 def block_init(depth: int, features: int, use_bias: bool) -> Callable[[jax.Array], dict[str, Filter]]:
-    """An initialiser of `depth` 3x3 filters, features -> features, named conv_1, conv_2, ..."""
+    """Returns an initialiser of `depth` 3x3 filters, features -> features, named conv_1, conv_2, ..."""
     init = filter_init((3, 3, features, features), he_stddev(features), use_bias)
     return lambda key: {f"conv_{i}": init(jax.random.fold_in(key, i)) for i in range(1, depth + 1)}
 
@@ -63,7 +63,7 @@ def check_scale(scale: int, scales: Sequence[int]) -> None:
 
 
 def conv(x: jax.Array, kernel: jax.Array, bias: jax.Array | None = None) -> jax.Array:
-    """`conv_direct`, in the form that is faster on the platform it is compiled for."""
+    """`conv_direct`, computed by the algorithm that is faster on the platform it is compiled for."""
     kernel = kernel.astype(x.dtype)
     if not winograd_is_faster(x, kernel):
         return conv_direct(x, kernel, bias)
@@ -89,18 +89,9 @@ def winograd_is_faster(x: jax.Array, kernel: jax.Array) -> bool:
 
 
 def through_block(layer: Callable[[jax.Array, Filter], jax.Array], x: jax.Array, block: dict[str, Filter]) -> jax.Array:
-    """`layer(x, filter)`, which keeps the shape of `x`, with each filter of a block in its order.
-
-    A single image, whose size may not come again, goes through a loop: with Winograd's convolutions that compiles more
-    than twice as fast, and it runs as fast. Batches do not: gradients of a loop take longer.
-    """
-    filters = [block[f"conv_{i}"] for i in range(1, len(block) + 1)]
-    if x.shape[0] == 1:
-        stacked = jax.tree.map(lambda *parts: jnp.stack(parts), *filters)
-        x, _ = lax.scan(lambda x, parts: (layer(x, parts), None), x, stacked)
-    else:
-        for parts in filters:
-            x = layer(x, parts)
+    """Applies `layer(x, filter)`, which keeps the shape of `x`, with each filter of a block in its order."""
+    for i in range(1, len(block) + 1):
+        x = layer(x, block[f"conv_{i}"])
     return x
 
 
@@ -141,7 +132,7 @@ def bicubic_upsample(image: jax.Array, scale: int) -> jax.Array:
     rows, columns = (
         resize_matrix(size, scale * size, scale).toarray().astype(image.dtype) for size in image.shape[1:3]
     )
-    # In full precision: a GPU's default would lose the last digits of what the network only adds a residual to.
+    # In full precision: a GPU's default would lose the last digits of the image that the residual is added to.
     return jnp.einsum("ih,nhwc,jw->nijc", rows, image, columns, precision=lax.Precision.HIGHEST)
 
 

@@ -28,10 +28,10 @@ Skip = Literal["source", "block", "none"]
 def recurse(
     source: jax.Array, block: dict[str, Filter], window: Window, recursions: int, skip: Skip, remat: bool, direct: bool
 ) -> jax.Array:
-    """The features [N, H, W, C] of one level after all its recursions.
+    """Returns the features [N, H, W, C] of one level after all its recursions.
 
-    A loop would compile faster, but XLA runs convolutions inside of one slowly, and their gradients slower still. Only
-    a single image, whose size may never come again, goes through a loop.
+    The recursions of a batch are unrolled: XLA:CPU runs convolutions inside a loop slowly, and their gradients more
+    slowly still. A single image goes through a loop, which compiles faster; its size may never occur again.
     """
     conv = layers.conv_direct if direct else layers.conv
 
@@ -61,16 +61,16 @@ class Pyramid(nn.Module):
         block           conv_1 ... conv_d, 3x3, C -> C
         residual        3x3, C -> 1
         image_upsample  4x4 transposed, 1 -> 1, no bias
-        upsample        3x3 transposed, C -> C; its kernel is missing where it is tied to the block's
+        upsample        3x3 transposed, C -> C; absent if its kernel is tied to the block's
 
     Attributes:
       features: C, the channels of the feature maps.
       depth: d, the convolutions of the block.
-      recursions: r, how often a level applies the block.
-      skip: what is added after each recursion: the level's "source" features, the "block" input, or "none".
-      use_bias: the paper's parameter counts need False, the authors' released weights True.
+      recursions: r, the number of times a level applies the block.
+      skip: the features added after each recursion: the level's input ("source"), the block's ("block"), or "none".
+      use_bias: False matches the paper's parameter counts, True the authors' released weights.
       tying: where the upsampler's kernel comes from.
-      dtype: of the features, such as "bfloat16"; None for that of the images. Parameters and images keep theirs.
+      dtype: dtype of the features, such as "bfloat16"; None for that of the images. Parameters and images keep theirs.
       remat: whether the backward pass recomputes each recursion's features instead of keeping them: a quarter of the
         memory for a third more work (docs/memory.md).
       direct: whether to compute each layer as it is defined, with `lax.conv_general_dilated` and `lax.conv_transpose`.
@@ -78,7 +78,7 @@ class Pyramid(nn.Module):
     """
 
     channels: ClassVar[int] = 1
-    scales: ClassVar[tuple[int, ...]] = (2, 4, 8, 16)  # the recursion has no end, memory has
+    scales: ClassVar[tuple[int, ...]] = (2, 4, 8, 16)  # any power of 2 would work
 
     features: int = 64
     depth: int = 5
@@ -100,7 +100,7 @@ class Pyramid(nn.Module):
             raise ValueError(f"tying.layer is {self.tying.layer}, but the block has {self.depth} convolutions")
 
     def _declare(self) -> dict[str, Any]:
-        """Declares the parameters to Flax; returns their tree, as in the class's description."""
+        """Declares the parameters to Flax and returns their tree, as described above."""
         c, tying = self.features, self.tying
         params: dict[str, Any] = {
             "conv_in": self.param("conv_in", filter_init((3, 3, 1, c), 1e-3, self.use_bias)),
@@ -109,7 +109,7 @@ class Pyramid(nn.Module):
             "image_upsample": self.param("image_upsample", bilinear_init),
             "upsample": {},
         }
-        # Last, so that the tying does not change how the others start.
+        # Last, so that the tying does not change the initial values of the others.
         free = filter_init((3, 3, c, c), he_stddev(c), self.use_bias)
         if tying is None:
             params["upsample"] = self.param("upsample", free)
@@ -118,14 +118,20 @@ class Pyramid(nn.Module):
         return params
 
     def margins(self, scale: int) -> list[tuple[int, int]]:
-        """What a part of a picture needs around it: see `window.margins`."""
+        """The margins that a part of a picture needs on each level: see `window.margins`."""
         return margins(scale, self.recursions * self.depth)
 
     @nn.compact
     def __call__(self, image: jax.Array, scale: int, window: Window = Window()) -> list[jax.Array]:  # noqa: B008
-        """Luminance [N, H, W, 1] in [0, 1] to the images of all levels: [N, 2H, 2W, 1], ..., [N, scale H, scale W, 1].
+        """Enlarges luminance images.
 
-        The images are not clipped. Of a part of a picture, which a `window` describes, only the last one is exact.
+        Args:
+          image: [N, H, W, 1] in [0, 1].
+          scale: one of `scales`.
+          window: where `image` lies, if it is a part of a larger picture. Then only the last result is exact.
+
+        Returns:
+          The images of all levels, [N, 2H, 2W, 1] to [N, scale H, scale W, 1], not clipped.
 
         Raises:
           UserError: `scale` is none of `self.scales`.
@@ -150,11 +156,11 @@ class Pyramid(nn.Module):
     def _doubled(
         self, image: jax.Array, activated: jax.Array, upsample: Filter, params: dict[str, Any], window: Window
     ) -> tuple[jax.Array, jax.Array]:
-        """The image and the features of the next level, both twice the size."""
+        """Returns the image and the features of the next level, both twice the size."""
         larger, residual = params["image_upsample"], params["residual"]
         if self.direct:
             features = window.doubled().keep(layers.conv_transpose(activated, **upsample))
             return layers.conv_transpose(image, **larger) + layers.conv_direct(features, **residual), features
         image = subpixel.upsample_image(image, **larger) + subpixel.residual(activated, upsample, residual, window)
-        # After the last level nothing reads the features, and the compiler leaves them out.
+        # Nothing reads the features after the last level: the compiler removes them.
         return image, window.doubled().keep(layers.upsample(activated, **upsample))

@@ -1,9 +1,9 @@
-"""A window on a picture that is too large, or of too odd a size, to be computed as a whole: exact, nothing is blended.
+"""A window on a picture that is too large to be computed as a whole. The result is exact: nothing is blended.
 
-Two things tell a part of a picture from a whole one. Beyond the picture's border every layer's features are 0, for
-that is what convolutions pad with: a window that reaches over the border keeps them so. And at an edge within the
-picture the padding is wrong, and spoils one more pixel with each convolution: a margin takes that in, and is cut off
-level by level.
+A window differs from a whole picture in two ways. Convolutions pad the picture with zeros, so every layer's features
+are 0 beyond its border: a window that reaches over the border must set them to 0 after each layer. At an edge inside
+the picture, the same padding is wrong, and each convolution carries the error one pixel further. The window has a
+margin for it, which is cut off level by level.
 """
 
 import flax.struct
@@ -11,20 +11,20 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-# How far the layers from one level to the next see, in pixels of the lower one: the transposed convolutions, together
-# with the convolution that makes the residual of their result.
+# How far the layers between two levels see, in pixels of the lower level: the transposed convolutions together with the
+# residual's convolution.
 _BETWEEN = 1
 
 
 @flax.struct.dataclass
 class Window:
-    """Where the images that a network is given lie in their picture. `Window()` is the whole of it.
+    """Where a network's input lies in its picture. `Window()` is the whole picture.
 
     Attributes:
-      inside: float [N, h, w, 1], 1 within the picture and 0 beyond its border, where the images must be 0 too; or None
-        for a window that does not reach over it.
-      axes: along which axes (1 for rows, 2 for columns) the picture goes on beyond the window.
-      margin: how many pixels at both ends of these axes the results are going to lack, in pixels of the images.
+      inside: float [N, h, w, 1]: 1 within the picture, 0 beyond its border, where the images must be 0 as well. None
+        for a window that does not reach over the border.
+      axes: the axes (1 for rows, 2 for columns) along which the picture continues beyond the window.
+      margin: how many pixels will be cut off at both ends of these axes, in pixels of the current level.
     """
 
     inside: jax.Array | None = None
@@ -32,11 +32,11 @@ class Window:
     margin: int = flax.struct.field(pytree_node=False, default=0)
 
     def keep(self, x: jax.Array) -> jax.Array:
-        """The features x [N, h, w, C], 0 beyond the picture's border."""
+        """Sets the features x [N, h, w, C] to 0 beyond the picture's border."""
         return x if self.inside is None else x * self.inside.astype(x.dtype)
 
     def narrow(self, margin: int, *images: jax.Array) -> tuple["Window", list[jax.Array]]:
-        """The window with a smaller margin, and the images cut to it and 0 beyond the picture's border."""
+        """Cuts the margin down to `margin`; returns the new window and the images, 0 beyond the picture's border."""
         window = Window(None if self.inside is None else self._cut(self.inside, margin), self.axes, margin)
         return window, [window.keep(self._cut(x, margin)) for x in images]
 
@@ -52,9 +52,9 @@ class Window:
 
 
 def margins(scale: int, depth: int) -> list[tuple[int, int]]:
-    """For each level on the way to `scale`, the margins that features need before and after its 3x3 convolutions.
+    """The margins that features need before and after the 3x3 convolutions of each level up to `scale`.
 
-    The low-resolution image needs one pixel more than the first, for the convolution that makes features of it.
+    The low-resolution image needs one pixel more than the first of them, for the convolution that extracts features.
     """
     widths: list[tuple[int, int]] = []
     result = 0

@@ -1,7 +1,8 @@
-"""Winograd's 3x3 convolution: 36 multiplications where the direct one needs 144 for each tile of 4x4 outputs.
+"""Winograd's 3x3 convolution: 36 multiplications for each tile of 4x4 outputs, where the direct one needs 144.
 
-F(4x4, 3x3) of A. Lavin and S. Gray, "Fast Algorithms for Convolutional Neural Networks" (CVPR 2016). Tiles of 6x6
-inputs, 4 apart, become 36 values; each of the 36 is one matrix product over the channels; 36 values become 4x4 outputs.
+F(4x4, 3x3) of A. Lavin and S. Gray, "Fast Algorithms for Convolutional Neural Networks" (CVPR 2016). A tile of 6x6
+inputs is transformed to 36 values, one matrix product over the channels combines each of them with the kernel, and the
+36 products are transformed to 4x4 outputs. Neighbouring tiles overlap by two pixels.
 """
 
 from collections.abc import Sequence
@@ -29,32 +30,18 @@ def _transforms(points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     return inputs, kernel, np.vstack([powers, [0, 0, 0, 1]]).T
 
 
-# For 4 outputs, 3 taps and 6 inputs. These points round a fifth as much as Lavin's and Gray's 0, 1, -1, 2, -2: hardly
-# more than the direct convolution does.
+# For 4 outputs, 3 taps and 6 inputs. The rounding error is a fifth of that with Lavin's and Gray's points 0, 1, -1, 2,
+# -2, and close to that of the direct convolution.
 INPUT, KERNEL, OUTPUT = _transforms(np.array([0, 0.5, -0.5, 1, -1]) * 2**0.5)
-
-# A batch of feature maps with more than WHOLE pixels is convolved in strips of rows with about STRIP: 36 values of each
-# channel for 16 pixels would not stay in the cache.
-WHOLE, STRIP = 2**15, 2**13
 
 
 def conv3x3(x: jax.Array, kernel: jax.Array) -> jax.Array:
     """Convolution, stride 1, `SAME`: x [N, H, W, I] and kernel [3, 3, I, O] to [N, H, W, O], in their dtype."""
-    n, height, width, _ = x.shape
-    rows, columns = -(-height // STEP), -(-width // STEP)
-    pixels = n * rows * columns * STEP**2
-    strips = 1 if pixels <= WHOLE else min(rows, -(-pixels // STRIP))
-    rows = -(-rows // strips)
-    x = jnp.pad(x, ((0, 0), (1, strips * rows * STEP + 1 - height), (1, columns * STEP + 1 - width), (0, 0)))
+    height, width = x.shape[1:3]
+    below, beside = -height % STEP, -width % STEP  # to whole tiles
+    x = jnp.pad(x, ((0, 0), (1, 1 + below), (1, 1 + beside), (0, 0)))
     points = _transform(KERNEL, kernel.reshape(1, 3, 3, -1)).reshape(36, *kernel.shape[2:])
-    if strips == 1:
-        return _valid(x, points)[:, :height, :width]
-
-    def strip(i: jax.Array) -> jax.Array:
-        return _valid(lax.dynamic_slice_in_dim(x, i * rows * STEP, rows * STEP + 2, axis=1), points)
-
-    y = lax.map(strip, jnp.arange(strips))  # [strips, N, rows of a strip, W, O]
-    return jnp.moveaxis(y, 0, 1).reshape(n, -1, *y.shape[3:])[:, :height, :width]
+    return _valid(x, points)[:, :height, :width]
 
 
 def _valid(x: jax.Array, points: jax.Array) -> jax.Array:
@@ -76,8 +63,8 @@ def _products_forward(tiles: jax.Array, points: jax.Array) -> tuple[jax.Array, t
 
 def _products_backward(saved: tuple[jax.Array, jax.Array], g: jax.Array) -> tuple[jax.Array, jax.Array]:
     tiles, points = saved
-    # XLA:CPU has a fast product only for a first matrix that is contracted over its last axis in memory. JAX's own
-    # derivative is not of that form, and takes twice as long as this one with its explicit transposition.
+    # XLA:CPU's product is fast only if its first operand is contracted over the last axis in memory. In JAX's own
+    # derivative it is not: that takes twice as long as this explicit transposition and product.
     transposed = with_layout_constraint(tiles.swapaxes(1, 2), Layout((0, 1, 2)))
     return (
         lax.dot_general(g, points, (((2,), (2,)), ((0,), (0,)))),
@@ -93,13 +80,13 @@ def _transform(matrix: np.ndarray, x: jax.Array) -> jax.Array:
 
     The tiles are 4 apart: x is [N, 4T + k - 4, 4S + k - 4, C].
 
-    JAX's own transpose of this (and of `_assemble`) is right but scatters with strides, which XLA:CPU does slowly.
+    JAX's own transpose of this (and of `_assemble`) scatters with strides, which XLA:CPU does slowly.
     """
     return linear_call(lambda _, x: _forward(matrix, x), lambda _, y: _backward(matrix.T, y), (), x)
 
 
 def _assemble(matrix: np.ndarray, tiles: jax.Array) -> jax.Array:
-    """The transpose of `_transform(matrix.T)`: what overlaps is added."""
+    """The transpose of `_transform(matrix.T)`: overlapping tiles are added."""
     return linear_call(lambda _, y: _backward(matrix, y), lambda _, x: _forward(matrix.T, x), (), tiles)
 
 

@@ -1,5 +1,6 @@
 """The training run, from a config to a folder of checkpoints, logs and weights."""
 
+import collections
 import contextlib
 import pathlib
 import time
@@ -24,6 +25,8 @@ from lapsrn_jax.training.start import begin_from
 from lapsrn_jax.training.state import TrainState, create_state, learning_rate_fn, make_optimizer
 from lapsrn_jax.training.step import make_mesh, make_train_step, replicate, shard_batch
 from lapsrn_jax.training.validation import Validation
+
+AHEAD = 8  # steps: the host prepares so many while the device is at work
 
 
 def train_and_evaluate(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> bool:
@@ -77,14 +80,14 @@ def train_and_evaluate(config: ml_collections.ConfigDict, workdir: pathlib.Path)
 
         learning_rate = learning_rate_fn(config)
         meter = _Meter(config.data.batch_size)
-        skipped: jax.Array | int = 0
+        ahead: collections.deque[jax.Array] = collections.deque()  # of steps that the device may not have taken yet
         for step in range(first + 1, last + 1):
             with meter.waiting():
                 batch = next(batches)
             state, metrics = train_step(state, shard_batch(batch, mesh))
-            # Of the step before: the device has the next one to do while we look.
-            _check_finite(int(skipped), step - 1, config, checkpoints, state)
-            skipped = metrics["skipped"]
+            ahead.append(metrics["skipped"])
+            if len(ahead) > AHEAD:
+                _check_finite(int(ahead.popleft()), step - AHEAD, config, checkpoints, state)
             log.advance()
             at_log = step % config.training.log_every == 0 or step == last
             if at_log:
@@ -93,7 +96,7 @@ def train_and_evaluate(config: ml_collections.ConfigDict, workdir: pathlib.Path)
             # Processes must agree; asking each other at every step would cost more than it gains.
             stopped = (at_log or jax.process_count() == 1) and any_process(stop.received is not None)
             if step % config.training.checkpoint_every == 0 or step == last or stopped:
-                _check_finite(int(skipped), step, config, checkpoints, state)
+                _check_finite(int(metrics["skipped"]), step, config, checkpoints, state)
                 checkpoints.save(state)
                 if is_primary():
                     folder.save_weights(model, state)

@@ -69,12 +69,12 @@ def make_train_step(
         if accumulate == 1:
             return value_and_grad(params, batch)
         parts = jax.tree.map(lambda x: x.reshape(accumulate, -1, *x.shape[1:]), batch)
-        shapes = jax.eval_shape(value_and_grad, params, jax.tree.map(lambda x: x[0], parts))
-        total, _ = lax.scan(
-            lambda sums, part: (jax.tree.map(jnp.add, sums, value_and_grad(params, part)), None),
-            jax.tree.map(jnp.zeros_like, shapes),
-            parts,
-        )
+        total = value_and_grad(params, jax.tree.map(lambda x: x[0], parts))
+        for i in range(1, accumulate):
+            # One part after the other, to save memory. No `lax.scan`: XLA:CPU runs convolutions in loops slowly.
+            params, total = lax.optimization_barrier((params, total))
+            part = jax.tree.map(lambda x: x[i], parts)  # noqa: B023
+            total = jax.tree.map(jnp.add, total, value_and_grad(params, part))
         return jax.tree.map(lambda x: x / accumulate, total)
 
     def step(state: TrainState, batch: Batch) -> tuple[TrainState, dict[str, jax.Array]]:

@@ -76,3 +76,20 @@ def test_no_large_features_after_the_last_level():
 
     assert "128,128,64" in text(model.clone(direct=True))
     assert "128,128,64" not in text(model)
+
+
+def test_the_image_s_own_path_is_exact_whatever_the_device_s_default():
+    """Accelerators multiply with fewer bits unless an operation asks for all; the lowered programs show it."""
+    image = jax.ShapeDtypeStruct((1, 8, 8, 1), jnp.float32)
+    u = jax.ShapeDtypeStruct((1, 8, 8, 16), jnp.float32)
+    filters = [{"kernel": jax.ShapeDtypeStruct(shape, jnp.float32)} for shape in ((3, 3, 16, 16), (3, 3, 16, 1))]
+    with jax.default_matmul_precision("bfloat16"):
+        residual = jax.jit(lambda u, up, conv: subpixel.residual(u, up, conv, Window())).lower(u, *filters).as_text()
+        bicubic = jax.jit(lambda image: layers.bicubic_upsample(image, 2)).lower(image).as_text()
+        upsampled = jax.jit(subpixel.upsample_image).lower(image, jnp.zeros((4, 4, 1, 1))).as_text()
+    for program in (residual, bicubic):
+        products = [line for line in program.splitlines() if "dot_general" in line]
+        assert products
+        assert all(line.count("HIGHEST") == 2 for line in products)
+    assert "dot_general" not in upsampled
+    assert not any("convolution" in program for program in (residual, bicubic, upsampled))

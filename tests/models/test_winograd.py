@@ -49,13 +49,6 @@ def test_it_rounds_hardly_more_than_the_direct_convolution(rng):
     assert mine < 3 * direct
 
 
-def test_strips_are_the_whole(rng, monkeypatch):
-    monkeypatch.setattr(winograd, "WHOLE", 0)
-    monkeypatch.setattr(winograd, "STRIP", 200)
-    for shape in SHAPES:
-        assert max(relative_errors(rng, shape, jnp.float32)) < 2e-6
-
-
 def test_second_derivatives_work(rng):
     """Products of the Hessian and a vector, in the image and in the kernel."""
     x, kernel = (jnp.asarray(rng.standard_normal(s), jnp.float32) for s in ((1, 5, 6, 3), (3, 3, 3, 2)))

@@ -1,6 +1,7 @@
 # make quickstart   sets up (.venv), trains a small network, scores it, leaves before/after pictures
 # make test         sets up, runs all tests
 # make lint         ruff and mypy
+# make docs         builds the documentation into build/site; warnings, dead links and external assets are errors
 # make test-oldest  the tests on Python 3.11 with the oldest allowed dependencies
 
 SHELL := /bin/bash
@@ -18,7 +19,7 @@ OLDEST_PYTHON ?= $(shell for p in python3.11 "$${PYENV_ROOT:-$$HOME/.pyenv}"/ver
 # The CUDA wheels are 2 GB: only where there is a driver for them.
 EXTRAS := dev,datasets$(shell nvidia-smi -L >/dev/null 2>&1 && echo ,cuda12)
 
-.PHONY: quickstart test test-oldest lint clean
+.PHONY: quickstart test test-oldest lint docs clean
 
 quickstart: .venv/ready
 	.venv/bin/python train.py --config configs/quickstart.py --workdir $(RUN)
@@ -33,6 +34,10 @@ lint: .venv/ready
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 
+docs: .venv/docs-ready
+	.venv/bin/zensical build --strict --clean
+	.venv/bin/python -m tools.check_links build/site $$(git ls-files '*.md')
+
 test-oldest: .venv-oldest/ready
 	.venv-oldest/bin/python $(PYTEST) $(ARGS)
 
@@ -41,6 +46,10 @@ test-oldest: .venv-oldest/ready
 	@echo "setting up .venv with $(PYTHON), extras $(EXTRAS)"
 	$(PYTHON) -m venv --clear .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -e .[$(EXTRAS)]
+	touch $@
+
+.venv/docs-ready: .venv/ready
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -e .[docs]
 	touch $@
 
 .venv-oldest/ready: pyproject.toml

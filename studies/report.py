@@ -111,7 +111,7 @@ def _claims(found: Sequence[Claim]) -> str:
     lines = []
     for claim in found:
         lines.append(f"- {claim.text} **{claim.verdict.capitalize()}.**")
-        lines += [f"  - {figure}" for figure in claim.figures] + [f"  - from {claim.files}"]
+        lines += [f"    - {figure}" for figure in claim.figures] + [f"    - from {claim.files}"]
     return "\n".join([*lines, "", _VERDICTS])
 
 

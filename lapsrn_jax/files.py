@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all, and the SHA-256 of a file."""
+"""Files and folders that are written completely or not at all, and the SHA-256 of a file."""
 
 import contextlib
 import hashlib
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
-    """Yields a path beside `path` to write to. The file is synced and renamed to `path`, or removed on an error."""
+    """Yields a temporary path next to `path`. On success its file is synced and renamed to `path`, else removed."""
     path = pathlib.Path(path)
     partial = path.with_name(f".{path.name}.partial")
     try:
@@ -26,9 +26,9 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
 
 @contextlib.contextmanager
 def atomic_folder(path: pathlib.Path) -> Iterator[pathlib.Path]:
-    """Yields a new folder beside `path` to fill. It is renamed to `path` at the end, or removed on an error."""
+    """Yields a new temporary folder next to `path`. On success it is renamed to `path`, else removed."""
     partial = path.with_name(f".{path.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed
+    shutil.rmtree(partial, ignore_errors=True)  # left by a killed process
     partial.mkdir(parents=True)
     try:
         yield partial
@@ -38,6 +38,6 @@ def atomic_folder(path: pathlib.Path) -> Iterator[pathlib.Path]:
 
 
 def sha256(path: str | os.PathLike[str]) -> str:
-    """The SHA-256 of a file's content, in hexadecimal digits."""
+    """Returns the SHA-256 of a file's content in hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

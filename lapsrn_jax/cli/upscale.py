@@ -1,4 +1,4 @@
-"""`lapsrn upscale`: pictures, one or many, enlarged into files."""
+"""`lapsrn upscale`: enlarges pictures."""
 
 import argparse
 import functools
@@ -15,35 +15,45 @@ from lapsrn_jax.files import atomic_write
 def add_to(commands: Any) -> None:
     """Declares the command."""
     parser = commands.add_parser("upscale", help="enlarge pictures")
-    parser.add_argument("input", nargs="+", help="files, folders (to any depth), patterns, or - for standard input")
-    parser.add_argument("-o", "--output", required=True, help="a file, a folder for several, or - for standard output")
+    parser.add_argument(
+        "input", nargs="+", help="files, folders (searched recursively), patterns, or - for standard input"
+    )
+    parser.add_argument("-o", "--output", required=True, help="a file, a folder, or - for standard output")
     size = parser.add_argument_group("size")
-    size.add_argument("--scale", type=float, help="how many times as wide and high: 2, 3, 1.5, ... (default: 4)")
-    size.add_argument("--width", type=count, help="in pixels, instead; the height follows")
-    size.add_argument("--height", type=count, help="in pixels, instead; the width follows")
+    size.add_argument("--scale", type=float, help="factor for width and height: 2, 3, 1.5, ... (default: 4)")
+    size.add_argument("--width", type=count, help="width in pixels, instead of --scale")
+    size.add_argument("--height", type=count, help="height in pixels, instead of --scale")
     network = parser.add_argument_group("network")
     add_network(network)
-    network.add_argument("--fast", action="store_true", help="half the recursions: faster, a little less quality")
-    network.add_argument("--self-ensemble", action="store_true", help="eight times the work for a little more quality")
-    network.add_argument("--device", help="cpu or cuda (default: the fastest that there is)")
+    network.add_argument("--fast", action="store_true", help="half of the recursions: faster, slightly lower quality")
+    network.add_argument(
+        "--self-ensemble",
+        action="store_true",
+        help="average over rotations and reflections: eight times slower, slightly better",
+    )
+    network.add_argument("--device", help="cpu or cuda (default: the fastest available)")
     network.add_argument(
         "--max-memory",
         type=memory,
         metavar="SIZE",
-        help="such as 2G: what enlarging may take at most (default: what is free)",
+        help="memory limit without the result, such as 2G (default: what is free)",
     )
     result = parser.add_argument_group("result")
-    result.add_argument("--format", help="png, jpg, ...: of results in a folder (default: as the source) or stream")
-    result.add_argument("--strip", action="store_true", help="leave out EXIF, XMP and resolution; the colours stay")
-    add_json(result, "what was done, skipped and failed")
+    result.add_argument(
+        "--format", help="format of results in a folder or on standard output: png, jpg, ... (default: as the source)"
+    )
+    result.add_argument(
+        "--strip", action="store_true", help="leave out EXIF, XMP and resolution, but keep the colour profile"
+    )
+    add_json(result, "a report on each picture")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Enlarges the pictures; exit status 1 if any of several failed.
+    """Enlarges the pictures. The exit status is 1 if some of several pictures failed.
 
     Raises:
-      UserError: whatever concerns all pictures: options, inputs, weights; and what is wrong with an only one.
+      UserError: the options, the inputs or the weights are wrong, or the only picture failed.
     """
     from lapsrn_jax.images.formats import format_of
     from lapsrn_jax.upscaling.batch import RECORD, Settings, summary, upscale_all
@@ -98,5 +108,7 @@ def _set_up_jax(device: str | None) -> None:
         try:
             jax.devices()
         except RuntimeError:
-            raise UserError(f"--device {device}: there is none, or this JAX was installed without support") from None
+            raise UserError(
+                f"--device {device} is not available: JAX finds no such device, or was installed without support for it"
+            ) from None
     keep_compiled()

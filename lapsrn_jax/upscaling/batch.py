@@ -1,4 +1,4 @@
-"""Many pictures, one after the other: a bad one is reported and the rest is done; what was done is not done again."""
+"""Enlarges many pictures in turn. Failures are reported without stopping, and finished results are skipped."""
 
 import collections
 import json
@@ -20,17 +20,18 @@ from lapsrn_jax.upscaling.jobs import STREAM, Job
 from lapsrn_jax.upscaling.photos import enlarged
 from lapsrn_jax.upscaling.upscale import Progress, Size, Upscaler
 
-RECORD = ".lapsrn.json"  # in the output folder: what each result was made from, and how
+RECORD = ".lapsrn.json"  # in the output folder; the source and settings of each result
 
 
 class Settings(NamedTuple):
-    """What all pictures of a batch have in common.
+    """The settings that all pictures of a batch share.
 
     Attributes:
-      size: gives a picture's new (rows, columns) for its old ones.
-      format: of a result that goes to standard output; None: that of its source. For files their suffix says it.
-      strip: whether to leave out what is not needed to show the picture.
-      fingerprint: whatever changes the results, as text: a result of another fingerprint is made anew.
+      size: a function from a picture's (rows, columns) to those of its result.
+      format: format of a result on standard output, or None for that of its source. Files use their suffix.
+      strip: leave out all metadata that is not needed to show the picture.
+      fingerprint: text that identifies everything that affects the results. A result with another fingerprint is
+        replaced.
     """
 
     size: Callable[[Size], Size]
@@ -40,16 +41,17 @@ class Settings(NamedTuple):
 
 
 def upscale_all(jobs: Sequence[Job], upscale: Upscaler, settings: Settings, record: pathlib.Path | None) -> list[dict]:
-    """Does the jobs and reports on each of them; a picture that fails does not end it.
+    """Does the jobs and returns a report for each. A failed picture does not stop the batch.
 
-    A report has "source", "target" and "status": "done", with "size" and "seconds", and "note" where something was
-    lost; "skipped", for a result that `record` knows and that is still as it was; "failed", with "error", one line.
+    A report has "source", "target" and "status". Status "done" comes with "size" and "seconds", and with "note" if
+    something was lost; "skipped" means that `record` lists the result and that it is unchanged; "failed" comes with
+    "error", which is one line.
 
     Args:
-      jobs: from `find_jobs`.
+      jobs: the jobs from `find_jobs`.
       upscale: the network.
-      settings: of the batch.
-      record: the file that remembers results, or None.
+      settings: the settings of the batch.
+      record: the file that lists finished results, or None.
     """
     known = _read_record(record)
     reports: list[dict[str, Any]] = []
@@ -70,17 +72,17 @@ def upscale_all(jobs: Sequence[Job], upscale: Upscaler, settings: Settings, reco
                     reports.append({**report, "status": "skipped"})
                     continue
 
-                def tell(note: str, job: Job = job, report: dict[str, Any] = report) -> None:
+                def warn(note: str, job: Job = job, report: dict[str, Any] = report) -> None:
                     report["note"] = note
                     bar.write(f"{job.target}: {note}", file=sys.stderr)
 
-                size = _upscale_one(job, upscale, settings, bar.update, tell)
+                size = _upscale_one(job, upscale, settings, bar.update, warn)
                 if record:
                     known[job.target] = {**made_from, "result": _digest(job.target)}
                     _write_record(record, known)
                 seconds = round(time.monotonic() - start, 3)
                 report |= {"status": "done", "size": size[::-1], "seconds": seconds}
-            except Exception as error:  # also for a bug of ours, a night's work should not end in the middle
+            except Exception as error:  # a bug on one picture should not stop a long batch
                 report |= {"status": "failed", "error": _one_line(error)}
                 if not isinstance(error, UserError | OSError | MemoryError):
                     traceback.print_exc()
@@ -93,15 +95,15 @@ def upscale_all(jobs: Sequence[Job], upscale: Upscaler, settings: Settings, reco
 
 
 def summary(reports: Sequence[dict[str, Any]]) -> str:
-    """One line: how many were done, skipped, failed."""
+    """Returns one line with the number of pictures done, skipped and failed."""
     counts = collections.Counter(report["status"] for report in reports)
     return ", ".join(f"{counts[status]} {status}" for status in ("done", "skipped", "failed") if counts[status])
 
 
 def _upscale_one(
-    job: Job, upscale: Upscaler, settings: Settings, progress: Progress, tell: Callable[[str], None]
+    job: Job, upscale: Upscaler, settings: Settings, progress: Progress, warn: Callable[[str], None]
 ) -> Size:
-    """Gives the size of the result; `tell` hears before the work what will be lost, if anything."""
+    """Enlarges one picture and returns the result's size. Calls `warn` before the work if something will be lost."""
     photo = read_photo(sys.stdin.buffer, "standard input") if job.source == STREAM else read_photo(job.source)
     shape = photo.pixels.shape[:2]
     size = settings.size(shape)
@@ -109,7 +111,7 @@ def _upscale_one(
     form = (settings.format or photo.format) if job.target == STREAM else None
     check_writable(form or job.target, size[::-1], photo.pixels.shape[2], photo.alpha is not None)
     if note := what_is_lost(form or job.target, photo, strip=settings.strip):
-        tell(note)
+        warn(note)
     target: Any = sys.stdout.buffer
     if job.target != STREAM:
         target = pathlib.Path(job.target)
@@ -136,7 +138,7 @@ def _read_record(path: pathlib.Path | None) -> dict[str, Any]:
     try:
         known = json.loads(path.read_text()) if path else {}
         return known if isinstance(known, dict) else {}
-    except (OSError, ValueError):  # none yet, or damaged: then all is done anew
+    except (OSError, ValueError):  # no record yet, or a damaged one: all results are made again
         return {}
 
 

@@ -1,4 +1,4 @@
-"""Which pictures become which files: inputs of every kind, a place for each result, none of them in another's way."""
+"""Finds the input images and chooses a distinct output file for each."""
 
 import glob
 import os
@@ -13,26 +13,27 @@ STREAM = "-"  # standard input or output
 
 
 class Job(NamedTuple):
-    """A picture to read and the file to write; either may be `STREAM`."""
+    """A picture to read and the file to write. Either may be `STREAM`."""
 
     source: str
     target: str
 
 
 def find_jobs(inputs: Iterable[str], output: str, suffix: str | None = None) -> list[Job]:
-    """A job for each picture.
+    """Returns a job for each picture.
 
-    A single file becomes the file `output`, unless that is a folder. All else goes into the folder `output`: files by
-    their names, what is in a folder with the folders within it. A second result for the same place is numbered.
+    A single input file becomes the file `output`, unless that is a folder. Everything else is written to the folder
+    `output`: files under their names, the contents of a folder with their subfolders. Results whose names would
+    collide are numbered.
 
     Args:
-      inputs: files, folders (searched to any depth, for files with the suffix of a picture), patterns such as
-        "*.png", or `STREAM`.
-      output: file, folder or `STREAM`.
-      suffix: of the results, such as ".png"; None: that of their sources.
+      inputs: files, folders (searched recursively for files with a supported suffix), patterns such as "*.png", or
+        `STREAM`.
+      output: a file, a folder or `STREAM`.
+      suffix: suffix of the results, such as ".png", or None to keep that of the sources.
 
     Raises:
-      UserError: an input that does not exist, a folder without pictures, or several pictures for one file.
+      UserError: an input does not exist, a folder has no pictures, or several pictures share one output file.
     """
     inputs = list(inputs)
     folder = pathlib.Path(output)
@@ -41,9 +42,9 @@ def find_jobs(inputs: Iterable[str], output: str, suffix: str | None = None) -> 
         if output == STREAM or folder.suffix:
             return [Job(inputs[0], output)]
         if inputs[0] == STREAM:
-            raise UserError(f"what kind of picture should {output} be? Give it a suffix, such as {output}.png")
+            raise UserError(f"{output} has no suffix to tell its format. Give it a suffix, such as {output}.png")
     if STREAM in (*inputs, output):
-        raise UserError("standard input and output are for one picture at a time: -o FILE or -o -")
+        raise UserError("standard input and output take one picture at a time: give one input, and -o FILE or -o -")
     places: list[tuple[pathlib.Path, pathlib.PurePath]] = []
     for name in inputs:
         path = pathlib.Path(name)
@@ -61,13 +62,13 @@ def find_jobs(inputs: Iterable[str], output: str, suffix: str | None = None) -> 
             places += [(file, pathlib.PurePath(file.name)) for file in files]
 
     if folder.exists() and not folder.is_dir():
-        raise UserError(f"{output} is a file: several pictures need a folder")
+        raise UserError(f"{output} is a file: give a folder for several pictures")
 
     jobs, taken = [], set()
     for source, place in dict(places).items():
         place = place.with_suffix(suffix or source.suffix)
         unique, number = place, 2
-        while str(unique).casefold() in taken:  # a disk may take A.png and a.png for the same
+        while str(unique).casefold() in taken:  # some file systems treat A.png and a.png as the same file
             unique = place.with_stem(f"{place.stem}_{number}")
             number += 1
         taken.add(str(unique).casefold())
@@ -76,7 +77,7 @@ def find_jobs(inputs: Iterable[str], output: str, suffix: str | None = None) -> 
 
 
 def _pictures(folder: pathlib.Path, output: pathlib.Path) -> list[pathlib.Path]:
-    """The pictures below `folder`, except earlier results where `output` lies in it."""
+    """Returns the pictures below `folder`, without those below `output` if that is a subfolder."""
     inside = output.resolve()
     skip = inside if output.is_dir() and inside != folder.resolve() else None
     return sorted(

@@ -1,4 +1,4 @@
-"""Pictures with transparency, of any depth and kind of colour, through the network."""
+"""Enlarges photos of any bit depth and colour type, with or without transparency."""
 
 import math
 from collections.abc import Iterator
@@ -15,17 +15,17 @@ from lapsrn_jax.upscaling.upscale import Progress, Size, Upscaler
 def enlarged(
     photo: Photo, upscale: Upscaler, size: Size, *, progress: Progress = lambda _: None
 ) -> Iterator[np.ndarray]:
-    """Bands of the enlarged photo, [n, W', channels and alpha], in its dtype: uint8, uint16 or float in [0, 1].
+    """Yields the enlarged photo in bands [n, W', C], with the photo's dtype, and alpha last if it has alpha.
 
-    RGB goes through the network as luminance; gray, the four inks of CMYK and transparency as planes of their own.
-    A pixel that cannot be seen takes the colour of the nearest one that can: whatever colour it has would else show as
-    a fringe.
+    For RGB, the network enlarges the luminance. Gray, alpha, and each ink of CMYK are enlarged as separate planes.
+    Invisible pixels first take the colour of the nearest visible pixel, which would otherwise get a fringe of their
+    colour.
 
     Args:
-      photo: the picture.
+      photo: the photo; its dtype is uint8, uint16 or float in [0, 1].
       upscale: the network.
-      size: of the result, (H', W').
-      progress: is told what share of the work is done, piece by piece.
+      size: (H', W') of the result in pixels.
+      progress: called with the share of the work that was done since the last call.
     """
     dtype = photo.pixels.dtype
     whole = np.issubdtype(dtype, np.integer)
@@ -67,7 +67,7 @@ def enlarged(
 
 
 def _bled(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """The colours, [H, W, C], those of fully transparent pixels replaced by the nearest of the others."""
+    """Returns the colours [H, W, C] with those of invisible pixels replaced by the nearest visible pixel's."""
     if not alpha.any():
         return pixels
     rows, columns = scipy.ndimage.distance_transform_edt(alpha == 0, return_distances=False, return_indices=True)
@@ -75,10 +75,16 @@ def _bled(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 
 
 def target_size(shape: Size, scale: float | None, width: int | None, height: int | None) -> Size:
-    """The (H', W') that a picture of (H, W) is enlarged to: by `scale`, or to a width, a height or both.
+    """Returns the size (H', W') of the result for a picture of size `shape` (H, W).
+
+    Args:
+      shape: (H, W) of the picture in pixels.
+      scale: factor for both sides, above 1. Give either `scale`, or `width`, `height` or both.
+      width: W' in pixels. If only this is given, the height keeps the aspect ratio.
+      height: H' in pixels. If only this is given, the width keeps the aspect ratio.
 
     Raises:
-      UserError: none of them or both kinds, a scale that does not enlarge, or a side that would shrink.
+      UserError: neither or both kinds of arguments are given, or a side would not grow.
     """
     if (scale is None) == (width is None and height is None):
         raise UserError("give either a scale, or a width, a height or both")
@@ -92,5 +98,5 @@ def target_size(shape: Size, scale: float | None, width: int | None, height: int
     if width is None:
         width = scaled_size(shape[1], height / shape[0])
     if height < shape[0] or width < shape[1]:
-        raise UserError(f"{width} x {height} is smaller than the picture, {shape[1]} x {shape[0]}: this tool enlarges")
+        raise UserError(f"{width} x {height} is smaller than the picture, {shape[1]} x {shape[0]}: give a larger size")
     return height, width

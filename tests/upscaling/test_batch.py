@@ -39,7 +39,7 @@ def folder(tmp_path, rng):
 
 
 def upscale(*arguments) -> int:
-    """The exit status of the command."""
+    """Runs the command and returns its exit status."""
     try:
         main(["upscale", *map(str, arguments)])
     except SystemExit as end:
@@ -52,7 +52,7 @@ def snapshot(folder):
 
 
 def test_a_folder_with_a_bad_picture_in_it(folder, weights, capsys):
-    """The rest is done, the bad one is named, the exit status says so; nothing half-written stays."""
+    """The others are done, the bad one is named, the exit status is 1, and no partial file remains."""
     (folder / "in" / "bad.png").write_bytes(b"no picture")
     before = snapshot(folder / "in")
     status = upscale(folder / "in", "-o", folder / "out", "--weights", weights, "--json", folder / "report.json")
@@ -67,8 +67,8 @@ def test_a_folder_with_a_bad_picture_in_it(folder, weights, capsys):
     assert reports[0]["size"] == [96, 80]
 
 
-def test_what_is_done_is_not_done_again(folder, weights, capsys):
-    """Unless the picture, the settings or the result have changed since; names and dates do not count."""
+def test_finished_results_are_skipped(folder, weights, capsys):
+    """A result is only made again if the picture, the settings or the result have changed. Dates do not count."""
     arguments = [folder / "in", "-o", folder / "out", "--weights", weights]
     assert upscale(*arguments, "--scale", "2") == 0
     first = snapshot(folder / "out")
@@ -85,7 +85,7 @@ def test_what_is_done_is_not_done_again(folder, weights, capsys):
     assert "3 done" in capsys.readouterr().err
 
 
-def test_one_picture_in_a_new_folder_is_not_done_again_either(folder, weights, capsys):
+def test_one_picture_in_a_new_folder_is_skipped_too(folder, weights, capsys):
     arguments = [folder / "in" / "a.png", "-o", f"{folder}/new/", "--weights", weights, "--scale", "2"]
     assert upscale(*arguments) == 0
     assert "48 x 40 pixels" in capsys.readouterr().out
@@ -94,7 +94,7 @@ def test_one_picture_in_a_new_folder_is_not_done_again_either(folder, weights, c
 
 
 def test_fast_takes_half_of_the_recursions(folder, tmp_path, capsys):
-    """And is a setting like others: what was done without it is done again."""
+    """`--fast` is part of the settings, so results without it are made again."""
     model = Pyramid(**{**tiny.MODEL, "recursions": 4}, tying=Tying())
     params = model.init(jax.random.key(0), jnp.zeros((1, 8, 8, 1)), 2)["params"]
     for recursions in (4, 2):
@@ -108,7 +108,7 @@ def test_fast_takes_half_of_the_recursions(folder, tmp_path, capsys):
     assert (np.asarray(whole) != half).any()
     capsys.readouterr()
     assert upscale(picture, "-o", results, "--fast", "--weights", tmp_path / "2.safetensors") == 2
-    assert "has not four of them" in capsys.readouterr().err
+    assert "four or more recursions" in capsys.readouterr().err
 
 
 def test_inputs_are_never_overwritten(folder, weights, capsys):
@@ -127,7 +127,7 @@ def test_streams(folder, weights, monkeypatch, capsysbinary):
 
 
 def test_depth_profile_and_resolution_arrive(tmp_path, rng, weights, capsys):
-    """16 bits in, 16 bits out; into a JPEG goes what it can hold, and it is said."""
+    """16 bits stay 16 bits. For a JPEG, a note says what is lost."""
     import tifffile
 
     pixels = rng.integers(0, 2**16, (12, 10, 3), dtype=np.uint16)
@@ -147,12 +147,15 @@ def test_depth_profile_and_resolution_arrive(tmp_path, rng, weights, capsys):
     assert (stripped.dpi, stripped.icc_profile) == (None, b"profile")
 
 
-def test_what_will_be_lost_is_said_before_the_work(tmp_path, rng, weights, monkeypatch, capsys):
+def test_losses_are_reported_before_the_work(tmp_path, rng, weights, monkeypatch, capsys):
     source, report = tmp_path / "a.png", tmp_path / "report.json"
     pixels = rng.integers(0, 2**16, (12, 10, 3), dtype=np.uint16)
     write_photo(source, (10, 12), [pixels], Photo(pixels, dpi=(300.0, 300.0)))
     arguments = [source, "-o", tmp_path / "a.webp", "--scale", "2", "--weights", weights, "--json", report]
-    note = "WEBP has no place for resolution, left out; it has 8 bits a sample: the 16 of the picture are rounded"
+    note = (
+        "WEBP cannot store resolution, which will be left out; "
+        "it has 8 bits per sample: the picture's 16 bits will be rounded"
+    )
     assert upscale(*arguments) == 0
     assert json.loads(report.read_text())[0]["note"] == note
     capsys.readouterr()
@@ -166,7 +169,7 @@ def test_what_will_be_lost_is_said_before_the_work(tmp_path, rng, weights, monke
 
 
 def test_two_hundred_damaged_files(tmp_path, weights, rng, capsys):
-    """Each is enlarged or named with its reason, in a line; nothing half-written; the good ones among them are done."""
+    """Each is enlarged or named with a reason in one line, no partial file remains, and the good ones are done."""
     whole = list(whole_files().items())
     (tmp_path / "in").mkdir()
     for i in range(200):

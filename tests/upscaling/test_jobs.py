@@ -6,7 +6,7 @@ from lapsrn_jax.upscaling.jobs import STREAM, Job, find_jobs
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """Pictures and others, some with names that are hard to tell apart or to write."""
+    """Pictures and other files, some with names that are easy to confuse."""
     monkeypatch.chdir(tmp_path)
     for name in ("in/a.png", "in/b.JPG", "in/deep/a.png", "in/deep/ü 日本.webp", "in/notes.txt", "c.png", "d.tif"):
         path = tmp_path / name
@@ -30,8 +30,8 @@ def test_folders_keep_their_structure(folder):
     assert [job.target for job in find_jobs(["in"], "out", ".png")][1::2] == ["out/b.png", "out/deep/ü 日本.png"]
 
 
-def test_results_are_no_inputs(folder):
-    """A folder of results within the folder of inputs is not searched the next time."""
+def test_results_are_not_inputs(folder):
+    """The output folder may lie in the input folder. It is not searched for inputs."""
     before = find_jobs(["in"], "in/out")
     (folder / "in" / "out").mkdir()
     (folder / "in" / "out" / "a.png").touch()
@@ -43,7 +43,7 @@ def test_patterns_and_files_together(folder):
     assert [job.target for job in jobs] == ["out/a.png", "out/d.tif", "out/ü 日本.webp"]
 
 
-def test_two_results_for_one_place_are_numbered(folder):
+def test_results_with_the_same_name_are_numbered(folder):
     (folder / "in" / "A.PNG").touch()
     jobs = find_jobs(["in/a.png", "in/deep/a.png", "in/A.PNG", "in/a.png"], "out")
     assert [job.target for job in jobs] == ["out/a.png", "out/a_2.png", "out/A_3.PNG"]
@@ -62,7 +62,7 @@ def test_two_results_for_one_place_are_numbered(folder):
         (["empty"], "out", "no pictures in empty"),
     ],
 )
-def test_what_cannot_be_done_is_said_first(folder, inputs, output, words):
+def test_bad_arguments_are_named(folder, inputs, output, words):
     (folder / "empty").mkdir()
     (folder / "deep").mkdir()
     with pytest.raises(UserError, match=words.replace("*", ".")):

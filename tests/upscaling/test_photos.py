@@ -15,7 +15,7 @@ MODEL = Pyramid(**tiny.MODEL, tying=Tying())
 
 @pytest.fixture(scope="module")
 def params():
-    """Of a network that does little more than to interpolate."""
+    """Parameters with which the network is close to plain interpolation."""
     return MODEL.init(jax.random.key(0), jnp.zeros((1, 8, 8, 1)), 2)["params"]
 
 
@@ -33,7 +33,7 @@ def enlarge(photo, network, scale=2):
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("alpha", [False, True])
 def test_depth_and_channels_stay(rng, network, channels, dtype, alpha):
-    """And 16 bits are more than 8: the steps between neighbours in a ramp survive."""
+    """The fine steps of a 16-bit ramp survive."""
     peak = np.iinfo(dtype).max
     ramp = np.linspace(0.25, 0.26, 40)[None, :, None] * np.ones((30, 1, channels))
     photo = Photo(np.rint(peak * ramp).astype(dtype), np.full((30, 40), peak, dtype) if alpha else None)
@@ -47,8 +47,8 @@ def test_depth_and_channels_stay(rng, network, channels, dtype, alpha):
         assert (result[..., -1] == peak).all()
 
 
-def test_what_is_transparent_leaves_no_fringe(network):
-    """A red disc on transparent green stays red to its very edge; its opacity is enlarged as a picture is."""
+def test_invisible_pixels_leave_no_fringe(network):
+    """A red disc on transparent green stays red up to its edge. Alpha is enlarged like an image."""
     y, x = np.mgrid[:40, :40]
     disc = (x - 20) ** 2 + (y - 20) ** 2 < 150
     pixels = np.where(disc[:, :, None], [200, 0, 0], [0, 255, 0]).astype(np.uint8)
@@ -60,7 +60,7 @@ def test_what_is_transparent_leaves_no_fringe(network):
 
 
 def test_gray_gives_what_equal_channels_give(rng, network):
-    """Nearly: luminance has a narrower range than gray, and the network is not linear."""
+    """Nearly equal only: luminance has a narrower range than gray, and the network is not linear."""
     gray = rng.integers(60, 200, (20, 30, 1), dtype=np.uint8)
     result, color = enlarge(Photo(gray), network), enlarge(Photo(np.repeat(gray, 3, axis=2)), network)
     assert abs(result.astype(int) - color).max() < 20

@@ -2,8 +2,9 @@
 
 import argparse
 import functools
+import hashlib
 import json
-import pathlib
+import signal
 import sys
 from typing import Any
 
@@ -45,6 +46,7 @@ def add_to(commands: Any) -> None:
     result.add_argument(
         "--strip", action="store_true", help="leave out EXIF, XMP and resolution, but keep the colour profile"
     )
+    result.add_argument("--overwrite", action="store_true", help="replace existing files that are not earlier results")
     add_json(result, "a report on each picture")
     parser.set_defaults(run=run)
 
@@ -55,10 +57,12 @@ def run(options: argparse.Namespace) -> None:
     Raises:
       UserError: the options, the inputs or the weights are wrong, or the only picture failed.
     """
+    from lapsrn_jax import __version__, models
     from lapsrn_jax.images.formats import format_of
-    from lapsrn_jax.upscaling.batch import RECORD, Settings, summary, upscale_all
+    from lapsrn_jax.upscaling.batch import Settings, summary, upscale_all
     from lapsrn_jax.upscaling.jobs import STREAM, find_jobs
     from lapsrn_jax.upscaling.photos import target_size
+    from lapsrn_jax.upscaling.record import Record
     from lapsrn_jax.upscaling.upscale import Upscaler
     from lapsrn_jax.weights.files import load_weights, weights_digest
 
@@ -70,7 +74,7 @@ def run(options: argparse.Namespace) -> None:
     if suffix:
         format_of(f"results{suffix}")
     check_output(options.json)
-    jobs = find_jobs(options.input, options.output, suffix)
+    jobs, left_out = find_jobs(options.input, options.output, suffix)
     _set_up_jax(options.device)
     model, params = load_weights(options.weights)
     network = Upscaler(
@@ -79,14 +83,27 @@ def run(options: argparse.Namespace) -> None:
     if scale is not None:
         network.check(scale)
 
-    to_folder = jobs[0].target != options.output
     what = (scale, options.width, options.height, options.fast, options.self_ensemble, options.strip)
-    fingerprint = json.dumps([weights_digest(params), *what])
-    settings = Settings(size, suffix and suffix.lstrip("."), options.strip, fingerprint)
-    reports = upscale_all(jobs, network, settings, pathlib.Path(options.output) / RECORD if to_folder else None)
-    if options.json:
-        with atomic_write(options.json) as partial:
-            partial.write_text(json.dumps(reports, indent=2) + "\n")
+    made_by = [__version__, models.settings(model), weights_digest(params), *what]
+    settings = Settings(
+        size=size,
+        format=suffix and suffix.lstrip("."),
+        strip=options.strip,
+        overwrite=options.overwrite,
+        fingerprint=hashlib.sha256(json.dumps(made_by, sort_keys=True).encode()).hexdigest(),
+    )
+    record = Record(options.output) if jobs[0].target != options.output else None
+    reports: list[dict[str, Any]] = []
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # an exception cleans up
+    try:
+        for report in upscale_all(jobs, network, settings, record):
+            reports.append(report)
+    finally:
+        for line in left_out:
+            print(f"left out: {line}", file=sys.stderr)
+        if options.json:
+            with atomic_write(options.json) as partial:
+                partial.write_text(json.dumps(reports, indent=2) + "\n")
     if len(jobs) > 1:
         print(f"{options.output}: {summary(reports)}", file=sys.stderr)
         sys.exit(any(report["status"] == "failed" for report in reports))

@@ -57,7 +57,7 @@ def write_image(path: str | os.PathLike[str], image: np.ndarray) -> None:
 
 
 def find_images(folder: str | os.PathLike[str]) -> list[pathlib.Path]:
-    """Returns the paths of all images below `folder`, sorted.
+    """Returns the paths of all images below `folder`, sorted, without hidden ones (see `walk`).
 
     Raises:
       UserError: the folder does not exist or has no images.
@@ -65,10 +65,27 @@ def find_images(folder: str | os.PathLike[str]) -> list[pathlib.Path]:
     folder = pathlib.Path(folder)
     if not folder.is_dir():
         raise UserError(f"no such image folder: {folder}")
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in FORMAT_OF_SUFFIX and path.is_file())
+    paths = sorted(path for path in walk(folder)[0] if path.suffix.lower() in FORMAT_OF_SUFFIX)
     if not paths:
         raise UserError(f"no images in {folder} (looked for {', '.join(sorted(FORMAT_OF_SUFFIX))})")
     return paths
+
+
+def walk(folder: str | os.PathLike[str]) -> tuple[list[pathlib.Path], list[pathlib.Path]]:
+    """Finds the files below a folder.
+
+    Hidden files and folders are skipped, such as macOS's "._photo.jpg", ".thumbs" and the "@eaDir" of some servers.
+
+    Returns:
+      (files, links): the files, and the linked folders, which are not searched since they may lead anywhere.
+    """
+    files, links = [], []
+    for name, folders, names in os.walk(folder):
+        place = pathlib.Path(name)
+        folders[:] = [name for name in folders if not name.startswith((".", "@eaDir"))]
+        links += [place / name for name in folders if (place / name).is_symlink()]
+        files += [place / name for name in names if not name.startswith(".") and (place / name).is_file()]
+    return files, links
 
 
 def as_array(image: npt.ArrayLike) -> np.ndarray:

@@ -2,9 +2,10 @@
 
 import dataclasses
 import os
+import pathlib
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import IO, BinaryIO
 
 import numpy as np
@@ -30,6 +31,7 @@ def write_photo(
     *,
     strip: bool = False,
     format: str | None = None,
+    on_complete: Callable[[pathlib.Path], None] | None = None,
 ) -> None:
     """Writes an image as its rows arrive, with the ICC profile, EXIF, XMP and resolution of `like`.
 
@@ -45,6 +47,7 @@ def write_photo(
       like: the image that the metadata is copied from.
       strip: leave out EXIF, XMP and resolution. The ICC profile stays, because the colours depend on it.
       format: the format, such as "PNG", in place of the suffix of `target`; required for a stream.
+      on_complete: called with the complete temporary file before it is renamed to the path `target`.
 
     Raises:
       UserError: the format cannot hold the image (raised before the first band is taken), or `target` cannot be
@@ -59,7 +62,10 @@ def write_photo(
     like = _described(like, form, size, strip, where)
     try:
         if isinstance(target, str | os.PathLike):
-            with atomic_write(target) as partial, partial.open("w+b") as file:
+            with (
+                atomic_write(target, on_complete=on_complete) as partial,
+                partial.open("w+b") as file,
+            ):
                 _write(file, form, size, bands, like)
         else:
             with tempfile.NamedTemporaryFile() as file:  # tifffile needs a named file
@@ -67,7 +73,7 @@ def write_photo(
                 file.seek(0)
                 shutil.copyfileobj(file, target)
     except OSError as error:
-        raise UserError(f"cannot write {where}: {error.strerror or error}") from None
+        raise UserError(f"cannot write {where}: {error.strerror or error}") from error
 
 
 def what_is_lost(target: str | os.PathLike[str], like: Photo, *, strip: bool = False) -> str | None:

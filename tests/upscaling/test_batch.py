@@ -60,7 +60,7 @@ def test_a_folder_with_a_bad_picture_in_it(folder, weights, capsys):
     assert "bad.png is not a picture" in capsys.readouterr().err
     assert snapshot(folder / "in") == before
     results = {"a.png", "deep/b.jpg", "deep/c d.webp"}
-    assert snapshot(folder / "out").keys() == results | {".lapsrn.json"}
+    assert snapshot(folder / "out").keys() == results | {".lapsrn.jsonl"}
     assert all(read_photo(folder / "out" / name).pixels.shape == (80, 96, 3) for name in results)
     reports = json.loads((folder / "report.json").read_text())
     assert [report["status"] for report in reports] == ["done", "failed", "done", "done"]
@@ -77,7 +77,7 @@ def test_finished_results_are_skipped(folder, weights, capsys):
     assert "3 skipped" in capsys.readouterr().err
     (folder / "out" / "a.png").write_bytes(b"damaged")
     write_image(folder / "in" / "deep" / "b.jpg", tiny.photograph(np.random.default_rng(9), 20, 24))
-    assert upscale(*arguments, "--scale", "2") == 0
+    assert upscale(*arguments, "--scale", "2", "--overwrite") == 0
     assert "2 done, 1 skipped" in capsys.readouterr().err
     assert snapshot(folder / "out")["a.png"] == first["a.png"]
     assert snapshot(folder / "out")["deep/b.jpg"] != first["deep/b.jpg"]
@@ -151,7 +151,9 @@ def test_losses_are_reported_before_the_work(tmp_path, rng, weights, monkeypatch
     source, report = tmp_path / "a.png", tmp_path / "report.json"
     pixels = rng.integers(0, 2**16, (12, 10, 3), dtype=np.uint16)
     write_photo(source, (10, 12), [pixels], Photo(pixels, dpi=(300.0, 300.0)))
-    arguments = [source, "-o", tmp_path / "a.webp", "--scale", "2", "--weights", weights, "--json", report]
+    arguments = [
+        source, "-o", tmp_path / "a.webp", "--scale", "2", "--weights", weights, "--json", report, "--overwrite"
+    ]  # fmt: skip
     note = (
         "WEBP cannot store resolution, which will be left out; "
         "it has 8 bits per sample: the picture's 16 bits will be rounded"
@@ -193,6 +195,28 @@ def test_two_hundred_damaged_files(tmp_path, weights, rng, capsys):
     assert all(len(report["error"].splitlines()) == 1 for report in failed)
     assert capsys.readouterr().err.count("failed: ") == len(failed)
     done = {report["target"] for report in reports if report["status"] == "done"}
-    assert {str(path) for path in (tmp_path / "out").iterdir()} == done | {str(tmp_path / "out" / ".lapsrn.json")}
+    assert {str(path) for path in (tmp_path / "out").iterdir()} == done | {str(tmp_path / "out" / ".lapsrn.jsonl")}
     assert all(read_photo(path).pixels.size for path in done)
     assert {f"{tmp_path}/out/000 first.png", f"{tmp_path}/out/zzz last.png"} <= done
+
+
+def test_the_same_arrays_in_another_model_are_another_network(folder, tmp_path, capsys):
+    """Four recursions and one have the same parameters but not the same results. Versions count too."""
+    model = Pyramid(**{**tiny.MODEL, "recursions": 4}, tying=Tying())
+    params = model.init(jax.random.key(0), jnp.zeros((1, 8, 8, 1)), 2)["params"]
+    for recursions in (4, 1):
+        save_weights(tmp_path / f"{recursions}.safetensors", model.clone(recursions=recursions), params, {})
+    for recursions, said in ((4, "48 x 40 pixels"), (1, "48 x 40 pixels"), (1, "done before")):
+        arguments = [folder / "in" / "a.png", "-o", f"{tmp_path}/results/", "--scale", "2"]
+        assert upscale(*arguments, "--weights", tmp_path / f"{recursions}.safetensors") == 0
+        assert said in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("option", ["--strip", "--self-ensemble", "--fast", "--scale=3"])
+def test_every_setting_counts(folder, weights, capsys, option):
+    """And the command passes them on: with another setting, what was done is done again."""
+    weights = weights if option != "--fast" else "cms-lapsrn"
+    common = [folder / "in" / "a.png", "-o", f"{folder}/out/", "--weights", weights]
+    for options, said in (([], "done before"), ([option], "pixels")):
+        upscale(*common, *options) if options else [upscale(*common) for _ in range(2)]
+        assert said in capsys.readouterr().out.splitlines()[-1]

@@ -50,6 +50,14 @@ def memory(text: str) -> int:
     return int(float(match[1]) * 2 ** (10 * " KMGT".index(match[2].upper() or " ")))
 
 
+def pixels(text: str) -> int:
+    """Parses a number of pixels, such as "500M" for 500 million."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(M?)", text, re.IGNORECASE)
+    if not match:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of pixels, such as 500M")
+    return int(float(match[1]) * (10**6 if match[2] else 1))
+
+
 def _scale(text: str) -> int:
     if not text.isdecimal() or int(text) < 2:
         raise UserError(f"--scales takes whole numbers above 1, separated by commas; got {text!r}")

@@ -8,7 +8,7 @@ import signal
 import sys
 from typing import Any
 
-from lapsrn_jax.cli.options import add_json, add_network, check_output, count, memory
+from lapsrn_jax.cli.options import add_json, add_network, check_output, count, memory, pixels
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.files import atomic_write
 
@@ -46,6 +46,10 @@ def add_to(commands: Any) -> None:
     result.add_argument(
         "--strip", action="store_true", help="leave out EXIF, XMP and resolution, but keep the colour profile"
     )
+    result.add_argument(
+        "--max-pixels", type=pixels, metavar="N",
+        help="read pictures of up to N pixels, such as 500M; damaged files may claim any size (default: 179M)",
+    )  # fmt: skip
     result.add_argument("--overwrite", action="store_true", help="replace existing files that are not earlier results")
     add_json(result, "a report on each picture")
     parser.set_defaults(run=run)
@@ -57,6 +61,8 @@ def run(options: argparse.Namespace) -> None:
     Raises:
       UserError: the options, the inputs or the weights are wrong, or the only picture failed.
     """
+    import PIL.Image
+
     from lapsrn_jax import __version__, models
     from lapsrn_jax.images.formats import format_of
     from lapsrn_jax.upscaling.batch import Settings, summary, upscale_all
@@ -66,6 +72,8 @@ def run(options: argparse.Namespace) -> None:
     from lapsrn_jax.upscaling.upscale import Upscaler
     from lapsrn_jax.weights.files import load_weights, weights_digest
 
+    if options.max_pixels:
+        PIL.Image.MAX_IMAGE_PIXELS = options.max_pixels // 2  # Pillow warns from here on, and refuses twice as many
     sized = options.width is not None or options.height is not None
     scale = options.scale if options.scale is not None or sized else 4.0
     size = functools.partial(target_size, scale=scale, width=options.width, height=options.height)
@@ -96,8 +104,7 @@ def run(options: argparse.Namespace) -> None:
     reports: list[dict[str, Any]] = []
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # an exception cleans up
     try:
-        for report in upscale_all(jobs, network, settings, record):
-            reports.append(report)
+        reports.extend(upscale_all(jobs, network, settings, record))  # one by one, also if it is interrupted
     finally:
         for line in left_out:
             print(f"left out: {line}", file=sys.stderr)
@@ -124,7 +131,7 @@ def _set_up_jax(device: str | None) -> None:
         jax.config.update("jax_platforms", device)
         try:
             jax.devices()
-        except RuntimeError:
+        except (RuntimeError, AssertionError):  # JAX asserts that it has found a device
             raise UserError(
                 f"--device {device} is not available: JAX finds no such device, or was installed without support for it"
             ) from None

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import PIL.Image
+import PIL.PngImagePlugin
 
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.images.formats import PILLOW_NAMES
@@ -20,6 +21,9 @@ from lapsrn_jax.photos.reading_tiff import MAGIC, read_tiff
 
 _ORIENTATION = 274
 _MAX_STREAM = 2**31  # bytes to read from a pipe before giving up
+
+# Pillow takes larger colour profiles for attacks; some printers' profiles have a few MB.
+PIL.PngImagePlugin.MAX_TEXT_CHUNK = max(2**24, PIL.PngImagePlugin.MAX_TEXT_CHUNK)
 
 logging.getLogger("tifffile").addHandler(logging.NullHandler())  # it also raises what matters
 
@@ -39,7 +43,7 @@ def read_photo(source: str | os.PathLike[str] | BinaryIO, name: str | None = Non
     Raises:
       UserError: the file does not exist, is not an image, is damaged, or holds several images; its samples are not
         unsigned 8-bit or 16-bit; or it has more pixels than Pillow allows, which is twice
-        `PIL.Image.MAX_IMAGE_PIXELS` (179 million).
+        `PIL.Image.MAX_IMAGE_PIXELS` (179 million by default).
     """
     name = str(name or (source if isinstance(source, str | os.PathLike) else getattr(source, "name", "the picture")))
     try:
@@ -56,8 +60,8 @@ def read_photo(source: str | os.PathLike[str] | BinaryIO, name: str | None = Non
     except PIL.UnidentifiedImageError:
         raise UserError(f"{name} is not a picture in a supported format ({', '.join(PILLOW_NAMES)})") from None
     except PIL.Image.DecompressionBombError:
-        limit = 2 * (PIL.Image.MAX_IMAGE_PIXELS or 0) / 1e6
-        raise UserError(f"{name} has more than {limit:.0f} million pixels: cut it into parts first") from None
+        limit = 2e-6 * (PIL.Image.MAX_IMAGE_PIXELS or 0)
+        raise UserError(f"{name} has more than {limit:.3g} million pixels: allow more with --max-pixels") from None
     except MemoryError:
         raise UserError(f"{name} needs more memory than is available: cut it into parts first") from None
     except Exception as error:  # damaged files make decoders raise anything (struct.error, KeyError, ...)

@@ -8,7 +8,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, cast
 
 import tqdm
 
@@ -112,11 +112,15 @@ def _upscale_one(
         entry = Entry(record.name(job.target), _digest(job.source), settings.fingerprint, _digest(job.target))
         if entry in record:
             return {"status": "skipped"}
-    if job.target != STREAM and not settings.overwrite and os.path.exists(job.target):
-        if not (record and record.made(job.target)):
-            raise UserError(f"{job.target} exists already: give another --output, or --overwrite to replace it")
+    replaces = job.target != STREAM and os.path.exists(job.target)
+    if replaces and not settings.overwrite and not (record and record.made(job.target)):
+        raise UserError(f"{job.target} exists already: give another --output, or --overwrite to replace it")
 
-    photo = read_photo(sys.stdin.buffer, "standard input") if job.source == STREAM else read_photo(job.source)
+    target: Any = _bytes(sys.stdout, "standard output") if job.target == STREAM else pathlib.Path(job.target)
+    if job.source == STREAM:
+        photo = read_photo(_bytes(sys.stdin, "standard input"), "standard input")
+    else:
+        photo = read_photo(job.source)
     shape = photo.pixels.shape[:2]
     size = settings.size(shape)
     upscale.check(max(size[0] / shape[0], size[1] / shape[1]))
@@ -130,15 +134,21 @@ def _upscale_one(
         if record and entry:
             record.add(entry._replace(result=sha256(complete)))
 
-    target: Any = sys.stdout.buffer
     if job.target != STREAM:
-        target = pathlib.Path(job.target)
         target.parent.mkdir(parents=True, exist_ok=True)
         if record:
             remove_partial(target)
     bands = enlarged(photo, upscale, size, progress=bar.update)
     write_photo(target, size[::-1], bands, photo, strip=settings.strip, format=form, on_complete=add)
     return {"status": "done", "size": size[::-1]} | ({"note": note} if note else {})
+
+
+def _bytes(stream: Any, name: str) -> BinaryIO:
+    """Returns the binary stream below a standard stream. Shells can close standard streams, Jupyter replaces them."""
+    binary = getattr(stream, "buffer", None)
+    if binary is None:
+        raise UserError(f"{name} is closed or takes text only: give a file instead of {STREAM}")
+    return cast(BinaryIO, binary)
 
 
 def _identity(path: str) -> tuple[int, int] | None:

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -209,6 +210,7 @@ def test_bad_upscaling_input_gets_one_line(tmp_path, photographs, trained):
         ([picture, "-o", tmp_path / "out.png", "--width", "100", "--scale", "2"], "either a scale, or a width"),
         ([picture, "-o", tmp_path / "out.png", "--max-memory", "lots"], "is not an amount of memory"),
         ([picture, "-o", tmp_path / "out.png", "--device", "abacus"], "--device abacus"),
+        *([] if shutil.which("nvidia-smi") else [([picture, "-o", picture, "--device", "cuda"], "--device cuda")]),
         ([picture, "-o", tmp_path / "out.png", "--scale", "0.5"], "the scale must be a number above 1"),
         ([picture, "-o", picture / "out.png"], "File exists"),
         ([picture], "-o"),

@@ -1,6 +1,7 @@
 """Reading what a plain decoder drops, clips or leaves rotated."""
 
 import io
+import math
 import struct
 import zlib
 
@@ -11,6 +12,7 @@ import pytest
 import tifffile
 
 from lapsrn_jax.errors import UserError
+from lapsrn_jax.photos.pillow import from_pillow
 from lapsrn_jax.photos.reading import read_photo
 from tests.photos import pictures
 from tests.photos.pictures import encoded, samples_of, smooth
@@ -220,3 +222,16 @@ def test_damaged_exif_does_not_damage_the_picture():
     for damage in (b"Exif\0\0", b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0" + pictures.exif(6)[:40]):
         photo = read_photo(encoded(RGB, "PNG", exif=damage))
         assert photo.pixels.shape[2] == 3
+
+
+def test_large_profiles_are_no_damage(rng):
+    """Printers' profiles may have a few MB."""
+    profile = pictures.PROFILE + rng.bytes(3 * 2**20)
+    assert read_photo(encoded(RGB, "PNG", icc_profile=profile)).icc_profile == profile
+
+
+def test_a_resolution_that_is_no_number_is_ignored():
+    image = PIL.Image.fromarray(RGB)
+    for dpi in ((math.nan, math.nan), (0, 0), ("a", "b"), 300, None):
+        image.info["dpi"] = dpi
+        assert from_pillow(image).dpi is None

@@ -1,5 +1,7 @@
 import io
 import json
+import signal
+import subprocess
 import sys
 
 import jax
@@ -19,6 +21,7 @@ from lapsrn_jax.photos.writing import write_photo
 from lapsrn_jax.upscaling import batch
 from lapsrn_jax.weights.files import save_weights
 from tests import tiny
+from tests.conftest import ROOT
 from tests.photos.test_photo_damage import whole_files
 
 
@@ -220,3 +223,76 @@ def test_every_setting_counts(folder, weights, capsys, option):
     for options, said in (([], "done before"), ([option], "pixels")):
         upscale(*common, *options) if options else [upscale(*common) for _ in range(2)]
         assert said in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_the_report_is_written_when_the_batch_is_interrupted(folder, weights, monkeypatch):
+    read, report = batch.read_photo, folder / "report.json"
+
+    def interrupted(path):
+        if "b.jpg" in path:
+            raise KeyboardInterrupt
+        return read(path)
+
+    monkeypatch.setattr(batch, "read_photo", interrupted)
+    assert upscale(folder / "in", "-o", folder / "out", "--weights", weights, "--json", report) == 130
+    assert [report["status"] for report in json.loads(report.read_text())] == ["done"]
+
+
+def test_a_lone_picture_that_fails_is_in_the_report(folder, weights):
+    bad, report = folder / "bad.png", folder / "report.json"
+    bad.write_bytes(b"no picture")
+    assert upscale(bad, "-o", folder / "out.png", "--weights", weights, "--json", report) == 2
+    assert [(report["source"], report["status"]) for report in json.loads(report.read_text())] == [(str(bad), "failed")]
+
+
+TERMINATED = """
+import sys, time
+from lapsrn_jax.cli import main
+from lapsrn_jax.upscaling import batch
+
+def endless(*_, **__):
+    print("working", flush=True)
+    time.sleep(600)
+    yield
+
+batch.enlarged = endless
+main(sys.argv[1:])
+"""
+
+
+def test_sigterm_leaves_no_partial_file(folder, weights):
+    report = folder / "report.json"
+    command = ["upscale", folder / "in", "-o", folder / "out", "--weights", weights, "--json", report]
+    process = subprocess.Popen([sys.executable, "-c", TERMINATED, *command], cwd=ROOT, stdout=subprocess.PIPE)
+    assert process.stdout.readline() == b"working\n"
+    assert list((folder / "out").glob(".*.partial"))
+    process.terminate()
+    assert process.wait(60) == 128 + signal.SIGTERM
+    assert not list((folder / "out").iterdir())
+    assert json.loads(report.read_text()) == []
+
+
+def test_standard_streams_may_be_closed_or_replaced(folder, weights, monkeypatch, capsys):
+    """Shells close them, Jupyter replaces them. Only the stream `-` needs them."""
+    picture = folder / "in" / "a.png"
+    for stream in (None, io.StringIO()):
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "stdout", stream)
+            patch.setattr(sys, "stdin", stream)
+            assert upscale(picture, "-o", folder / f"{stream is None}.png", "--weights", weights) == 0
+            assert upscale(picture, "-o", "-", "--weights", weights) == 2
+            assert upscale("-", "-o", folder / "b.png", "--weights", weights) == 2
+        errors = capsys.readouterr().err
+        assert "standard output is closed or takes text only: give a file instead of -" in errors
+        assert "standard input is closed or takes text only" in errors
+
+
+def test_pictures_with_many_pixels_need_an_option(folder, weights, monkeypatch, capsys):
+    monkeypatch.setattr(PIL.Image, "MAX_IMAGE_PIXELS", 100)
+    arguments = [folder / "in" / "a.png", "-o", folder / "a.png", "--scale", "2", "--weights", weights]
+    assert upscale(*arguments) == 2
+    assert "a.png has more than 0.0002 million pixels: allow more with --max-pixels" in capsys.readouterr().err
+    assert upscale(*arguments, "--max-pixels", "479") == 2
+    assert upscale(*arguments, "--max-pixels", "0.00048M") == 0
+    assert upscale(*arguments, "--max-pixels", "many") == 2
+    assert "'many' is not a number of pixels, such as 500M" in capsys.readouterr().err

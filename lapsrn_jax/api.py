@@ -35,6 +35,7 @@ def upscale(  # type: ignore[overload-overlap]
     height: int | None = None,
     fast: bool = False,
     self_ensemble: bool = False,
+    keep_hidden: bool = False,
     max_memory: int | None = None,
 ) -> PIL.Image.Image: ...
 
@@ -49,6 +50,7 @@ def upscale(
     height: int | None = None,
     fast: bool = False,
     self_ensemble: bool = False,
+    keep_hidden: bool = False,
     max_memory: int | None = None,
 ) -> npt.NDArray[Any]: ...
 
@@ -62,6 +64,7 @@ def upscale(
     height: int | None = None,
     fast: bool = False,
     self_ensemble: bool = False,
+    keep_hidden: bool = False,
     max_memory: int | None = None,
 ) -> PIL.Image.Image | npt.NDArray[Any]:
     """Enlarges an image.
@@ -80,6 +83,8 @@ def upscale(
       fast: run half of the network's recursions, which takes two thirds of the time at slightly lower quality.
       self_ensemble: average over the eight rotations and reflections, which takes eight times as long at slightly
         higher quality.
+      keep_hidden: keep the colours of fully transparent pixels, which textures need. By default they take on the colour
+        of visible neighbours, so that objects get no fringe.
       max_memory: memory limit in bytes; see `Upscaler`.
 
     Returns:
@@ -101,7 +106,7 @@ def upscale(
         shape = photo.pixels.shape[:2]
         size = target_size(shape, scale, width, height)
         network.check(max(size[0] / shape[0], size[1] / shape[1]))
-        return np.concatenate(list(enlarged(photo, network, size)))
+        return np.concatenate(list(enlarged(photo, network, size, keep_hidden=keep_hidden)))
 
     if isinstance(image, PIL.Image.Image | str | os.PathLike):
         photo = from_pillow(image) if isinstance(image, PIL.Image.Image) else read_photo(image)

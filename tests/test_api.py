@@ -258,3 +258,35 @@ def test_max_memory_means_the_same_everywhere(rng, tmp_path, weights, params, ca
     assert len(set(messages)) == 1, messages
     assert "allow more memory" in messages[0]
     assert not (tmp_path / "b.png").exists()
+
+
+def test_self_ensemble_reaches_the_network(rng, tmp_path, weights, params):
+    """From the function and from the command."""
+    from lapsrn_jax.cli import main
+
+    image = rng.integers(0, 256, (12, 13), dtype=np.uint8)
+    plain, averaged = (lapsrn_jax.upscale(image, 2, weights=weights, self_ensemble=value) for value in (False, True))
+    expected = Upscaler(MODEL, params, self_ensemble=True)(image / 255, 2)
+    np.testing.assert_array_equal(averaged, np.floor(np.clip(expected, 0, 1) * 255 + 0.5))
+    assert (plain != averaged).any()
+    PIL.Image.fromarray(image).save(tmp_path / "a.png")
+    main(["upscale", f"{tmp_path}/a.png", "-o", f"{tmp_path}/b.png", "--scale", "2", "--self-ensemble",
+          "--weights", str(weights)])  # fmt: skip
+    np.testing.assert_array_equal(PIL.Image.open(tmp_path / "b.png"), averaged)
+
+
+def test_exif_is_kept(rng, tmp_path, weights):
+    image = PIL.Image.fromarray(rng.integers(0, 256, (8, 9, 3), dtype=np.uint8))
+    image.getexif()[271] = "Maker"
+    image.save(tmp_path / "a.png", exif=image.getexif())
+    for source in (image, tmp_path / "a.png"):
+        assert lapsrn_jax.upscale(source, 2, weights=weights).getexif()[271] == "Maker"
+
+
+def test_hidden_colours_are_kept_on_demand(rng, weights):
+    image = rng.integers(0, 256, (8, 9, 4), dtype=np.uint8)
+    image[:, :, 3] = 0
+    image[:, 4:, 3] = 255
+    kept = lapsrn_jax.upscale(image, 2, weights=weights, keep_hidden=True)
+    np.testing.assert_array_equal(kept[:, :, :3], lapsrn_jax.upscale(image[:, :, :3], 2, weights=weights))
+    assert (lapsrn_jax.upscale(image, 2, weights=weights) != kept).any()

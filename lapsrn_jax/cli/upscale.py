@@ -43,6 +43,7 @@ def add_to(commands: Any) -> None:
     result.add_argument(
         "--format", help="format of results in a folder or on standard output: png, jpg, ... (default: as the source)"
     )
+    result.add_argument("--keep-hidden", action="store_true", help="keep the colours of invisible pixels, for textures")
     result.add_argument(
         "--strip", action="store_true", help="leave out EXIF, XMP and resolution, but keep the colour profile"
     )
@@ -63,14 +64,13 @@ def run(options: argparse.Namespace) -> None:
     """
     import PIL.Image
 
-    from lapsrn_jax import __version__, models
     from lapsrn_jax.images.formats import format_of
     from lapsrn_jax.upscaling.batch import Settings, summary, upscale_all
     from lapsrn_jax.upscaling.jobs import STREAM, find_jobs
     from lapsrn_jax.upscaling.photos import target_size
     from lapsrn_jax.upscaling.record import Record
     from lapsrn_jax.upscaling.upscale import Upscaler
-    from lapsrn_jax.weights.files import load_weights, weights_digest
+    from lapsrn_jax.weights.files import load_weights
 
     if options.max_pixels:
         PIL.Image.MAX_IMAGE_PIXELS = options.max_pixels // 2  # Pillow warns from here on, and refuses twice as many
@@ -91,14 +91,13 @@ def run(options: argparse.Namespace) -> None:
     if scale is not None:
         network.check(scale)
 
-    what = (scale, options.width, options.height, options.fast, options.self_ensemble, options.strip)
-    made_by = [__version__, models.settings(model), weights_digest(params), *what]
     settings = Settings(
         size=size,
         format=suffix and suffix.lstrip("."),
         strip=options.strip,
+        keep_hidden=options.keep_hidden,
         overwrite=options.overwrite,
-        fingerprint=hashlib.sha256(json.dumps(made_by, sort_keys=True).encode()).hexdigest(),
+        fingerprint=_fingerprint(options, scale, model, params),
     )
     record = Record(options.output) if jobs[0].target != options.output else None
     reports: list[dict[str, Any]] = []
@@ -120,6 +119,17 @@ def run(options: argparse.Namespace) -> None:
     if options.output != STREAM:
         now = "{} x {} pixels".format(*report["size"]) if report["status"] == "done" else "done before"
         print(f"{report['target']}: {now}")
+
+
+def _fingerprint(options: argparse.Namespace, scale: float | None, model: Any, params: Any) -> str:
+    """Identifies all that affects the results: the options, the network and the version of the package."""
+    from lapsrn_jax import __version__, models
+    from lapsrn_jax.weights.files import weights_digest
+
+    names = ("width", "height", "fast", "self_ensemble", "keep_hidden", "strip")
+    chosen = [scale, *(getattr(options, name) for name in names)]
+    identity = [__version__, models.settings(model), weights_digest(params), chosen]
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
 def _set_up_jax(device: str | None) -> None:

@@ -30,6 +30,7 @@ class Settings(NamedTuple):
       size: a function from a picture's (rows, columns) to those of its result.
       format: format of a result on standard output, or None for that of its source. Files use their suffix.
       strip: leave out all metadata that is not needed to show the picture.
+      keep_hidden: keep the colours of invisible pixels; see `enlarged`.
       overwrite: replace files that the record does not list as unchanged results.
       fingerprint: text that identifies everything that affects the results. A result with another fingerprint is
         replaced.
@@ -38,6 +39,7 @@ class Settings(NamedTuple):
     size: Callable[[Size], Size]
     format: str | None
     strip: bool
+    keep_hidden: bool
     overwrite: bool
     fingerprint: str
 
@@ -138,7 +140,7 @@ def _upscale_one(
         target.parent.mkdir(parents=True, exist_ok=True)
         if record:
             remove_partial(target)
-    bands = enlarged(photo, upscale, size, progress=bar.update)
+    bands = enlarged(photo, upscale, size, keep_hidden=settings.keep_hidden, progress=bar.update)
     write_photo(target, size[::-1], bands, photo, strip=settings.strip, format=form, on_complete=add)
     return {"status": "done", "size": size[::-1]} | ({"note": note} if note else {})
 

@@ -11,20 +11,27 @@ from lapsrn_jax.images.resize import scaled_size
 from lapsrn_jax.photos.photo import Photo
 from lapsrn_jax.upscaling.upscale import Progress, Size, Upscaler
 
+_REACH = 5  # pixels; interpolation sees two on either side
+
 
 def enlarged(
-    photo: Photo, upscale: Upscaler, size: Size, *, progress: Progress = lambda _: None
+    photo: Photo,
+    upscale: Upscaler,
+    size: Size,
+    *,
+    keep_hidden: bool = False,
+    progress: Progress = lambda _: None,
 ) -> Iterator[np.ndarray]:
     """Yields the enlarged photo in bands [n, W', C], with the photo's dtype, and alpha last if it has alpha.
 
     For RGB, the network enlarges the luminance. Gray, alpha, and each ink of CMYK are enlarged as separate planes.
-    Invisible pixels first take the colour of the nearest visible pixel, which would otherwise get a fringe of their
-    colour.
+    Pixels that are less visible than their neighbours first take on their colour, so that objects get no fringe.
 
     Args:
       photo: the photo; its dtype is uint8, uint16 or float in [0, 1].
       upscale: the network.
       size: (H', W') of the result in pixels.
+      keep_hidden: keep the colours of invisible pixels, which textures need, at the risk of fringes.
       progress: called with the share of the work that was done since the last call.
     """
     dtype = photo.pixels.dtype
@@ -42,7 +49,9 @@ def enlarged(
         assert alpha is not None
         return alpha[start:stop] / peak
 
-    pixels = _bled(photo.pixels, alpha) if alpha is not None and transparent else photo.pixels
+    pixels = photo.pixels
+    if alpha is not None and transparent and not keep_hidden:
+        pixels = _without_fringe(pixels, alpha)
 
     def colors(start: int, stop: int) -> np.ndarray:
         return pixels[start:stop] / peak
@@ -66,12 +75,26 @@ def enlarged(
         yield (np.floor(band * peak + 0.5) if whole else band).astype(dtype)
 
 
-def _bled(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """Returns the colours [H, W, C] with those of invisible pixels replaced by the nearest visible pixel's."""
-    if not alpha.any():
+def _without_fringe(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Returns the colours [H, W, C], where pixels that are less visible than their neighbours take on their colour.
+
+    The mean of the neighbours is weighted by alpha, as if the colours were premultiplied. A pixel keeps the share of
+    its own colour that its alpha is of the largest one nearby, so areas of equal alpha do not change.
+    """
+    most = scipy.ndimage.maximum_filter(alpha, _REACH)
+    if not most.any():
         return pixels
-    rows, columns = scipy.ndimage.distance_transform_edt(alpha == 0, return_distances=False, return_indices=True)
-    return pixels[rows, columns]
+    opacity, near = alpha.astype(np.float64), most > 0
+    weak = near & (alpha < most)
+    share, weight = opacity[weak] / most[weak], scipy.ndimage.uniform_filter(opacity, _REACH)[weak]
+    result = pixels.copy()
+    for c in range(pixels.shape[2]):
+        plane = pixels[:, :, c]
+        mean = scipy.ndimage.uniform_filter(plane * opacity, _REACH)[weak] / weight
+        mixed = np.clip(share * plane[weak] + (1 - share) * mean, plane.min(), plane.max())
+        result[weak, c] = np.rint(mixed) if np.issubdtype(plane.dtype, np.integer) else mixed
+    rows, columns = scipy.ndimage.distance_transform_edt(~near, return_distances=False, return_indices=True)
+    return result[rows, columns]
 
 
 def target_size(shape: Size, scale: float | None, width: int | None, height: int | None) -> Size:

@@ -16,4 +16,4 @@ class Bicubic(Upscaler):
 
 def settings(fingerprint: str = "one", *, overwrite: bool = False) -> Settings:
     """Twice the size."""
-    return Settings(lambda shape: target_size(shape, 2.0, None, None), None, False, overwrite, fingerprint)
+    return Settings(lambda shape: target_size(shape, 2.0, None, None), None, False, False, overwrite, fingerprint)

@@ -215,7 +215,7 @@ def test_the_same_arrays_in_another_model_are_another_network(folder, tmp_path, 
         assert said in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("option", ["--strip", "--self-ensemble", "--fast", "--scale=3"])
+@pytest.mark.parametrize("option", ["--strip", "--keep-hidden", "--self-ensemble", "--fast", "--scale=3"])
 def test_every_setting_counts(folder, weights, capsys, option):
     """And the command passes them on: with another setting, what was done is done again."""
     weights = weights if option != "--fast" else "cms-lapsrn"

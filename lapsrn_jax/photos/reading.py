@@ -1,6 +1,7 @@
 """Reads an image file with its metadata."""
 
 import contextlib
+import dataclasses
 import io
 import logging
 import os
@@ -16,6 +17,7 @@ from lapsrn_jax.errors import UserError
 from lapsrn_jax.images.formats import PILLOW_NAMES
 from lapsrn_jax.photos import exif
 from lapsrn_jax.photos.decoding import decode
+from lapsrn_jax.photos.extras import extras
 from lapsrn_jax.photos.photo import Photo
 from lapsrn_jax.photos.reading_tiff import MAGIC, read_tiff
 
@@ -33,8 +35,8 @@ def read_photo(source: str | os.PathLike[str] | BinaryIO, name: str | None = Non
 
     16-bit samples stay 16-bit and CMYK stays CMYK. Palette images become RGB, 1-bit images become gray, and every kind
     of transparency becomes alpha. The content determines the format, not the suffix. A JPEG with further images after
-    the first (gain maps and previews of phones) is read as its first image. AVIF with more than 8 bits is read as 8
-    bits. IPTC blocks, text chunks and colour information other than an ICC profile are not kept.
+    the first (gain maps and previews of phones) is read as its first image, AVIF is read as 8 bits, and IPTC is not
+    read. `Photo.dropped` names what was left out.
 
     Args:
       source: a path, or a binary stream, which is read to its end.
@@ -87,6 +89,7 @@ def _read(file: BinaryIO, name: str) -> Photo:
         info: Mapping[Any, Any]
         samples, channels, orientation, info = read_tiff(file, name)
         format, exif_bytes = "TIFF", exif.from_tiff(file)
+        further = extras(file, format, info)
     else:
         file.seek(0)
         with PIL.Image.open(file, formats=PILLOW_NAMES) as image:
@@ -97,9 +100,11 @@ def _read(file: BinaryIO, name: str) -> Photo:
             samples, channels = decode(image, file, name)
             orientation, info = orientation_of(image), image.info  # read last: PNG may store them after the pixels
             exif_bytes = _exif(info)
+            further = extras(file, str(image.format), info)
     if not samples.size:
         raise UserError(f"{name} has no pixels")
-    return upright_photo(samples, channels, orientation, info, exif_bytes, format)
+    photo = upright_photo(samples, channels, orientation, info, exif_bytes, format)
+    return dataclasses.replace(photo, **further)
 
 
 def upright_photo(

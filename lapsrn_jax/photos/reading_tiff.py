@@ -13,6 +13,7 @@ from lapsrn_jax.photos.decoding import decode
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _ORIENTATION, _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT, _XMP, _PROFILE = 274, 282, 283, 296, 700, 34675
+_IPTC = 33723
 _SIDEWAYS = 5  # and higher numbers are rotated by 90 degrees
 _INCHES = {2: 1.0, 3: 2.54}  # inches per unit, by resolution unit
 _REDUCED, _MASK = 1, 4  # flags of pages that accompany the image
@@ -93,6 +94,8 @@ def _info(page: Any) -> dict[str, Any]:
     info: dict[str, Any] = {key: bytes(value) for key, value in blocks.items() if value}
     inches = _INCHES.get(_number(page, _RESOLUTION_UNIT, 2))
     resolution = page.tags.valueof(_X_RESOLUTION), page.tags.valueof(_Y_RESOLUTION)
+    if page.tags.valueof(_IPTC):
+        info["iptc"] = True
     if inches and all(resolution):
         info["dpi"] = tuple(inches * above / below if below else math.nan for above, below in resolution)
     return info

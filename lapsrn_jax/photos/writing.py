@@ -15,6 +15,7 @@ from lapsrn_jax.errors import UserError
 from lapsrn_jax.files import atomic_write
 from lapsrn_jax.images.formats import Format, check_writable, format_of
 from lapsrn_jax.photos import exif
+from lapsrn_jax.photos.extras import TEXT_CHUNKS, is_srgb, lost_outside_of_png
 from lapsrn_jax.photos.photo import Photo
 from lapsrn_jax.photos.writing_png import write_png
 from lapsrn_jax.photos.writing_tiff import write_tiff
@@ -86,17 +87,23 @@ def what_is_lost(target: str | os.PathLike[str], like: Photo, *, strip: bool = F
     lost = [] if form.metadata or strip else [name for name, value in metadata.items() if value]
     if not (form.resolution or strip) and like.dpi and not like.exif:  # EXIF holds the resolution too
         lost.append("resolution")
+    if form.name != "PNG":
+        lost += [name for name in lost_outside_of_png(like.chunks, like.icc_profile) if not (strip and name == "text")]
     notes = [f"cannot store {' and '.join(lost)}, which will be left out"] if lost else []
     if like.pixels.dtype == np.uint16 and not form.sixteen_bits:
         notes.append("has 8 bits per sample: the picture's 16 bits will be rounded")
-    return f"{form.name} {'; it '.join(notes)}" if notes else None
+    lines = [f"{form.name} {'; it '.join(notes)}"] if notes else []
+    dropped = [name for name in like.dropped if not (strip and name.startswith("IPTC"))]
+    if dropped:
+        lines.append(f"the picture's {' and '.join(dropped)} will be left out")
+    return "; ".join(lines) or None
 
 
 def _described(like: Photo, form: Format, size: tuple[int, int], strip: bool, where: object) -> Photo:
     """Returns `like` with the metadata for the new file."""
     profile, gray = like.icc_profile, like.pixels.shape[2] == 1
     if profile and not form.profile:
-        if not any("sRGB".encode(code) in profile for code in ("ascii", "utf-16-be")):  # viewers assume sRGB anyway
+        if not is_srgb(profile):  # viewers assume sRGB anyway
             raise UserError(
                 f"cannot write {where}: {form.name} cannot store colour profiles; write PNG or TIFF instead"
             )
@@ -104,7 +111,8 @@ def _described(like: Photo, form: Format, size: tuple[int, int], strip: bool, wh
     elif profile and gray and not form.gray and profile[16:20] == b"GRAY":
         raise UserError(f"cannot write {where}: {form.name} cannot store gray profiles; write PNG or TIFF instead")
     if strip:
-        return dataclasses.replace(like, exif=None, xmp=None, dpi=None)
+        chunks = tuple(chunk for chunk in like.chunks if chunk[0] not in TEXT_CHUNKS)
+        return dataclasses.replace(like, exif=None, xmp=None, dpi=None, chunks=chunks)
     if form.name == "JPEG" and max(len(like.exif or b""), len(like.xmp or b"")) > _JPEG_MOST:
         raise UserError(
             f"cannot write {where}: JPEG has no room for so much metadata; write PNG or leave it out with --strip"
@@ -172,4 +180,6 @@ def _write_whole(
     if form.name == "JPEG" and like.exif:
         metadata["exif"] = b"Exif\0\0" + like.exif
     options = {key: value for key, value in metadata.items() if value}
+    if form.name == "WEBP" and like.lossless:
+        options["lossless"] = True
     image.save(file, format=form.name, **form.options, **options)

@@ -31,6 +31,8 @@ def write_png(file: IO[bytes], size: tuple[int, int], bands: Iterable[np.ndarray
     depth = first.dtype.itemsize * 8
     file.write(b"\x89PNG\r\n\x1a\n")
     _chunk(file, b"IHDR", struct.pack(">IIBBBBB", *size, depth, _COLOUR_TYPES[first.shape[2]], 0, 0, 0))
+    for kind, content in like.chunks:
+        _chunk(file, kind, content)
     if like.icc_profile:
         _chunk(file, b"iCCP", b"ICC profile\0\0" + zlib.compress(like.icc_profile))
     if like.dpi:

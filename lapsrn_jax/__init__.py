@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = ["LapSRN", "Pyramid", "Tying", "Upscaler", "UserError", "__version__", "load", "upscale"]
 
-# Imported when they are first used: JAX takes a second to import.
+# Imported on first use, because importing JAX takes about a second.
 _LAZY = {
     "LapSRN": "lapsrn_jax.models",
     "Pyramid": "lapsrn_jax.models",

@@ -35,6 +35,7 @@ def upscale(  # type: ignore[overload-overlap]
     height: int | None = None,
     fast: bool = False,
     self_ensemble: bool = False,
+    keep_hidden: bool = False,
     max_memory: int | None = None,
 ) -> PIL.Image.Image: ...
 
@@ -49,6 +50,7 @@ def upscale(
     height: int | None = None,
     fast: bool = False,
     self_ensemble: bool = False,
+    keep_hidden: bool = False,
     max_memory: int | None = None,
 ) -> npt.NDArray[Any]: ...
 
@@ -62,33 +64,37 @@ def upscale(
     height: int | None = None,
     fast: bool = False,
     self_ensemble: bool = False,
+    keep_hidden: bool = False,
     max_memory: int | None = None,
 ) -> PIL.Image.Image | npt.NDArray[Any]:
     """Enlarges an image.
 
-    The first call for a network and a size compiles it, and keeps the result on disk for later processes, unless JAX
-    was given a cache of its own (`jax_compilation_cache_dir`).
+    The first call for a network and an image size compiles the network. The compiled program is kept on disk for later
+    processes, in the package's cache folder unless `jax_compilation_cache_dir` names another one.
 
     Args:
-      image: a path; a Pillow image; or an array or anything that `np.asarray` makes one of, such as a JAX array or a
-        list: uint8, uint16 or float in [0, 1], [H, W] gray or [H, W, C] with C 1 (gray), 2 (gray, alpha), 3 (RGB) or
-        4 (RGB, alpha).
-      scale: how many times as wide and high, above 1, whole or not; 4 if no width and no height are given.
-      weights: the name of weights that come with the package, a run folder, or a weights file.
-      width: of the result in pixels; the height follows, unless it is given too.
-      height: of the result in pixels; the width follows, unless it is given too.
-      fast: leave out half of the network's recursions: two thirds of the time for a little less quality.
-      self_ensemble: average over the eight rotations and reflections: eight times the work for a little more quality.
-      max_memory: bytes, as in `Upscaler`.
+      image: a path, a Pillow image, or anything that `np.asarray` accepts, such as a NumPy array, a JAX array or a
+        list. Arrays are uint8, uint16 or float in [0, 1], of shape [H, W] (gray) or [H, W, C], where C is 1 (gray),
+        2 (gray, alpha), 3 (RGB) or 4 (RGBA).
+      scale: the factor for width and height, any number above 1. Defaults to 4 if `width` and `height` are None.
+      weights: the name of weights in the package ("cms-lapsrn" or "ms-lapsrn"), a run folder, or a weights file.
+      width: width of the result in pixels. The height keeps the aspect ratio unless it is given too.
+      height: height of the result in pixels. The width keeps the aspect ratio unless it is given too.
+      fast: run half of the network's recursions, which takes two thirds of the time at slightly lower quality.
+      self_ensemble: average over the eight rotations and reflections, which takes eight times as long at slightly
+        higher quality.
+      keep_hidden: keep the colours of fully transparent pixels, which textures need. By default they take on the colour
+        of visible neighbours, so that objects get no fringe.
+      max_memory: memory limit in bytes; see `Upscaler`.
 
     Returns:
-      A NumPy array for an array, of its dtype and channels; else a Pillow image with the profile, EXIF and resolution
-      of the given one. Floats are clipped to [0, 1].
+      For an array, a NumPy array with the same dtype and number of channels; otherwise a Pillow image with the ICC
+      profile, EXIF and resolution of the input. Float results are clipped to [0, 1].
 
     Raises:
-      UserError: an image or weights that cannot be read, a size that is no enlargement, `fast` with a network that has
-        no recursions to spare, or a file with 16 bits of colour, which Pillow cannot hold (the command
-        `lapsrn upscale` can).
+      UserError: the image or the weights cannot be read, the requested size is smaller than the image, `fast` is set
+        for a network with fewer than four recursions, or the file has 16-bit colour, which Pillow cannot represent
+        (`lapsrn upscale` can).
     """
     keep_compiled()
     file = weights_file(weights)
@@ -100,7 +106,7 @@ def upscale(
         shape = photo.pixels.shape[:2]
         size = target_size(shape, scale, width, height)
         network.check(max(size[0] / shape[0], size[1] / shape[1]))
-        return np.concatenate(list(enlarged(photo, network, size)))
+        return np.concatenate(list(enlarged(photo, network, size, keep_hidden=keep_hidden)))
 
     if isinstance(image, PIL.Image.Image | str | os.PathLike):
         photo = from_pillow(image) if isinstance(image, PIL.Image.Image) else read_photo(image)
@@ -112,17 +118,19 @@ def upscale(
 
 
 def load(weights: Path) -> tuple[SuperResolver, dict[str, Any]]:
-    """The model and the parameters of trained weights, for `model.apply({"params": params}, image, scale)`.
+    """Loads a trained network for `model.apply({"params": params}, image, scale)`.
 
     Args:
-      weights: the name of weights that come with the package ("cms-lapsrn", "ms-lapsrn"), a run folder, a safetensors
-        file of this package, or a `.mat` file of the LapSRN authors.
+      weights: the name of weights in the package ("cms-lapsrn" or "ms-lapsrn"), a run folder, a safetensors file
+        written by this package, or a `.mat` file released by the LapSRN authors.
 
     Returns:
-      (model, params): one of `lapsrn_jax.models`, such as a `Pyramid`; the tree of its parameters, NumPy float32.
+      (model, params): a module from `lapsrn_jax.models`, such as a `Pyramid`, and its parameters as a tree of float32
+      NumPy arrays.
 
     Raises:
-      UserError: no such file, no weights file, arrays that do not fit the model, or values that are not finite.
+      UserError: the file does not exist or is not a weights file, its arrays do not fit the model, or a value is not
+        finite.
     """
     keep_compiled()
     return load_weights(weights)
@@ -130,7 +138,7 @@ def load(weights: Path) -> tuple[SuperResolver, dict[str, Any]]:
 
 @functools.lru_cache(maxsize=4)
 def _network(weights: pathlib.Path, changed: int, max_memory: int | None, self_ensemble: bool, fast: bool) -> Upscaler:
-    """Kept for the next image, until the file changes."""
+    """Caches the network for the next image; `changed`, the file's time stamp, makes a changed file load again."""
     return Upscaler(*load_weights(weights), max_memory=max_memory, self_ensemble=self_ensemble, fast=fast)
 
 
@@ -139,13 +147,15 @@ def _from_array(image: np.ndarray) -> Photo:
     known = floats or image.dtype in (np.uint8, np.uint16)
     if not known or image.ndim not in (2, 3) or not image.size or (image.ndim == 3 and image.shape[2] > 4):
         raise UserError(
-            f"no picture: an array of {image.dtype}, shape {image.shape}; it takes uint8, uint16 or float in [0, 1], "
-            "[H, W] or [H, W, 1 to 4]"
+            f"not an image: an array of {image.dtype} with shape {image.shape}; pass uint8, uint16 or float in [0, 1], "
+            "of shape [H, W] or [H, W, 1 to 4]"
         )
     if floats and np.isnan(image).any():
-        raise UserError("float pictures are in [0, 1]; this one has NaN values: replace them first")
+        raise UserError("the image has NaN values; float images must be in [0, 1]: replace the NaNs first")
     if floats and not (image.min() >= 0 and image.max() <= 1):
-        raise UserError(f"float pictures are in [0, 1]; this one goes from {image.min():g} to {image.max():g}")
+        raise UserError(
+            f"the image has values from {image.min():g} to {image.max():g}; float images must be in [0, 1]: rescale it"
+        )
     pixels = image.reshape(*image.shape[:2], -1)
     channels = pixels.shape[2] - (pixels.shape[2] in (2, 4))
     return Photo(pixels[:, :, :channels], pixels[:, :, channels] if channels < pixels.shape[2] else None)

@@ -1,4 +1,4 @@
-"""The one exception that means "the user can mend this", and how commands report it."""
+"""The exception for errors that the user can fix, and how commands report it."""
 
 import sys
 from collections.abc import Iterator
@@ -6,18 +6,21 @@ from contextlib import contextmanager, suppress
 
 
 class UserError(Exception):
-    """Bad input. The message is one line that names the thing at fault and the remedy."""
+    """An error that the user can fix. The message is one line that names the cause and the remedy."""
 
 
 @contextmanager
 def reported() -> Iterator[None]:
-    """Turns a `UserError` or `OSError` into a line on stderr and exit status 2; others are bugs: tracebacks."""
+    """Reports a `UserError` or `OSError` as one line on stderr with exit status 2.
+
+    Any other exception is a bug and keeps its traceback.
+    """
     try:
         yield
     except UserError as error:
         _say(f"error: {error}")
         sys.exit(2)
-    except OSError as error:  # a name that is too long, a folder where a file should be, a full disk, ...
+    except OSError as error:  # a name too long, a folder in place of a file, a full disk, ...
         place = f"{error.filename}: " if error.filename else ""
         _say(f"error: {place}{error.strerror or error}")
         sys.exit(2)
@@ -27,5 +30,5 @@ def reported() -> Iterator[None]:
 
 
 def _say(line: str) -> None:
-    with suppress(OSError):  # a log on the disk that is full: the exit status still tells
+    with suppress(OSError):  # stderr may be a file on a full disk; the exit status still reports the error
         print(line, file=sys.stderr)

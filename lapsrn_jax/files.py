@@ -1,22 +1,35 @@
-"""Files and folders that appear whole or not at all, and the SHA-256 of a file."""
+"""Files and folders that are written completely or not at all, locks between processes, and SHA-256."""
 
 import contextlib
+import errno
 import hashlib
 import os
 import pathlib
+import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+
+import filelock
 
 
 @contextlib.contextmanager
-def atomic_write(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
-    """Yields a path beside `path` to write to. The file is synced and renamed to `path`, or removed on an error."""
+def atomic_write(
+    path: str | os.PathLike[str], *, on_complete: Callable[[pathlib.Path], None] | None = None
+) -> Iterator[pathlib.Path]:
+    """Yields a temporary path next to `path`. On success its file is synced and renamed to `path`, else removed.
+
+    Args:
+      path: the file to write.
+      on_complete: called with the temporary path after the file is synced and before it is renamed.
+    """
     path = pathlib.Path(path)
-    partial = path.with_name(f".{path.name}.partial")
+    partial = path.with_name(f"{_prefix(path)}{secrets.token_hex(4)}.partial")
     try:
         yield partial
         with partial.open("r+b") as file:  # Windows cannot sync a file that is open for reading only
             os.fsync(file.fileno())
+        if on_complete:
+            on_complete(partial)
         partial.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -24,11 +37,53 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
         raise
 
 
+def remove_partial(path: str | os.PathLike[str]) -> None:
+    """Removes temporary files that killed writers of `path` have left. No other process may be writing `path`."""
+    path = pathlib.Path(path)
+    for partial in path.parent.glob(f"{_prefix(path)}*.partial"):
+        partial.unlink(missing_ok=True)
+
+
+def _prefix(path: pathlib.Path) -> str:
+    """Returns the beginning of temporary names for `path`. It is short, since file systems limit names to 255 bytes."""
+    return f".{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:8]}-"
+
+
+@contextlib.contextmanager
+def locked(path: pathlib.Path, *, wait: bool = True) -> Iterator[bool]:
+    """Holds a lock between processes on the file `path`, which exists only while it is locked.
+
+    Args:
+      path: the file to lock. Its folder must exist.
+      wait: whether to wait until no other process holds the lock.
+
+    Yields:
+      Whether the lock is held. It always is if `wait` is set.
+    """
+    lock = filelock.FileLock(path)
+    try:
+        lock.acquire(blocking=wait)
+    except filelock.Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        with contextlib.suppress(OSError):  # Windows cannot remove an open file
+            path.unlink()  # safe before the release: waiting processes notice that their file is gone
+        lock.release()
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether an exception, or the one that caused it, means that a disk or a quota is full."""
+    return any(getattr(e, "errno", None) in (errno.ENOSPC, errno.EDQUOT) for e in (error, error.__cause__))
+
+
 @contextlib.contextmanager
 def atomic_folder(path: pathlib.Path) -> Iterator[pathlib.Path]:
-    """Yields a new folder beside `path` to fill. It is renamed to `path` at the end, or removed on an error."""
+    """Yields a new temporary folder next to `path`. On success it is renamed to `path`, else removed."""
     partial = path.with_name(f".{path.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed
+    shutil.rmtree(partial, ignore_errors=True)  # left by a killed process
     partial.mkdir(parents=True)
     try:
         yield partial
@@ -38,6 +93,6 @@ def atomic_folder(path: pathlib.Path) -> Iterator[pathlib.Path]:
 
 
 def sha256(path: str | os.PathLike[str]) -> str:
-    """The SHA-256 of a file's content, in hexadecimal digits."""
+    """Returns the SHA-256 of a file's content in hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""What `import lapsrn_jax` offers other programs."""
+"""The public API of `import lapsrn_jax`."""
 
 import inspect
 import os
@@ -34,7 +34,7 @@ def weights(tmp_path_factory, params):
 
 
 def python(code: str, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Runs a program in a process of its own, without the tests' compilation cache."""
+    """Runs a program in a separate process, without the tests' compilation cache."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("JAX_")}
     return subprocess.run(
         [sys.executable, *options, "-c", code], cwd=ROOT, env=inherited | environment, capture_output=True, text=True
@@ -55,14 +55,14 @@ def test_the_names():
 
 
 def test_importing_the_package_imports_neither_jax_nor_numpy():
-    """It takes less than 0.1 s (the quickest of three, by the interpreter's own count)."""
+    """The import takes less than 0.1 s: the fastest of three, as measured by the interpreter."""
     code = "import sys, lapsrn_jax; sys.exit(bool({'jax', 'numpy', 'flax', 'PIL'} & sys.modules.keys()))"
     times = []
     for _ in range(3):
         result = python(code, "-X", "importtime")
         assert result.returncode == 0
         (line,) = (line for line in result.stderr.splitlines() if line.endswith("| lapsrn_jax"))
-        times.append(int(line.split("|")[1]))  # microseconds, with all that it imports
+        times.append(int(line.split("|")[1]))  # microseconds, including everything it imports
     assert min(times) < 100_000
 
 
@@ -75,7 +75,7 @@ FUNCTIONS = {name: thing for name in lapsrn_jax.__all__ if inspect.isfunction(th
 
 @pytest.mark.parametrize(("name", "function"), FUNCTIONS.items(), ids=FUNCTIONS)
 def test_options_are_keyword_only(name, function):
-    """Only `scale` may be given by position too."""
+    """Only `scale` may also be positional."""
     assert function.__doc__ or name == "Upscaler.__init__"
     for parameter in inspect.signature(function).parameters.values():
         if parameter.default is not parameter.empty and parameter.name != "scale":
@@ -148,7 +148,7 @@ def test_weights_that_changed_are_read_again(rng, tmp_path, params):
     assert np.abs(before.astype(int) - after).max() > 0
 
 
-def test_an_image_is_whatever_makes_an_array(rng, weights, params):
+def test_an_image_is_anything_that_numpy_accepts(rng, weights, params):
     image = rng.random((5, 6, 3), np.float32)
     expected = lapsrn_jax.upscale(image, 2, weights=weights)
     np.testing.assert_array_equal(lapsrn_jax.upscale(jnp.asarray(image), 2, weights=weights), expected)
@@ -162,34 +162,34 @@ def test_an_image_is_whatever_makes_an_array(rng, weights, params):
 @pytest.mark.parametrize(
     ("image", "words"),
     [
-        ([[0.0, 1.0], [0.5]], "the image is a list that is no array"),
+        ([[0.0, 1.0], [0.5]], "the image is a list that NumPy cannot convert to an array"),
         ([[0, 255], [3, 4]], "array of int64"),
         (None, "array of object"),
-        (b"bytes", "no picture: an array of"),
+        (b"bytes", "not an image: an array of"),
         ([], r"shape \(0,\)"),
         (np.array([[0.5, np.nan]]), "has NaN values"),
         (np.zeros((4, 4), np.int32), "array of int32"),
         (np.zeros((4, 4, 5), np.uint8), r"shape \(4, 4, 5\)"),
-        (np.zeros((0, 4), np.uint8), "no picture"),
+        (np.zeros((0, 4), np.uint8), "not an image"),
         (np.full((4, 4), 7.0), "from 7 to 7"),
         (np.full((4, 4), np.nan), "has NaN values"),
-        (PIL.Image.new("F", (4, 4)), "32 bits a pixel"),
-        (PIL.Image.new("HSV", (4, 4)), "of the kind HSV"),
+        (PIL.Image.new("F", (4, 4)), "32 bits per pixel"),
+        (PIL.Image.new("HSV", (4, 4)), "of mode HSV"),
         (PIL.Image.new("RGB", (0, 5)), "has no pixels: it is 0 x 5"),
     ],
 )
-def test_what_makes_no_image_is_named(weights, image, words):
+def test_bad_images_are_named(weights, image, words):
     with pytest.raises(UserError, match=words):
         lapsrn_jax.upscale(image, 2, weights=weights)
 
 
-def test_an_upscaler_names_what_it_cannot_take(params):
+def test_an_upscaler_names_bad_images(params):
     upscaler = Upscaler(MODEL, params)
     for image, words in (
         (np.zeros((4, 4), np.uint8), "got uint8"),
         (np.zeros((4, 4, 4)), r"shape \(4, 4, 4\)"),
         (np.zeros((0, 4)), r"shape \(0, 4\)"),
-        ([[0.0], [1.0, 2.0]], "is no array"),
+        ([[0.0], [1.0, 2.0]], "cannot convert to an array"),
         (np.full((4, 4), np.nan), "not finite"),
     ):
         with pytest.raises(UserError, match=words):
@@ -198,7 +198,7 @@ def test_an_upscaler_names_what_it_cannot_take(params):
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "P", "RGBA"])
 def test_a_transparent_colour_in_info_becomes_alpha(weights, mode):
-    """In RGBA, which has its own transparency, it means nothing."""
+    """RGBA has its own transparency, so `info` is ignored there."""
     image = PIL.Image.new("RGB", (6, 6), (10, 20, 30))
     image.paste((200, 100, 50), (0, 0, 3, 6))
     image = image.convert(mode) if mode != "P" else image.quantize(4)
@@ -222,8 +222,8 @@ def test_an_image_is_turned_upright_by_its_exif(rng, weights):
 
 
 @pytest.mark.slow
-def test_what_was_compiled_is_kept_for_the_next_process(tmp_path, weights):
-    """Also if JAX has compiled something before, but not if it was given a folder of its own."""
+def test_compiled_programs_are_kept_for_the_next_process(tmp_path, weights):
+    """JAX may already have compiled something. A cache folder that the user set is left as it is."""
     code = (
         "import jax, numpy, lapsrn_jax; jax.jit(lambda x: x + 1)(1);"
         f"lapsrn_jax.upscale(numpy.zeros((4, 4)), 2, weights={str(weights)!r})"
@@ -238,7 +238,7 @@ def test_what_was_compiled_is_kept_for_the_next_process(tmp_path, weights):
 
 
 def test_max_memory_means_the_same_everywhere(rng, tmp_path, weights, params, capsys):
-    """The network gets half of it: what is too little for the function is too little for the command."""
+    """The network gets half of the limit. The function, the class and the command refuse the same limits."""
     from lapsrn_jax.cli import main
 
     image = rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)
@@ -258,3 +258,35 @@ def test_max_memory_means_the_same_everywhere(rng, tmp_path, weights, params, ca
     assert len(set(messages)) == 1, messages
     assert "allow more memory" in messages[0]
     assert not (tmp_path / "b.png").exists()
+
+
+def test_self_ensemble_reaches_the_network(rng, tmp_path, weights, params):
+    """From the function and from the command."""
+    from lapsrn_jax.cli import main
+
+    image = rng.integers(0, 256, (12, 13), dtype=np.uint8)
+    plain, averaged = (lapsrn_jax.upscale(image, 2, weights=weights, self_ensemble=value) for value in (False, True))
+    expected = Upscaler(MODEL, params, self_ensemble=True)(image / 255, 2)
+    np.testing.assert_array_equal(averaged, np.floor(np.clip(expected, 0, 1) * 255 + 0.5))
+    assert (plain != averaged).any()
+    PIL.Image.fromarray(image).save(tmp_path / "a.png")
+    main(["upscale", f"{tmp_path}/a.png", "-o", f"{tmp_path}/b.png", "--scale", "2", "--self-ensemble",
+          "--weights", str(weights)])  # fmt: skip
+    np.testing.assert_array_equal(PIL.Image.open(tmp_path / "b.png"), averaged)
+
+
+def test_exif_is_kept(rng, tmp_path, weights):
+    image = PIL.Image.fromarray(rng.integers(0, 256, (8, 9, 3), dtype=np.uint8))
+    image.getexif()[271] = "Maker"
+    image.save(tmp_path / "a.png", exif=image.getexif())
+    for source in (image, tmp_path / "a.png"):
+        assert lapsrn_jax.upscale(source, 2, weights=weights).getexif()[271] == "Maker"
+
+
+def test_hidden_colours_are_kept_on_demand(rng, weights):
+    image = rng.integers(0, 256, (8, 9, 4), dtype=np.uint8)
+    image[:, :, 3] = 0
+    image[:, 4:, 3] = 255
+    kept = lapsrn_jax.upscale(image, 2, weights=weights, keep_hidden=True)
+    np.testing.assert_array_equal(kept[:, :, :3], lapsrn_jax.upscale(image[:, :, :3], 2, weights=weights))
+    assert (lapsrn_jax.upscale(image, 2, weights=weights) != kept).any()

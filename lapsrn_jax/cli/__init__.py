@@ -1,4 +1,4 @@
-"""The `lapsrn` command: one file for each of its commands."""
+"""The `lapsrn` command. Each of its subcommands has its own file."""
 
 from lapsrn_jax.cli import evaluate, export, figure, prepare, tables, train, upscale
 from lapsrn_jax.cli.options import Parser
@@ -13,7 +13,7 @@ def command() -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Parses the command line (the process's own if `arguments` is None) and runs the command."""
+    """Parses `arguments`, or the process's command line if None, and runs the command."""
     parser = Parser(prog="lapsrn", description="Laplacian-pyramid super-resolution.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in (upscale, train, evaluate, tables, figure, export, prepare):

@@ -1,4 +1,4 @@
-"""`python -m lapsrn_jax.cli` is the `lapsrn` command."""
+"""Makes `python -m lapsrn_jax.cli` the same as `lapsrn`."""
 
 from lapsrn_jax.cli import command
 

@@ -1,4 +1,4 @@
-"""`lapsrn evaluate`: the scores of networks on sets of photographs."""
+"""`lapsrn evaluate`: scores networks on sets of photographs."""
 
 import argparse
 from typing import Any
@@ -8,17 +8,21 @@ from lapsrn_jax.cli.options import add_json, add_networks, add_scoring, check_ou
 
 def add_to(commands: Any) -> None:
     """Declares the command."""
-    parser = commands.add_parser("evaluate", help="score networks on sets of photographs, beside bicubic interpolation")
+    parser = commands.add_parser("evaluate", help="score networks and bicubic interpolation on photographs")
     add_networks(parser)
     add_scoring(parser)
-    parser.add_argument("--gray-as-rgb", action="store_true", help="score gray pictures on the luminance of their RGB")
-    parser.add_argument("--save-images", metavar="FOLDER", help="also write the enlarged pictures and comparisons here")
-    add_json(parser, "the scores, a list of records,")
+    parser.add_argument(
+        "--gray-as-rgb", action="store_true", help="convert gray pictures to RGB and score the luminance"
+    )
+    parser.add_argument(
+        "--save-images", metavar="FOLDER", help="write the enlarged pictures and comparisons to this folder"
+    )
+    add_json(parser, "the scores as a list of records")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Scores; prints the table."""
+    """Scores the networks and prints a table."""
     from lapsrn_jax.cache import keep_compiled
     from lapsrn_jax.data.sources import evaluation_sets
     from lapsrn_jax.evaluation.networks import read_networks

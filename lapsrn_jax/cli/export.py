@@ -1,4 +1,4 @@
-"""`lapsrn export`: a network as a file for other programs."""
+"""`lapsrn export`: writes a network in a format for other programs."""
 
 import argparse
 from typing import Any
@@ -8,9 +8,9 @@ from lapsrn_jax.cli.options import add_network
 
 def add_to(commands: Any) -> None:
     """Declares the command."""
-    parser = commands.add_parser("export", help="write a network for other programs: ONNX or StableHLO")
-    parser.add_argument("output", help="the file; its suffix, .onnx or .stablehlo, says the format")
-    parser.add_argument("--scale", type=int, default=4, help="how many times as wide and high (default: 4)")
+    parser = commands.add_parser("export", help="export a network to ONNX or StableHLO")
+    parser.add_argument("output", help="the file to write, ending in .onnx or .stablehlo")
+    parser.add_argument("--scale", type=int, default=4, help="factor for width and height (default: 4)")
     add_network(parser)
     parser.set_defaults(run=run)
 

@@ -1,4 +1,4 @@
-"""`lapsrn figure`: the crop of a picture as several networks make it, beside the original."""
+"""`lapsrn figure`: compares the results of several networks on a crop of a picture."""
 
 import argparse
 from typing import Any
@@ -9,15 +9,19 @@ from lapsrn_jax.errors import UserError
 
 def add_to(commands: Any) -> None:
     """Declares the command."""
-    parser = commands.add_parser("figure", help="draw the crop of a picture as networks make it, beside the original")
-    parser.add_argument("images", nargs="+", metavar="IMAGE", help="the originals; each is a row of the figure")
-    add_networks(parser, ["CMS-LapSRN=cms-lapsrn", "MS-LapSRN=ms-lapsrn"])
-    parser.add_argument("--scale", type=int, default=4, help="by which it is shrunk and enlarged (default: 4)")
+    parser = commands.add_parser("figure", help="compare networks side by side on a crop of a picture")
     parser.add_argument(
-        "--crop", metavar="X,Y,W,H", help="in pixels (default: where the last network gains most over the first)"
+        "images", nargs="+", metavar="IMAGE", help="original pictures; each becomes a row of the figure"
     )
-    parser.add_argument("-o", "--output", required=True, help="the figure, such as figure.png")
-    add_json(parser, "the scores, a list of records,")
+    add_networks(parser, ["CMS-LapSRN=cms-lapsrn", "MS-LapSRN=ms-lapsrn"])
+    parser.add_argument(
+        "--scale", type=int, default=4, help="factor by which pictures are shrunk and enlarged (default: 4)"
+    )
+    parser.add_argument(
+        "--crop", metavar="X,Y,W,H", help="crop in pixels (default: where the last network gains most over the first)"
+    )
+    parser.add_argument("-o", "--output", required=True, help="the file to write, such as figure.png")
+    add_json(parser, "the scores as a list of records")
     parser.set_defaults(run=run)
 
 
@@ -53,7 +57,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def parse_crop(text: str) -> Any:
-    """The `evaluation.figures.Crop` that "X,Y,W,H" means; `UserError` for anything else."""
+    """Parses "X,Y,W,H" to an `evaluation.figures.Crop`. Raises `UserError` for anything else."""
     from lapsrn_jax.evaluation.figures import Crop
 
     parts = text.split(",")
@@ -61,5 +65,5 @@ def parse_crop(text: str) -> Any:
         raise UserError(f"--crop takes four whole numbers, X,Y,W,H; got {text!r}")
     crop = Crop(*map(int, parts))
     if min(crop.width, crop.height) < 4:
-        raise UserError(f"--crop {text} has hardly a pixel: give a width and a height of 4 or more")
+        raise UserError(f"--crop {text} is too small: give a width and a height of 4 or more")
     return crop

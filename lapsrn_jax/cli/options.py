@@ -1,6 +1,6 @@
-"""Options that several commands share, and how their values are read.
+"""Options that several commands share.
 
-Every option that takes a list takes it with commas, with spaces, or as the option repeated.
+List options accept values separated by commas or spaces, and may be repeated.
 """
 
 import argparse
@@ -11,19 +11,19 @@ from typing import Any, NoReturn
 
 from lapsrn_jax.errors import UserError
 
-NETWORK = "cms-lapsrn or ms-lapsrn, which come with the package; a run folder; a .safetensors or an authors' .mat file"
+NETWORK = "cms-lapsrn or ms-lapsrn (included), a run folder, a .safetensors file, or a .mat file of the LapSRN authors"
 
 
 class Parser(argparse.ArgumentParser):
-    """An `ArgumentParser` that reports a wrong command line as a `UserError`, in one line and without the usage."""
+    """An `ArgumentParser` that reports a wrong command line as a one-line `UserError`, without the usage."""
 
     def error(self, message: str) -> NoReturn:
-        """Called by argparse."""
+        """Raises `UserError`. Called by argparse."""
         raise UserError(f"{message} (see {self.prog} --help)")
 
 
 class _List(argparse.Action):
-    """Gathers the values of a list option; the first use replaces the default."""
+    """Collects the values of a list option. The first use replaces the default."""
 
     def __init__(self, *args: Any, item: Callable[[str], Any] = str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs | {"nargs": "+"})
@@ -36,18 +36,26 @@ class _List(argparse.Action):
 
 
 def count(text: str) -> int:
-    """The type of a whole number of pixels."""
+    """Parses a number of pixels, 1 or more."""
     if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of pixels")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of pixels, such as 1920")
     return int(text)
 
 
 def memory(text: str) -> int:
-    """The type of an amount of memory, such as "500M" or "2G": bytes."""
+    """Parses an amount of memory, such as "500M" or "2G", to bytes."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", text, re.IGNORECASE)
     if not match:
-        raise argparse.ArgumentTypeError(f"{text!r} is no amount of memory, such as 500M or 2G")
+        raise argparse.ArgumentTypeError(f"{text!r} is not an amount of memory, such as 500M or 2G")
     return int(float(match[1]) * 2 ** (10 * " KMGT".index(match[2].upper() or " ")))
+
+
+def pixels(text: str) -> int:
+    """Parses a number of pixels, such as "500M" for 500 million."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(M?)", text, re.IGNORECASE)
+    if not match:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of pixels, such as 500M")
+    return int(float(match[1]) * (10**6 if match[2] else 1))
 
 
 def _scale(text: str) -> int:
@@ -57,41 +65,46 @@ def _scale(text: str) -> int:
 
 
 def add_network(parser: argparse._ActionsContainer) -> None:
-    """Adds `--weights`, also called `--ckpt`: a single network, by default the package's."""
+    """Adds `--weights` (alias `--ckpt`): one network, by default CMS-LapSRN."""
     parser.add_argument(
         "--weights", "--ckpt", default="cms-lapsrn", metavar="PATH", help=f"{NETWORK} (default: %(default)s)"
     )
 
 
 def add_networks(parser: argparse._ActionsContainer, default: list[str] | None = None) -> None:
-    """Adds `--ckpt`, also called `--weights`: one network or several; required if there is no default."""
+    """Adds `--ckpt` (alias `--weights`): one or more networks, required unless there is a default."""
     parser.add_argument(
         "--ckpt", "--weights", dest="weights", action=_List, default=default, required=default is None,
-        metavar="[NAME=]PATH", help=f"one network or several, each with a name if you like: {NETWORK}"
+        metavar="[NAME=]PATH", help=f"one or more networks, each with an optional name: {NETWORK}"
         + (f" (default: {' '.join(default)})" if default else ""),
     )  # fmt: skip
 
 
 def add_scoring(parser: argparse._ActionsContainer) -> None:
-    """Adds what scoring is about: `--data`, `--scales` and `--protocol`."""
+    """Adds `--data`, `--scales` and `--protocol`."""
     parser.add_argument(
         "--data", action=_List, required=True, metavar="FOLDER",
-        help="photographs: each folder is a set, or holds Set5, Set14, ...; or bundled, three kept from training",
+        help="folders of photographs or of benchmark sets (Set5, Set14, ...), or bundled for the three included ones",
     )  # fmt: skip
     parser.add_argument(
-        "--scales", action=_List, item=_scale, default=[2, 4, 8], metavar="SCALE", help="to score (default: 2,4,8)"
+        "--scales",
+        action=_List,
+        item=_scale,
+        default=[2, 4, 8],
+        metavar="SCALE",
+        help="scales to score (default: 2,4,8)",
     )
     parser.add_argument("--protocol", choices=("A", "B"), default="A",
-                        help="B rounds the low-resolution image to 8 bits, A does not (default: A)")  # fmt: skip
+                        help="B rounds the low-resolution images to 8 bits, A does not (default: A)")  # fmt: skip
 
 
 def add_json(parser: argparse._ActionsContainer, content: str) -> None:
-    """Adds `--json`, a file for what the command found."""
-    parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help=f"also write {content} to this file")
+    """Adds `--json`: a file for the results."""
+    parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help=f"write {content} to this file")
 
 
 def check_output(*paths: pathlib.Path | None) -> None:
-    """Raises `UserError` unless files can be written to the paths: to be asked before the hours of work."""
+    """Raises `UserError` unless files can be written to the paths, so that hours of work are not lost."""
     for path in paths:
         if path is not None and (path.is_dir() or not path.resolve().parent.is_dir()):
-            raise UserError(f"cannot write {path}: there is no such folder, or it is a folder itself")
+            raise UserError(f"cannot write {path}: its folder does not exist, or it is a folder itself")

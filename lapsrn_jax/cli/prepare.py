@@ -1,4 +1,4 @@
-"""`lapsrn prepare`: downloads of photographs to train and to score on."""
+"""`lapsrn prepare`: downloads photographs for training and evaluation."""
 
 import argparse
 import pathlib
@@ -10,16 +10,16 @@ def add_to(commands: Any) -> None:
     parser = commands.add_parser("prepare", help="download photographs and check them")
     data = parser.add_subparsers(required=True, metavar="DATA")
 
-    div2k = data.add_parser("div2k", help="the 800 + 100 photographs of DIV2K, for training (4 GB to download)")
-    div2k.add_argument("--folder", type=pathlib.Path, default="data/DIV2K", help="where to (default: %(default)s)")
-    div2k.add_argument("--url", help="another place that has the archives")
+    div2k = data.add_parser("div2k", help="the 900 photographs of DIV2K, for training (4 GB)")
+    div2k.add_argument("--folder", type=pathlib.Path, default="data/DIV2K", help="destination (default: %(default)s)")
+    div2k.add_argument("--url", help="another URL that has the archives")
     div2k.set_defaults(run=run_div2k)
 
-    benchmarks = data.add_parser("benchmarks", help="Set5, Set14, BSD100, Urban100 and, if you have it, Manga109")
+    benchmarks = data.add_parser("benchmarks", help="Set5, Set14, BSD100 and Urban100; Manga109 from your own copy")
     benchmarks.add_argument(
-        "--folder", type=pathlib.Path, default="data/benchmarks", help="where to (default: %(default)s)"
+        "--folder", type=pathlib.Path, default="data/benchmarks", help="destination (default: %(default)s)"
     )
-    benchmarks.add_argument("--url", help="another place with the layout of the folder data of SelfExSR's repository")
+    benchmarks.add_argument("--url", help="another URL, laid out like the folder data in the SelfExSR repository")
     benchmarks.add_argument("--manga109", type=pathlib.Path, metavar="FOLDER", help="your copy of Manga109")
     benchmarks.set_defaults(run=run_benchmarks)
 

@@ -1,4 +1,4 @@
-"""`lapsrn tables`: the CMS-LapSRN paper's tables, from networks, beside what it printed."""
+"""`lapsrn tables`: reproduces the tables of the CMS-LapSRN paper next to its printed numbers."""
 
 import argparse
 import pathlib
@@ -9,30 +9,33 @@ from lapsrn_jax.cli.options import add_json, add_networks, add_scoring, check_ou
 
 def add_to(commands: Any) -> None:
     """Declares the command."""
-    parser = commands.add_parser(
-        "tables", help="print the CMS-LapSRN paper's tables, from networks, beside its numbers"
-    )
+    parser = commands.add_parser("tables", help="reproduce the tables of the CMS-LapSRN paper next to its numbers")
     numbers = parser.add_subparsers(required=True, metavar="NUMBER")
 
-    first = numbers.add_parser("1", help="what the compared systems are made of, counted from the networks")
+    first = numbers.add_parser("1", help="parameters, depth and cost of the compared networks")
     first.set_defaults(run=run_1)
 
-    second = numbers.add_parser(
-        "2", help="the scores of `lapsrn evaluate` beside printed ones, and quality against cost"
-    )
+    second = numbers.add_parser("2", help="scores next to published ones, and quality against cost")
     add_networks(second, ["CMS-LapSRN=cms-lapsrn", "MS-LapSRN=ms-lapsrn"])
     add_scoring(second)
     second.add_argument(
-        "--plot", type=pathlib.Path, metavar="FILE", help="also draw quality against cost: .png, .pdf or .svg"
+        "--plot", type=pathlib.Path, metavar="FILE", help="draw quality against cost to this .png, .pdf or .svg file"
     )
     second.set_defaults(run=run_2)
 
     for table in (first, second):
         table.add_argument(
-            "--format", choices=("markdown", "csv", "latex", "json"), default="markdown", help="(default: markdown)"
+            "--format",
+            choices=("markdown", "csv", "latex", "json"),
+            default="markdown",
+            help="format of the tables (default: markdown)",
         )
         table.add_argument(
-            "-o", "--output", type=pathlib.Path, metavar="FILE", help="write to this file, not the terminal"
+            "-o",
+            "--output",
+            type=pathlib.Path,
+            metavar="FILE",
+            help="write the tables to this file instead of the terminal",
         )
         add_json(table, "the numbers")
 
@@ -46,7 +49,7 @@ def run_1(options: argparse.Namespace) -> None:
 
 
 def run_2(options: argparse.Namespace) -> None:
-    """Scores the networks; prints Table 2 and a table of their costs."""
+    """Scores the networks and prints Table 2 and a table of their costs."""
     from lapsrn_jax.cache import keep_compiled
     from lapsrn_jax.data.sources import evaluation_sets
     from lapsrn_jax.evaluation.networks import read_networks

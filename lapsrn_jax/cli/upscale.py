@@ -1,13 +1,14 @@
-"""`lapsrn upscale`: pictures, one or many, enlarged into files."""
+"""`lapsrn upscale`: enlarges pictures."""
 
 import argparse
 import functools
+import hashlib
 import json
-import pathlib
+import signal
 import sys
 from typing import Any
 
-from lapsrn_jax.cli.options import add_json, add_network, check_output, count, memory
+from lapsrn_jax.cli.options import add_json, add_network, check_output, count, memory, pixels
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.files import atomic_write
 
@@ -15,43 +16,64 @@ from lapsrn_jax.files import atomic_write
 def add_to(commands: Any) -> None:
     """Declares the command."""
     parser = commands.add_parser("upscale", help="enlarge pictures")
-    parser.add_argument("input", nargs="+", help="files, folders (to any depth), patterns, or - for standard input")
-    parser.add_argument("-o", "--output", required=True, help="a file, a folder for several, or - for standard output")
+    parser.add_argument(
+        "input", nargs="+", help="files, folders (searched recursively), patterns, or - for standard input"
+    )
+    parser.add_argument("-o", "--output", required=True, help="a file, a folder, or - for standard output")
     size = parser.add_argument_group("size")
-    size.add_argument("--scale", type=float, help="how many times as wide and high: 2, 3, 1.5, ... (default: 4)")
-    size.add_argument("--width", type=count, help="in pixels, instead; the height follows")
-    size.add_argument("--height", type=count, help="in pixels, instead; the width follows")
+    size.add_argument("--scale", type=float, help="factor for width and height: 2, 3, 1.5, ... (default: 4)")
+    size.add_argument("--width", type=count, help="width in pixels, instead of --scale")
+    size.add_argument("--height", type=count, help="height in pixels, instead of --scale")
     network = parser.add_argument_group("network")
     add_network(network)
-    network.add_argument("--fast", action="store_true", help="half the recursions: faster, a little less quality")
-    network.add_argument("--self-ensemble", action="store_true", help="eight times the work for a little more quality")
-    network.add_argument("--device", help="cpu or cuda (default: the fastest that there is)")
+    network.add_argument("--fast", action="store_true", help="half of the recursions: faster, slightly lower quality")
+    network.add_argument(
+        "--self-ensemble",
+        action="store_true",
+        help="average over rotations and reflections: eight times slower, slightly better",
+    )
+    network.add_argument("--device", help="cpu or cuda (default: the fastest available)")
     network.add_argument(
         "--max-memory",
         type=memory,
         metavar="SIZE",
-        help="such as 2G: what enlarging may take at most (default: what is free)",
+        help="memory limit without the result, such as 2G (default: what is free)",
     )
     result = parser.add_argument_group("result")
-    result.add_argument("--format", help="png, jpg, ...: of results in a folder (default: as the source) or stream")
-    result.add_argument("--strip", action="store_true", help="leave out EXIF, XMP and resolution; the colours stay")
-    add_json(result, "what was done, skipped and failed")
+    result.add_argument(
+        "--format", help="format of results in a folder or on standard output: png, jpg, ... (default: as the source)"
+    )
+    result.add_argument("--keep-hidden", action="store_true", help="keep the colours of invisible pixels, for textures")
+    result.add_argument(
+        "--strip", action="store_true", help="leave out EXIF, XMP and resolution, but keep the colour profile"
+    )
+    result.add_argument(
+        "--max-pixels", type=pixels, metavar="N",
+        help="read pictures of up to N pixels, such as 500M; damaged files may claim any size (default: 179M)",
+    )  # fmt: skip
+    result.add_argument("--overwrite", action="store_true", help="replace existing files that are not earlier results")
+    add_json(result, "a report on each picture")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Enlarges the pictures; exit status 1 if any of several failed.
+    """Enlarges the pictures. The exit status is 1 if some of several pictures failed.
 
     Raises:
-      UserError: whatever concerns all pictures: options, inputs, weights; and what is wrong with an only one.
+      UserError: the options, the inputs or the weights are wrong, or the only picture failed.
     """
+    import PIL.Image
+
     from lapsrn_jax.images.formats import format_of
-    from lapsrn_jax.upscaling.batch import RECORD, Settings, summary, upscale_all
+    from lapsrn_jax.upscaling.batch import Settings, summary, upscale_all
     from lapsrn_jax.upscaling.jobs import STREAM, find_jobs
     from lapsrn_jax.upscaling.photos import target_size
+    from lapsrn_jax.upscaling.record import Record
     from lapsrn_jax.upscaling.upscale import Upscaler
-    from lapsrn_jax.weights.files import load_weights, weights_digest
+    from lapsrn_jax.weights.files import load_weights
 
+    if options.max_pixels:
+        PIL.Image.MAX_IMAGE_PIXELS = options.max_pixels // 2  # Pillow warns from here on, and refuses twice as many
     sized = options.width is not None or options.height is not None
     scale = options.scale if options.scale is not None or sized else 4.0
     size = functools.partial(target_size, scale=scale, width=options.width, height=options.height)
@@ -60,7 +82,7 @@ def run(options: argparse.Namespace) -> None:
     if suffix:
         format_of(f"results{suffix}")
     check_output(options.json)
-    jobs = find_jobs(options.input, options.output, suffix)
+    jobs, left_out = find_jobs(options.input, options.output, suffix)
     _set_up_jax(options.device)
     model, params = load_weights(options.weights)
     network = Upscaler(
@@ -69,14 +91,25 @@ def run(options: argparse.Namespace) -> None:
     if scale is not None:
         network.check(scale)
 
-    to_folder = jobs[0].target != options.output
-    what = (scale, options.width, options.height, options.fast, options.self_ensemble, options.strip)
-    fingerprint = json.dumps([weights_digest(params), *what])
-    settings = Settings(size, suffix and suffix.lstrip("."), options.strip, fingerprint)
-    reports = upscale_all(jobs, network, settings, pathlib.Path(options.output) / RECORD if to_folder else None)
-    if options.json:
-        with atomic_write(options.json) as partial:
-            partial.write_text(json.dumps(reports, indent=2) + "\n")
+    settings = Settings(
+        size=size,
+        format=suffix and suffix.lstrip("."),
+        strip=options.strip,
+        keep_hidden=options.keep_hidden,
+        overwrite=options.overwrite,
+        fingerprint=_fingerprint(options, scale, model, params),
+    )
+    record = Record(options.output) if jobs[0].target != options.output else None
+    reports: list[dict[str, Any]] = []
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # an exception cleans up
+    try:
+        reports.extend(upscale_all(jobs, network, settings, record))  # one by one, also if it is interrupted
+    finally:
+        for line in left_out:
+            print(f"left out: {line}", file=sys.stderr)
+        if options.json:
+            with atomic_write(options.json) as partial:
+                partial.write_text(json.dumps(reports, indent=2) + "\n")
     if len(jobs) > 1:
         print(f"{options.output}: {summary(reports)}", file=sys.stderr)
         sys.exit(any(report["status"] == "failed" for report in reports))
@@ -88,6 +121,17 @@ def run(options: argparse.Namespace) -> None:
         print(f"{report['target']}: {now}")
 
 
+def _fingerprint(options: argparse.Namespace, scale: float | None, model: Any, params: Any) -> str:
+    """Identifies all that affects the results: the options, the network and the version of the package."""
+    from lapsrn_jax import __version__, models
+    from lapsrn_jax.weights.files import weights_digest
+
+    names = ("width", "height", "fast", "self_ensemble", "keep_hidden", "strip")
+    chosen = [scale, *(getattr(options, name) for name in names)]
+    identity = [__version__, models.settings(model), weights_digest(params), chosen]
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+
 def _set_up_jax(device: str | None) -> None:
     import jax
 
@@ -97,6 +141,8 @@ def _set_up_jax(device: str | None) -> None:
         jax.config.update("jax_platforms", device)
         try:
             jax.devices()
-        except RuntimeError:
-            raise UserError(f"--device {device}: there is none, or this JAX was installed without support") from None
+        except (RuntimeError, AssertionError):  # JAX asserts that it has found a device
+            raise UserError(
+                f"--device {device} is not available: JAX finds no such device, or was installed without support for it"
+            ) from None
     keep_compiled()

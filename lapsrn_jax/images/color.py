@@ -1,4 +1,4 @@
-"""BT.601 colour in studio range, as MATLAB's `rgb2ycbcr` and `ycbcr2rgb` have it, for float images in [0, 1].
+"""BT.601 colour in studio range for float images in [0, 1], equal to MATLAB's `rgb2ycbcr` and `ycbcr2rgb`.
 
 Luminance Y runs from 16/255 (black) to 235/255 (white), Cb and Cr from 16/255 to 240/255 around 128/255.
 """
@@ -12,17 +12,17 @@ _TO_RGB = np.linalg.inv(_TO_YCBCR)
 
 
 def rgb_to_ycbcr(rgb: np.ndarray) -> np.ndarray:
-    """[..., 3] RGB in [0, 1] to [..., 3] YCbCr, float64."""
+    """Converts RGB [..., 3] in [0, 1] to YCbCr [..., 3] in float64."""
     return rgb @ _TO_YCBCR.T + _OFFSET
 
 
 def ycbcr_to_rgb(ycbcr: np.ndarray) -> np.ndarray:
-    """[..., 3] YCbCr to [..., 3] RGB, float64; not clipped, since YCbCr holds colours that RGB has not."""
+    """Converts YCbCr [..., 3] to RGB [..., 3] in float64. Not clipped: YCbCr has colours outside of RGB's range."""
     return (ycbcr - _OFFSET) @ _TO_RGB.T
 
 
 def luminance(image: np.ndarray) -> np.ndarray:
-    """[H, W, 3] RGB in [0, 1] to its Y [H, W], float64; a gray image [H, W] is its own luminance, as it stands."""
+    """Returns the luminance Y [H, W] of RGB [H, W, 3] in [0, 1], float64. A gray image [H, W] is returned unscaled."""
     if image.ndim == 2:
         return np.asarray(image, np.float64)
     return image @ _TO_YCBCR[0] + _OFFSET[0]

@@ -1,4 +1,4 @@
-"""The picture formats: an allowlist, and what each of them can hold."""
+"""The supported image formats and their limits."""
 
 import dataclasses
 import os
@@ -13,9 +13,9 @@ from lapsrn_jax.errors import UserError
 
 @dataclasses.dataclass(frozen=True)
 class Format:
-    """One format and its limits."""
+    """A format, its limits, and the options to save it with."""
 
-    name: str  # Pillow's
+    name: str  # Pillow's name
     suffixes: tuple[str, ...]
     max_side: int
     max_pixels: int | None = None
@@ -24,12 +24,13 @@ class Format:
     cmyk: bool = False
     sixteen_bits: bool = False
     profile: bool = True  # an ICC profile can be embedded
-    metadata: bool = True  # EXIF and XMP have a place
-    resolution: bool = True  # has a place of its own, outside of EXIF
-    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # of Pillow's `save`
+    metadata: bool = True  # EXIF and XMP can be embedded
+    resolution: bool = True  # the resolution has a field outside of EXIF
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # for Pillow's `save`
 
 
-# The options lose nearly nothing and keep colours at full resolution. Rarer decoders are not for strangers' files.
+# The options keep nearly all quality and full colour resolution. Rare formats are left out: their decoders get less
+# scrutiny, and files may come from anyone.
 _ALL = [
     Format("PNG", (".png",), 2**31 - 1, sixteen_bits=True),
     Format("TIFF", (".tif", ".tiff"), 2**31 - 1, cmyk=True, sixteen_bits=True),
@@ -37,7 +38,7 @@ _ALL = [
     Format("WEBP", (".webp",), 16383, gray=False, resolution=False, options={"quality": 95, "exact": True}),
     Format("BMP", (".bmp",), 2**31 - 1, max_pixels=2**30, alpha=False, profile=False, metadata=False),  # 32-bit sizes
 ]
-if PIL.features.check("avif"):  # decoders refuse larger ones
+if PIL.features.check("avif"):  # its limits are those of common decoders
     avif = {"quality": 90, "subsampling": "4:4:4"}
     _ALL.append(Format("AVIF", (".avif",), 32768, max_pixels=2**28, gray=False, resolution=False, options=avif))
 
@@ -46,10 +47,10 @@ PILLOW_NAMES = [format.name for format in _ALL]
 
 
 def format_of(target: str | os.PathLike[str]) -> Format:
-    """The format that the suffix of a path names, or a bare name such as "PNG".
+    """Returns the format for a path's suffix, or for a bare name such as "PNG".
 
     Raises:
-      UserError: it names none of `FORMAT_OF_SUFFIX`.
+      UserError: the suffix is not in `FORMAT_OF_SUFFIX`.
     """
     suffix = pathlib.PurePath(target).suffix or f".{target}"
     if suffix.lower() not in FORMAT_OF_SUFFIX:
@@ -58,16 +59,16 @@ def format_of(target: str | os.PathLike[str]) -> Format:
 
 
 def check_writable(target: str | os.PathLike[str], size: tuple[int, int], channels: int, alpha: bool) -> None:
-    """Finds out before the work begins whether a format can hold its result.
+    """Checks that a format can hold an image, so that errors show up before the work begins.
 
     Args:
-      target: path with a suffix, or name of a format.
-      size: (width, height) of the picture to be written.
-      channels: without alpha: 1 gray, 3 RGB, 4 CMYK.
-      alpha: whether it has transparency.
+      target: a path with a suffix, or the name of a format.
+      size: (width, height) of the image in pixels.
+      channels: number of channels without alpha: 1 (gray), 3 (RGB) or 4 (CMYK).
+      alpha: whether the image has transparency.
 
     Raises:
-      UserError: the format cannot hold it; the message names those that can.
+      UserError: the format cannot hold the image. The message names the formats that can.
     """
     format = format_of(target)
     obstacle = _obstacle(format, size, channels, alpha)
@@ -79,11 +80,11 @@ def check_writable(target: str | os.PathLike[str], size: tuple[int, int], channe
 def _obstacle(format: Format, size: tuple[int, int], channels: int, alpha: bool) -> str | None:
     width, height = size
     if max(size) > format.max_side:
-        return f"has at most {format.max_side} pixels a side, not {width} x {height}"
+        return f"allows at most {format.max_side} pixels per side, not {width} x {height}"
     if format.max_pixels and width * height > format.max_pixels:
-        return f"has at most {format.max_pixels} pixels, not {width} x {height}"
+        return f"allows at most {format.max_pixels} pixels, not {width} x {height}"
     if channels == 4 and not format.cmyk:
-        return "has no CMYK"
+        return "cannot store CMYK"
     if alpha and not format.alpha:
-        return "has no transparency"
+        return "cannot store transparency"
     return None

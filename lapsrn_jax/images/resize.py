@@ -1,8 +1,8 @@
 """MATLAB's `imresize(..., 'bicubic')` in float64.
 
-Super-resolution papers make their low-resolution images with MATLAB's `imresize`, so any other bicubic (Pillow's,
-OpenCV's, `jax.image.resize`) gives other numbers. What sets it apart: Keys' kernel with a = -1/2, widened when
-shrinking (antialiasing), and a border that mirrors with the edge pixel repeated.
+Super-resolution papers make their low-resolution images with MATLAB's `imresize`, and other bicubic filters (Pillow's,
+OpenCV's, `jax.image.resize`) give different scores. MATLAB uses Keys' kernel with a = -1/2, widens it when shrinking
+(antialiasing), and mirrors the border with the edge pixel repeated.
 """
 
 import functools
@@ -11,11 +11,11 @@ import math
 import numpy as np
 import scipy.sparse
 
-SUPPORT = 4  # taps of Keys' kernel at its natural width
+SUPPORT = 4  # width of Keys' kernel in pixels, when not shrinking
 
 
 def _keys_cubic(x: np.ndarray) -> np.ndarray:
-    """Keys (1981), equation 15: the cubic convolution kernel with a = -1/2."""
+    """The cubic convolution kernel of Keys (1981), equation 15, with a = -1/2."""
     x = np.abs(x)
     near = (1.5 * x - 2.5) * x**2 + 1
     far = ((-0.5 * x + 2.5) * x - 4) * x + 2
@@ -24,11 +24,11 @@ def _keys_cubic(x: np.ndarray) -> np.ndarray:
 
 @functools.lru_cache(maxsize=512)
 def resize_matrix(in_size: int, out_size: int, scale: float) -> scipy.sparse.csr_array:
-    """The linear map of one axis: a sparse float64 matrix [out_size, in_size] whose rows sum to 1."""
-    shrink = min(scale, 1.0)  # below 1 the kernel widens: antialiasing
+    """Returns the linear map for one axis: a sparse float64 matrix [out_size, in_size] whose rows sum to 1."""
+    shrink = min(scale, 1.0)  # the kernel widens for scales below 1 (antialiasing)
     width = SUPPORT / shrink
     taps = math.ceil(width) + 2
-    centre = (np.arange(out_size) + 0.5) / scale - 0.5  # pixel centres of the output, in input coordinates
+    centre = (np.arange(out_size) + 0.5) / scale - 0.5  # output pixel centres in input coordinates
     first = np.floor(centre + 1 - width / 2).astype(int) - 1
     position = first[:, None] + np.arange(taps)  # [out_size, taps]; may lie outside the image
     weight = _keys_cubic(shrink * (centre[:, None] - position))
@@ -37,7 +37,7 @@ def resize_matrix(in_size: int, out_size: int, scale: float) -> scipy.sparse.csr
     column = np.where(mirrored < in_size, mirrored, 2 * in_size - 1 - mirrored)
     row = np.repeat(np.arange(out_size), taps)
     matrix = scipy.sparse.csr_array((weight.ravel(), (row, column.ravel())), shape=(out_size, in_size))
-    matrix.eliminate_zeros()  # the kernel's own zeros: what is not scaled needs a pixel for a pixel
+    matrix.eliminate_zeros()  # drops the kernel's zeros, so that scale 1 maps each pixel to one pixel
     return matrix
 
 
@@ -48,18 +48,18 @@ def _apply(matrix: scipy.sparse.csr_array, image: np.ndarray, axis: int) -> np.n
 
 
 def imresize(image: np.ndarray, scale: float | None = None, *, size: tuple[int, int] | None = None) -> np.ndarray:
-    """Bicubic resize, equal to MATLAB's `imresize` of a double image.
+    """Resizes an image with bicubic interpolation, equal to MATLAB's `imresize` on a double image.
 
     Args:
-      image: [H, W] or [H, W, C], any real dtype, any range.
-      scale: output over input size, > 0; the output is `scaled_size(H, scale)` by `scaled_size(W, scale)`.
-      size: output (rows, columns), instead of `scale`.
+      image: [H, W] or [H, W, C], any real dtype and range.
+      scale: output size over input size, above 0. The output is `scaled_size(H, scale)` by `scaled_size(W, scale)`.
+      size: output (rows, columns), as an alternative to `scale`.
 
     Returns:
-      float64 array of the input's rank; neither rounded nor clipped (bicubic overshoots).
+      float64 with the input's rank, neither rounded nor clipped: bicubic interpolation overshoots.
 
     Raises:
-      ValueError: neither or both of `scale` and `size`, or one that is not positive.
+      ValueError: neither or both of `scale` and `size` are given, or one of them is not positive.
     """
     height, width = image.shape[:2]
     if scale is not None and size is None:
@@ -71,21 +71,21 @@ def imresize(image: np.ndarray, scale: float | None = None, *, size: tuple[int, 
     if min(scales) <= 0:
         raise ValueError(f"imresize: scale and size must be positive, got {scale if size is None else size}")
     image = np.asarray(image, np.float64)
-    for axis in sorted((0, 1), key=lambda axis: scales[axis]):  # MATLAB's order: the axis that shrinks most first
+    for axis in sorted((0, 1), key=lambda axis: scales[axis]):  # MATLAB starts with the axis that shrinks most
         image = _apply(resize_matrix(image.shape[axis], out[axis], scales[axis]), image, axis)
     return np.ascontiguousarray(image)
 
 
 def resize_window(length: int, scale: float, window: slice) -> tuple[scipy.sparse.csr_array, slice]:
-    """A part of one axis of `imresize`, at the cost of that part alone.
+    """Returns the linear map for a part of one axis, so that only that part is computed.
 
     Args:
-      length: of the whole input axis.
-      scale: as `imresize` has it.
-      window: which output pixels are wanted; they must exist.
+      length: size of the whole input axis.
+      scale: output size over input size, as for `imresize`.
+      window: the output pixels to compute; they must exist.
 
     Returns:
-      (matrix, seen): `matrix @ image[seen]` equals `imresize(image, scale)[window]`, were there only this axis.
+      (matrix, seen): along this axis, `matrix @ image[seen]` equals `imresize(image, scale)[window]`.
     """
     matrix = resize_matrix(length, scaled_size(length, scale), scale)[window]
     seen = slice(int(matrix.indices.min()), int(matrix.indices.max()) + 1)
@@ -94,5 +94,5 @@ def resize_window(length: int, scale: float, window: slice) -> tuple[scipy.spars
 
 
 def scaled_size(length: int, scale: float) -> int:
-    """The output length of `imresize`: `ceil(scale * length)`, if 49 * (1 / 49) counts as 1 and not a hair below."""
+    """Returns `imresize`'s output length, `ceil(scale * length)`, where 49 * (1 / 49) counts as 1."""
     return max(1, math.ceil(round(length * scale, 9)))

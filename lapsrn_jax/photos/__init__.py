@@ -1,1 +1,1 @@
-"""Picture files with their metadata: 8 and 16 bits, transparency, CMYK, profile, EXIF, XMP. Without JAX."""
+"""Image files with their metadata: 8 and 16 bits, transparency, CMYK, ICC profile, EXIF, XMP. Does not import JAX."""

@@ -1,4 +1,4 @@
-"""The samples of a picture that Pillow has opened, with none of them lost."""
+"""Decodes the samples of an image that Pillow has opened, without losing precision."""
 
 from typing import BinaryIO
 
@@ -13,20 +13,21 @@ CHANNELS = {"L": 1, "LA": 1, "RGB": 3, "RGBA": 3, "CMYK": 4}
 
 
 def decode(image: PIL.Image.Image, file: BinaryIO, name: str) -> tuple[np.ndarray, int]:
-    """Decodes a picture that Pillow has opened from `file`.
+    """Decodes an image that Pillow has opened from `file`.
 
     Returns:
-      (samples, channels): uint8 or uint16 [H, W, C], not turned; how many of C are colour, the one more is alpha.
+      (samples, channels): samples are uint8 or uint16 [H, W, C] in the file's orientation; `channels` of C are colour,
+      and if there is one more, it is alpha.
 
     Raises:
-      UserError: samples that a `Photo` cannot hold.
-      Exception: of any type, from the decoders, if the file is damaged.
+      UserError: a `Photo` cannot hold the samples.
+      Exception: the file is damaged. Decoders raise exceptions of any type.
     """
     image.load()
     if image.format == "PNG":
-        file.seek(24)  # of the first chunk, IHDR
+        file.seek(24)  # the bit depth, in the first chunk (IHDR)
         depth = file.read(1)[0]
-        if depth == 16 or (image.mode != "P" and "transparency" in image.info):  # Pillow makes 8 of 16 bits
+        if depth == 16 or (image.mode != "P" and "transparency" in image.info):  # Pillow would reduce 16 bits to 8
             file.seek(0)
             samples = imagecodecs.png_decode(file.read())
             samples = samples.reshape(*samples.shape[:2], -1)
@@ -37,16 +38,16 @@ def decode(image: PIL.Image.Image, file: BinaryIO, name: str) -> tuple[np.ndarra
 
 
 def kind_of(image: PIL.Image.Image, name: str) -> str:
-    """The mode, one of Pillow's with 8 bits a sample, that holds a picture without loss.
+    """Returns the 8-bit Pillow mode that holds an image without loss.
 
     Raises:
-      UserError: there is none that a `Photo` can be made from.
+      UserError: no mode that a `Photo` supports can hold the image.
     """
     kind = _KINDS.get(image.mode, image.mode)
-    if kind in ("L", "RGB") and image.has_transparency_data:  # also a single colour that `info` names
+    if kind in ("L", "RGB") and image.has_transparency_data:  # includes a single transparent colour in `info`
         kind += "A"
     if kind in ("I", "F"):
-        raise UserError(f"{name} has 32 bits a pixel: convert it to 8 or 16 first")
+        raise UserError(f"{name} has 32 bits per pixel: convert it to 8 or 16 bits first")
     if kind not in CHANNELS:
-        raise UserError(f"{name} has pixels of the kind {kind}: convert it to gray, RGB or CMYK first")
+        raise UserError(f"{name} has pixels of mode {kind}: convert it to gray, RGB or CMYK first")
     return kind

@@ -1,7 +1,7 @@
-"""EXIF as bytes: made true for an upright, larger picture, and carried from TIFF files and into them.
+"""Edits EXIF bytes so that they describe an upright, larger image, and copies EXIF from and to TIFF files.
 
-What a camera wrote stays as it is, byte for byte, where nothing makes it untrue. (Maker notes that point to absolute
-places in their file are lost to their makers' tools on the way from or into a TIFF.)
+All other bytes stay as the camera wrote them. One exception: maker notes with absolute file offsets become unreadable
+to the maker's own tools when EXIF is copied from or to a TIFF.
 """
 
 import dataclasses
@@ -14,11 +14,23 @@ from typing import IO, Literal
 _ORIENTATION = 274
 _WIDTHS, _HEIGHTS = (256, 40962), (257, 40963)
 _EXIF, _GPS, _INTEROP = 34665, 34853, 40965
-_BELOW = ({_EXIF, _GPS}, {_INTEROP}, set[int]())  # the directories within directories, by depth
-_TOLD = {270, 271, 272, 305, 306, 315, 316, 33432, 18246, 18249, *range(40091, 40096)}  # a TIFF's words, not its layout
+_BELOW = ({_EXIF, _GPS}, {_INTEROP}, set[int]())  # tags that point to nested directories, by depth
+_DESCRIPTIVE = {
+    270,
+    271,
+    272,
+    305,
+    306,
+    315,
+    316,
+    33432,
+    18246,
+    18249,
+    *range(40091, 40096),
+}  # the descriptive tags of a TIFF
 _SHORT, _LONG, _LONG8 = 3, 4, 16
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
-_MOST = 2**24  # bytes of one directory's values
+_MAX_VALUES = 2**24  # bytes of one directory's values
 _DAMAGE = (ValueError, KeyError, struct.error)
 
 
@@ -36,42 +48,44 @@ class _Entry:
     tag: int
     kind: int
     count: int
-    value: "bytes | list[_Entry]"  # a list is a directory of its own
-    at: int  # where the entry lies in its file
+    value: "bytes | list[_Entry]"  # a list is a nested directory
+    at: int  # the entry's offset in its file
 
 
 def upright(exif: bytes) -> bytes | None:
-    """EXIF that says its picture is upright and has no thumbnail (a stale one by then); None if it is damaged."""
+    """Returns EXIF with orientation "upright" and without the outdated thumbnail, or None if `exif` is damaged."""
     try:
         patched = bytearray(_patched(exif, {_ORIENTATION: 1}))
         layout, first = _header(io.BytesIO(exif))
         number = layout.struct("H", "Q").unpack_from(patched, first)[0]
-        struct.pack_into(layout.order + "I", patched, first + 2 + 12 * number, 0)  # no next directory
+        struct.pack_into(
+            layout.order + "I", patched, first + 2 + 12 * number, 0
+        )  # no next directory, where the thumbnail would be
     except _DAMAGE:
         return None
     return bytes(patched)
 
 
 def resized(exif: bytes, width: int, height: int) -> bytes:
-    """EXIF, as `upright` gives it, that says its picture has another size, where it says anything of that."""
+    """Returns EXIF from `upright` with the new image size in those of its fields that give a size."""
     return _patched(exif, dict.fromkeys(_WIDTHS, width) | dict.fromkeys(_HEIGHTS, height))
 
 
 def upright_xmp(xmp: bytes) -> bytes:
-    """XMP that says nothing of its picture's orientation."""
+    """Returns XMP without the orientation."""
     return re.sub(rb'tiff:Orientation="\d+"|<tiff:Orientation>\d+</tiff:Orientation>', b"", xmp)
 
 
 def byte_order(exif: bytes) -> Literal["<", ">"]:
-    """EXIF's order of bytes."""
+    """Returns the byte order of EXIF."""
     return _header(io.BytesIO(exif))[0].order
 
 
 def from_tiff(file: IO[bytes]) -> bytes | None:
-    """What the first page of a TIFF file says beyond its pixels, as EXIF; None if nothing or if it is damaged."""
+    """Returns the descriptive tags of a TIFF's first page as EXIF, or None if they are missing or damaged."""
     try:
         layout, first = _header(file)
-        entries = _tree(file, layout, first, _TOLD | _BELOW[0])
+        entries = _tree(file, layout, first, _DESCRIPTIVE | _BELOW[0])
     except _DAMAGE:
         return None
     order = layout.order
@@ -82,13 +96,13 @@ def from_tiff(file: IO[bytes]) -> bytes | None:
 def into_tiff(file: IO[bytes], exif: bytes) -> None:
     """Adds EXIF to the first page of a TIFF file of the same byte order, open for reading and writing."""
     blob = io.BytesIO(exif)
-    told = _tree(blob, *_header(blob), _TOLD | _BELOW[0])
+    added = _tree(blob, *_header(blob), _DESCRIPTIVE | _BELOW[0])
     layout, first = _header(file)
-    tags = {entry.tag for entry in told}
+    tags = {entry.tag for entry in added}
     own = [entry for entry in _directory(file, layout, first) if entry.tag not in tags]
     end = file.seek(0, io.SEEK_END)
     end += file.write(b"\0" * (end % 2))
-    file.write(_packed(own + told, layout, end))  # the directory anew; the old one is left unused
+    file.write(_packed(own + added, layout, end))  # replaces the old directory, which stays unused
     file.seek(8 if layout.big else 4)
     file.write(layout.struct("I", "Q").pack(end))
 
@@ -105,20 +119,20 @@ def _header(file: IO[bytes]) -> tuple[_Layout, int]:
 
 
 def _directory(file: IO[bytes], layout: _Layout, at: int, tags: Collection[int] | None = None) -> list[_Entry]:
-    """The entries of the directory at `at`: those with one of `tags`, or all."""
+    """Returns the entries of the directory at offset `at`, only those with one of `tags` if given."""
     count, head, offset = layout.struct("H", "Q"), layout.struct("HHI", "HHQ"), layout.struct("I", "Q")
     size = head.size + offset.size
     file.seek(at)
     number = count.unpack(file.read(count.size))[0]
     table = file.read(min(number, 65535) * size)
-    entries, most = [], _MOST
+    entries, space = [], _MAX_VALUES
     for place in range(0, number * size, size):
         tag, kind, n = head.unpack_from(table, place)
         if kind not in _SIZES or (tags is not None and tag not in tags):
             continue
         length = _SIZES[kind] * n
-        most -= length
-        if most < 0:
+        space -= length
+        if space < 0:
             raise ValueError("values too large")
         value = table[place + head.size : place + size]
         if length > offset.size:
@@ -132,7 +146,7 @@ def _directory(file: IO[bytes], layout: _Layout, at: int, tags: Collection[int] 
 def _tree(
     file: IO[bytes], layout: _Layout, at: int, tags: Collection[int] | None = None, depth: int = 0
 ) -> list[_Entry]:
-    """As `_directory`, with the directories within it; without those that are damaged."""
+    """Returns the entries as `_directory` does, with nested directories read as well. Skips damaged ones."""
     entries = []
     for entry in _directory(file, layout, at, tags):
         if entry.tag in _BELOW[depth]:
@@ -151,7 +165,7 @@ def _number(entry: _Entry, layout: _Layout) -> int:
 
 
 def _packed(entries: list[_Entry], layout: _Layout, at: int) -> bytes:
-    """A directory that shall lie at `at`, with its values and the directories within it behind it."""
+    """Packs a directory for offset `at`, followed by its values and nested directories."""
     count, head, offset = layout.struct("H", "Q"), layout.struct("HHI", "HHQ"), layout.struct("I", "Q")
     entries = sorted((entry for entry in entries if layout.big or entry.kind < _LONG8), key=lambda entry: entry.tag)
     behind = at + count.size + len(entries) * (head.size + offset.size) + offset.size
@@ -169,7 +183,7 @@ def _packed(entries: list[_Entry], layout: _Layout, at: int) -> bytes:
 
 
 def _patched(exif: bytes, numbers: dict[int, int]) -> bytes:
-    """EXIF with other numbers in place of those that it has for some tags."""
+    """Returns EXIF with new numbers for those of the given tags that it has."""
     blob, patched = io.BytesIO(exif), bytearray(exif)
     layout, first = _header(blob)
     if layout.big:

@@ -1,4 +1,4 @@
-"""A picture with all that its file says about it."""
+"""An image with the metadata of its file."""
 
 import dataclasses
 
@@ -7,12 +7,15 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Photo:
-    """A decoded picture with all that its file says about it."""
+    """A decoded image with the metadata of its file."""
 
-    pixels: np.ndarray  # uint8 or uint16, [H, W, C]; C is 1 gray, 3 RGB, 4 CMYK; upright
-    alpha: np.ndarray | None = None  # [H, W], same dtype; the colours are not multiplied with it
+    pixels: np.ndarray  # uint8 or uint16 [H, W, C], upright; C is 1 (gray), 3 (RGB) or 4 (CMYK)
+    alpha: np.ndarray | None = None  # [H, W], same dtype; the colours are not premultiplied
     icc_profile: bytes | None = None
-    exif: bytes | None = None  # the TIFF structure, without "Exif\0\0"; it says upright and has no thumbnail
-    dpi: tuple[float, float] | None = None  # across, down
+    exif: bytes | None = None  # TIFF structure without "Exif\0\0", orientation 1, no thumbnail
+    dpi: tuple[float, float] | None = None  # horizontal, vertical
     format: str = "PNG"  # Pillow's name
     xmp: bytes | None = None
+    chunks: tuple[tuple[bytes, bytes], ...] = ()  # PNG's chunks on colour and text: type, content
+    lossless: bool = False  # a lossless WebP
+    dropped: tuple[str, ...] = ()  # names of what the file has beyond this

@@ -1,4 +1,4 @@
-"""Pillow images to photos and back, without a file in between."""
+"""Conversion between Pillow images and photos."""
 
 import numpy as np
 import PIL.Image
@@ -11,13 +11,13 @@ from lapsrn_jax.photos.reading import orientation_of, upright_photo
 
 
 def from_pillow(image: PIL.Image.Image) -> Photo:
-    """The photo in a Pillow image, upright.
+    """Converts a Pillow image to an upright photo.
 
-    Palettes become RGB and one bit a pixel becomes gray; transparency of every kind, also as a colour that the image's
-    `info` names, becomes alpha. Profile, EXIF and resolution are kept.
+    Palette images become RGB, 1-bit images become gray, and every kind of transparency becomes alpha, including a
+    single transparent colour in the image's `info`. ICC profile, EXIF and resolution are kept.
 
     Raises:
-      UserError: an image without pixels, or of a mode that a `Photo` cannot hold (such as 32 bits a pixel).
+      UserError: the image has no pixels, or a `Photo` cannot hold its mode (such as 32 bits per pixel).
     """
     if 0 in image.size:
         raise UserError(f"the image has no pixels: it is {image.width} x {image.height}")
@@ -31,30 +31,30 @@ def from_pillow(image: PIL.Image.Image) -> Photo:
         samples = np.asarray(image if image.mode == kind else image.convert(kind))
         samples, channels = samples.reshape(*samples.shape[:2], -1), CHANNELS[kind]
     found = image.getexif()
-    told = exif.upright(found.tobytes().removeprefix(b"Exif\0\0")) if found else None
-    return upright_photo(samples, channels, orientation_of(image), image.info, told)
+    upright = exif.upright(found.tobytes().removeprefix(b"Exif\0\0")) if found else None
+    return upright_photo(samples, channels, orientation_of(image), image.info, upright)
 
 
 def to_pillow(pixels: np.ndarray, like: Photo) -> PIL.Image.Image:
-    """A Pillow image with the profile, EXIF and resolution of a photo.
+    """Makes a Pillow image with the ICC profile, EXIF and resolution of a photo.
 
     Args:
-      pixels: [H, W, C], of the dtype and channels of `like`, alpha (if any) last.
-      like: a photo that Pillow can hold: see `check_pillow`.
+      pixels: [H, W, C] with the dtype and channels of `like`; alpha, if any, comes last.
+      like: a photo that Pillow can represent; see `check_pillow`.
     """
     if like.pixels.shape[2] == 4:
         result = PIL.Image.frombytes("CMYK", (pixels.shape[1], pixels.shape[0]), np.ascontiguousarray(pixels))
     else:
         result = PIL.Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
-    told = {"icc_profile": like.icc_profile, "exif": like.exif, "dpi": like.dpi}
-    result.info |= {name: value for name, value in told.items() if value}
+    metadata = {"icc_profile": like.icc_profile, "exif": like.exif, "dpi": like.dpi}
+    result.info |= {name: value for name, value in metadata.items() if value}
     return result
 
 
 def check_pillow(photo: Photo, name: object) -> None:
-    """Raises `UserError` for 16 bits of colour and for CMYK with transparency, which Pillow has no mode for."""
+    """Raises `UserError` for 16-bit colour and for CMYK with transparency, for which Pillow has no mode."""
     channels, alpha = photo.pixels.shape[2], photo.alpha is not None
     if photo.pixels.dtype == np.uint16 and (channels > 1 or alpha):
-        raise UserError(f"{name} has 16 bits of colour, more than Pillow can hold: use `lapsrn upscale`")
+        raise UserError(f"{name} has 16-bit colour, which Pillow cannot represent: use `lapsrn upscale`")
     if channels == 4 and alpha:
-        raise UserError(f"{name} is CMYK with transparency, which Pillow cannot hold: use `lapsrn upscale`")
+        raise UserError(f"{name} is CMYK with transparency, which Pillow cannot represent: use `lapsrn upscale`")

@@ -1,6 +1,7 @@
-"""Reading a photograph with all that its file says about it."""
+"""Reads an image file with its metadata."""
 
 import contextlib
+import dataclasses
 import io
 import logging
 import os
@@ -10,40 +11,46 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import PIL.Image
+import PIL.PngImagePlugin
 
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.images.formats import PILLOW_NAMES
 from lapsrn_jax.photos import exif
 from lapsrn_jax.photos.decoding import decode
+from lapsrn_jax.photos.extras import extras
 from lapsrn_jax.photos.photo import Photo
 from lapsrn_jax.photos.reading_tiff import MAGIC, read_tiff
 
 _ORIENTATION = 274
-_MAX_STREAM = 2**31  # bytes read from a pipe before giving up
+_MAX_STREAM = 2**31  # bytes to read from a pipe before giving up
 
-logging.getLogger("tifffile").addHandler(logging.NullHandler())  # what matters of its complaints it also raises
+# Pillow takes larger colour profiles for attacks; some printers' profiles have a few MB.
+PIL.PngImagePlugin.MAX_TEXT_CHUNK = max(2**24, PIL.PngImagePlugin.MAX_TEXT_CHUNK)
+
+logging.getLogger("tifffile").addHandler(logging.NullHandler())  # it also raises what matters
 
 
 def read_photo(source: str | os.PathLike[str] | BinaryIO, name: str | None = None) -> Photo:
-    """Decodes a picture so that nothing of it is lost.
+    """Reads an image at its full bit depth.
 
-    16 bits stay 16; palettes become RGB, one bit a pixel becomes gray; transparency of every kind becomes alpha; CMYK
-    stays CMYK. The content says what the format is, not the suffix. A JPEG with further pictures behind it (gain maps,
-    previews of phones) is its first one. More than 8 bits of AVIF are read as 8; IPTC blocks, text chunks and colour
-    told by other means than an ICC profile are not kept.
+    16-bit samples stay 16-bit and CMYK stays CMYK. Palette images become RGB, 1-bit images become gray, and every kind
+    of transparency becomes alpha. The content determines the format, not the suffix. A JPEG with further images after
+    the first (gain maps and previews of phones) is read as its first image, AVIF is read as 8 bits, and IPTC is not
+    read. `Photo.dropped` names what was left out.
 
     Args:
-      source: path, or binary stream, read to its end.
-      name: of the picture in messages, in place of the path.
+      source: a path, or a binary stream, which is read to its end.
+      name: name of the image in messages, in place of the path.
 
     Raises:
-      UserError: nothing there, no picture, a damaged one, several in one file, samples of other types than unsigned 8
-        and 16 bits, or more pixels than Pillow allows (twice `PIL.Image.MAX_IMAGE_PIXELS`: 179 million).
+      UserError: the file does not exist, is not an image, is damaged, or holds several images; its samples are not
+        unsigned 8-bit or 16-bit; or it has more pixels than Pillow allows, which is twice
+        `PIL.Image.MAX_IMAGE_PIXELS` (179 million by default).
     """
     name = str(name or (source if isinstance(source, str | os.PathLike) else getattr(source, "name", "the picture")))
     try:
         with _opened(source, name) as file, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's, about odd metadata and about more than 89 million pixels
+            warnings.simplefilter("ignore")  # Pillow warns of odd metadata and of 89 million pixels
             if not file.read(1):
                 raise UserError(f"{name} is empty")
             file.seek(0)
@@ -53,15 +60,15 @@ def read_photo(source: str | os.PathLike[str] | BinaryIO, name: str | None = Non
     except FileNotFoundError:
         raise UserError(f"no such image: {name}") from None
     except PIL.UnidentifiedImageError:
-        raise UserError(f"{name} is not a picture that can be read ({', '.join(PILLOW_NAMES)})") from None
+        raise UserError(f"{name} is not a picture in a supported format ({', '.join(PILLOW_NAMES)})") from None
     except PIL.Image.DecompressionBombError:
-        limit = 2 * (PIL.Image.MAX_IMAGE_PIXELS or 0) / 1e6
-        raise UserError(f"{name} says it has more than {limit:.0f} million pixels: cut it into parts first") from None
+        limit = 2e-6 * (PIL.Image.MAX_IMAGE_PIXELS or 0)
+        raise UserError(f"{name} has more than {limit:.3g} million pixels: allow more with --max-pixels") from None
     except MemoryError:
-        raise UserError(f"{name} needs more memory than there is") from None
-    except Exception as error:  # a stranger's bytes: decoders raise what they like (struct.error, KeyError, ...)
-        told = " ".join(str(getattr(error, "strerror", None) or error).split())[:200]
-        reason = "" if isinstance(error, TypeError | LookupError | AttributeError) else f": {told}"
+        raise UserError(f"{name} needs more memory than is available: cut it into parts first") from None
+    except Exception as error:  # damaged files make decoders raise anything (struct.error, KeyError, ...)
+        message = " ".join(str(getattr(error, "strerror", None) or error).split())[:200]
+        reason = "" if isinstance(error, TypeError | LookupError | AttributeError) else f": {message}"
         raise UserError(f"{name} is damaged or unreadable{reason}") from None
 
 
@@ -71,9 +78,9 @@ def _opened(source: str | os.PathLike[str] | BinaryIO, name: str) -> Iterator[Bi
         with open(source, "rb") as file:
             yield file
     else:
-        content = source.read(_MAX_STREAM + 1)  # a pipe cannot seek, decoders must
+        content = source.read(_MAX_STREAM + 1)  # decoders need to seek, which a pipe cannot
         if len(content) > _MAX_STREAM:
-            raise UserError(f"{name} does not end within {_MAX_STREAM >> 30} GiB")
+            raise UserError(f"{name} is larger than {_MAX_STREAM >> 30} GiB: give a file instead")
         yield io.BytesIO(content)
 
 
@@ -81,20 +88,23 @@ def _read(file: BinaryIO, name: str) -> Photo:
     if file.read(4) in MAGIC:
         info: Mapping[Any, Any]
         samples, channels, orientation, info = read_tiff(file, name)
-        format, told = "TIFF", exif.from_tiff(file)
+        format, exif_bytes = "TIFF", exif.from_tiff(file)
+        further = extras(file, format, info)
     else:
         file.seek(0)
         with PIL.Image.open(file, formats=PILLOW_NAMES) as image:
             format = "JPEG" if image.format == "MPO" else str(image.format)
             frames = getattr(image, "n_frames", 1)
             if frames > 1 and format != "JPEG":
-                raise UserError(f"{name} holds {frames} pictures: save the wanted one as a file of its own")
+                raise UserError(f"{name} holds {frames} pictures: save the one to enlarge as a separate file")
             samples, channels = decode(image, file, name)
-            orientation, info = orientation_of(image), image.info  # only now: PNG can have them behind the pixels
-            told = _exif(info)
+            orientation, info = orientation_of(image), image.info  # read last: PNG may store them after the pixels
+            exif_bytes = _exif(info)
+            further = extras(file, str(image.format), info)
     if not samples.size:
         raise UserError(f"{name} has no pixels")
-    return upright_photo(samples, channels, orientation, info, told, format)
+    photo = upright_photo(samples, channels, orientation, info, exif_bytes, format)
+    return dataclasses.replace(photo, **further)
 
 
 def upright_photo(
@@ -102,25 +112,25 @@ def upright_photo(
     channels: int,
     orientation: int,
     info: Mapping[Any, Any],
-    told: bytes | None,
+    exif_bytes: bytes | None,
     format: str = "PNG",
 ) -> Photo:
-    """The photo with these samples, turned upright.
+    """Makes a photo from samples and turns it upright.
 
     Args:
-      samples: uint8 or uint16 [H, W, C], alpha (if any) last.
-      channels: how many of C are colour.
-      orientation: how the rows lie, as EXIF numbers it; 1 is upright.
-      info: profile, XMP and DPI under Pillow's names.
-      told: the EXIF, as `Photo` has it.
-      format: Pillow's name.
+      samples: uint8 or uint16 [H, W, C]; alpha, if any, comes last.
+      channels: number of colour channels, C without alpha.
+      orientation: EXIF's number for the orientation; 1 is upright.
+      info: ICC profile, XMP and DPI under Pillow's names.
+      exif_bytes: the EXIF, in the form that `Photo` has it.
+      format: Pillow's name of the format.
     """
     samples, dpi, profile = _upright(samples, orientation), _dpi(info), info.get("icc_profile")
     return Photo(
         pixels=np.ascontiguousarray(samples[:, :, :channels]),
         alpha=np.ascontiguousarray(samples[:, :, channels]) if samples.shape[2] > channels else None,
         icc_profile=profile or None,
-        exif=told,
+        exif=exif_bytes,
         dpi=dpi[::-1] if dpi and orientation >= 5 else dpi,
         format=format,
         xmp=_xmp(info),
@@ -128,10 +138,10 @@ def upright_photo(
 
 
 def orientation_of(image: PIL.Image.Image) -> int:
-    """How the rows of an image lie, as EXIF numbers it; 1 (upright) if it does not say."""
+    """Returns EXIF's number for the orientation of an image, 1 (upright) if there is none."""
     try:
         return int(image.getexif().get(_ORIENTATION, 1))
-    except Exception:  # damaged EXIF is no damaged picture
+    except Exception:  # damaged EXIF does not make the image unreadable
         return 1
 
 
@@ -155,7 +165,7 @@ def _dpi(info: Mapping[Any, Any]) -> tuple[float, float] | None:
 
 def _exif(info: Mapping[Any, Any]) -> bytes | None:
     found = info.get("exif")
-    if not found and "Raw profile type exif" in info:  # older ImageMagick's way in PNG
+    if not found and "Raw profile type exif" in info:  # written to PNG by older versions of ImageMagick
         try:
             found = bytes.fromhex("".join(info["Raw profile type exif"].split("\n")[3:]))
         except ValueError:

@@ -1,4 +1,4 @@
-"""Reading TIFF: of 16-bit colours and of transparency, Pillow loses some; of rare kinds, tifffile has fewer."""
+"""Reads TIFF with tifffile, since Pillow loses 16-bit colour and some transparency; rare kinds go through Pillow."""
 
 import itertools
 import math
@@ -13,36 +13,40 @@ from lapsrn_jax.photos.decoding import decode
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _ORIENTATION, _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT, _XMP, _PROFILE = 274, 282, 283, 296, 700, 34675
-_SIDEWAYS = 5  # and above
-_INCHES = {2: 1.0, 3: 2.54}  # by resolution unit
-_REDUCED, _MASK = 1, 4  # kinds of pages beside the picture itself
+_IPTC = 33723
+_SIDEWAYS = 5  # and higher numbers are rotated by 90 degrees
+_INCHES = {2: 1.0, 3: 2.54}  # inches per unit, by resolution unit
+_REDUCED, _MASK = 1, 4  # flags of pages that accompany the image
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _CMYK = 0, 1, 2, 5
 _KINDS = {_WHITE_IS_ZERO: ("L", 1), _BLACK_IS_ZERO: ("L", 1), _RGB: ("RGB", 3), _CMYK: ("CMYK", 4)}
 _ASSOCIATED, _UNASSOCIATED = 1, 2
 _UNSIGNED = 1
-# Whose decoders fill the space they are given and no more; JPEG and its like have headers of their own to lie in.
+# Compressions whose decoders never exceed the expected size. JPEG and its like have headers that may state another.
 _BOUNDED = {1, 5, 8, 32773, 32946, 34925, 50000}  # none, LZW, deflate, PackBits, LZMA, Zstandard
 
 
 def read_tiff(file: BinaryIO, name: str) -> tuple[np.ndarray, int, int, dict[str, Any]]:
-    """Decodes the one picture of a TIFF file.
+    """Decodes the image of a TIFF file.
 
     Returns:
-      (samples, channels, orientation, info): the first two as `decode` has them; how the rows lie, as EXIF numbers it;
-      profile, XMP and DPI under Pillow's names.
+      (samples, channels, orientation, info): samples and channels as `decode` returns them; EXIF's number for the
+      orientation; ICC profile, XMP and DPI under Pillow's names.
 
     Raises:
-      UserError: several pictures, too many pixels, or samples that a `Photo` cannot hold.
-      Exception: of any type, from the decoders, if the file is damaged.
+      UserError: the file holds several images, or samples that a `Photo` cannot hold.
+      PIL.Image.DecompressionBombError: the image has too many pixels.
+      Exception: the file is damaged. Decoders raise exceptions of any type.
     """
     file.seek(0)
     with tifffile.TiffFile(file) as tiff:
         pages: Any = tiff.pages
         page = pages[0]
         if page.subfiletype & _REDUCED:
-            raise UserError(f"{name} begins with a preview, as cameras' raw files do: develop it to a picture first")
+            raise UserError(
+                f"{name} begins with a preview, as raw files of cameras do: convert it to an ordinary picture first"
+            )
         if not all(other.subfiletype & (_REDUCED | _MASK) for other in itertools.islice(pages, 1, 50)):
-            raise UserError(f"{name} holds {len(pages)} pictures: save the wanted one as a file of its own")
+            raise UserError(f"{name} holds {len(pages)} pictures: save the one to enlarge as a separate file")
         most = 2 * (PIL.Image.MAX_IMAGE_PIXELS or math.inf)
         if max(page.imagewidth * page.imagelength, page.tilewidth * page.tilelength) > most:
             raise PIL.Image.DecompressionBombError
@@ -52,12 +56,12 @@ def read_tiff(file: BinaryIO, name: str) -> tuple[np.ndarray, int, int, dict[str
         if plain and bits in (1, 8, 16) and page.compression in _BOUNDED:
             return *_samples(page, name), orientation, info
         if bits > 8:
-            reason = f"{bits} bits a pixel" if bits != 16 else "16 bits a pixel of a rare kind"
-            raise UserError(f"{name} has {reason}: convert it to 8 or 16 first")
+            reason = f"{bits} bits per pixel" if bits != 16 else "16 bits per pixel of a rare kind"
+            raise UserError(f"{name} has {reason}: convert it to 8 or 16 bits first")
         file.seek(0)
         with PIL.Image.open(file, formats=["TIFF"]) as image:
             samples, channels = decode(image, file, name)
-        if orientation >= _SIDEWAYS and "dpi" in info:  # Pillow itself has turned the rows
+        if orientation >= _SIDEWAYS and "dpi" in info:  # Pillow has already turned the image
             info["dpi"] = info["dpi"][::-1]
         return samples, channels, 1, info
 
@@ -66,7 +70,7 @@ def _samples(page: Any, name: str) -> tuple[np.ndarray, int]:
     kind, channels = _KINDS[page.photometric]
     total, extra = page.samplesperpixel, [int(meaning) for meaning in page.extrasamples]
     if total != channels and (total != channels + 1 or extra not in ([_ASSOCIATED], [_UNASSOCIATED])):
-        raise UserError(f"{name} has channels beside {kind} that are not marked as transparency: remove them first")
+        raise UserError(f"{name} has channels besides {kind} that are not marked as transparency: remove them first")
     if page.imagedepth != 1 or len(page.dataoffsets) < math.prod(page.chunked) or 0 in page.databytecounts:
         raise ValueError("some of its pixels are missing")
     shape, planes = (page.imagelength, page.imagewidth), page.planarconfig == 2 and total > 1
@@ -86,10 +90,12 @@ def _unmultiplied(samples: np.ndarray) -> np.ndarray:
 
 
 def _info(page: Any) -> dict[str, Any]:
-    told = {"icc_profile": page.tags.valueof(_PROFILE), "xmp": page.tags.valueof(_XMP)}
-    info: dict[str, Any] = {key: bytes(value) for key, value in told.items() if value}
+    blocks = {"icc_profile": page.tags.valueof(_PROFILE), "xmp": page.tags.valueof(_XMP)}
+    info: dict[str, Any] = {key: bytes(value) for key, value in blocks.items() if value}
     inches = _INCHES.get(_number(page, _RESOLUTION_UNIT, 2))
     resolution = page.tags.valueof(_X_RESOLUTION), page.tags.valueof(_Y_RESOLUTION)
+    if page.tags.valueof(_IPTC):
+        info["iptc"] = True
     if inches and all(resolution):
         info["dpi"] = tuple(inches * above / below if below else math.nan for above, below in resolution)
     return info

@@ -1,10 +1,11 @@
-"""Writing a picture that arrives in bands, with all that is known about it."""
+"""Writes an image, which arrives in bands of rows, with its metadata."""
 
 import dataclasses
 import os
+import pathlib
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import IO, BinaryIO
 
 import numpy as np
@@ -14,12 +15,13 @@ from lapsrn_jax.errors import UserError
 from lapsrn_jax.files import atomic_write
 from lapsrn_jax.images.formats import Format, check_writable, format_of
 from lapsrn_jax.photos import exif
+from lapsrn_jax.photos.extras import TEXT_CHUNKS, is_srgb, lost_outside_of_png
 from lapsrn_jax.photos.photo import Photo
 from lapsrn_jax.photos.writing_png import write_png
 from lapsrn_jax.photos.writing_tiff import write_tiff
 
-_AT_ONCE = 2**20  # bytes; small enough for the processor's cache
-_JPEG_MOST = 65504  # bytes of a JPEG's segment after the words that say what is in it
+_AT_ONCE = 2**20  # bytes of a band; small enough for the processor's cache
+_JPEG_MOST = 65504  # bytes that a JPEG segment holds after its length and identifier
 
 
 def write_photo(
@@ -30,73 +32,91 @@ def write_photo(
     *,
     strip: bool = False,
     format: str | None = None,
+    on_complete: Callable[[pathlib.Path], None] | None = None,
 ) -> None:
-    """Writes a picture as its rows arrive, with the profile, EXIF, XMP and resolution of another one.
+    """Writes an image as its rows arrive, with the ICC profile, EXIF, XMP and resolution of `like`.
 
-    PNG and TIFF are written on the way; the other formats gather up to 4 bytes a pixel first, and get 8 of 16 bits.
-    EXIF tells the new size. BMP holds neither EXIF nor XMP, WebP and AVIF no resolution of their own, and AVIF's alpha
-    is not quite exact.
+    PNG and TIFF are written band by band. The other formats first gather the whole image, up to 4 bytes per pixel, and
+    reduce 16 bits to 8. EXIF is updated to the new size. BMP stores neither EXIF nor XMP, WebP and AVIF store no
+    resolution outside of EXIF, and AVIF's alpha is slightly lossy.
 
     Args:
-      target: path, which appears whole or not at all; or a binary stream, which gets nothing before all went well.
-      size: (width, height) of the picture.
-      bands: its rows from top to bottom, [rows, W, C] of the dtype and channels of `like`, alpha (if any) last.
-      like: the picture it was made from.
-      strip: leave out EXIF, XMP and resolution. The profile stays: without it the colours would change.
-      format: such as "PNG", in place of the suffix of `target`; a stream needs it.
+      target: a path, where the file appears only once it is complete; or a binary stream, which receives the file only
+        once it is complete.
+      size: (width, height) of the image in pixels.
+      bands: the rows from top to bottom, [rows, W, C] with the dtype and channels of `like`; alpha, if any, last.
+      like: the image that the metadata is copied from.
+      strip: leave out EXIF, XMP and resolution. The ICC profile stays, because the colours depend on it.
+      format: the format, such as "PNG", in place of the suffix of `target`; required for a stream.
+      on_complete: called with the complete temporary file before it is renamed to the path `target`.
 
     Raises:
-      UserError: before the first band is taken, a format that cannot hold the picture; a place that cannot be written.
-      ValueError: bands that do not make up the picture.
+      UserError: the format cannot hold the image (raised before the first band is taken), or `target` cannot be
+        written.
+      ValueError: the bands do not add up to the image.
     """
     if not isinstance(target, str | os.PathLike) and format is None:
         raise ValueError("a stream needs a format")
     where = target if isinstance(target, str | os.PathLike) else f"the {format} stream"
     check_writable(format or str(target), size, like.pixels.shape[2], like.alpha is not None)
     form = format_of(format or str(target))
-    like = _told(like, form, size, strip, where)
+    like = _described(like, form, size, strip, where)
     try:
         if isinstance(target, str | os.PathLike):
-            with atomic_write(target) as partial, partial.open("w+b") as file:
+            with (
+                atomic_write(target, on_complete=on_complete) as partial,
+                partial.open("w+b") as file,
+            ):
                 _write(file, form, size, bands, like)
         else:
-            with tempfile.NamedTemporaryFile() as file:  # tifffile wants a name
+            with tempfile.NamedTemporaryFile() as file:  # tifffile needs a named file
                 _write(file, form, size, bands, like)
                 file.seek(0)
                 shutil.copyfileobj(file, target)
     except OSError as error:
-        raise UserError(f"cannot write {where}: {error.strerror or error}") from None
+        raise UserError(f"cannot write {where}: {error.strerror or error}") from error
 
 
 def what_is_lost(target: str | os.PathLike[str], like: Photo, *, strip: bool = False) -> str | None:
-    """What `write_photo` leaves out of a picture because the format of `target` has no place for it.
+    """Describes what `write_photo` leaves out because the format of `target` cannot store it.
 
     Returns:
-      One line, or None; what nobody could accept is refused by `write_photo` instead.
+      One line, or None if nothing is lost. Losses that would spoil the image are errors in `write_photo` instead.
     """
-    form, told = format_of(target), {"EXIF": like.exif, "XMP": like.xmp}
-    lost = [] if form.metadata or strip else [name for name, value in told.items() if value]
-    if not (form.resolution or strip) and like.dpi and not like.exif:  # EXIF has it too
+    form, metadata = format_of(target), {"EXIF": like.exif, "XMP": like.xmp}
+    lost = [] if form.metadata or strip else [name for name, value in metadata.items() if value]
+    if not (form.resolution or strip) and like.dpi and not like.exif:  # EXIF holds the resolution too
         lost.append("resolution")
-    notes = [f"has no place for {' and '.join(lost)}, left out"] if lost else []
+    if form.name != "PNG":
+        lost += [name for name in lost_outside_of_png(like.chunks, like.icc_profile) if not (strip and name == "text")]
+    notes = [f"cannot store {' and '.join(lost)}, which will be left out"] if lost else []
     if like.pixels.dtype == np.uint16 and not form.sixteen_bits:
-        notes.append("has 8 bits a sample: the 16 of the picture are rounded")
-    return f"{form.name} {'; it '.join(notes)}" if notes else None
+        notes.append("has 8 bits per sample: the picture's 16 bits will be rounded")
+    lines = [f"{form.name} {'; it '.join(notes)}"] if notes else []
+    dropped = [name for name in like.dropped if not (strip and name.startswith("IPTC"))]
+    if dropped:
+        lines.append(f"the picture's {' and '.join(dropped)} will be left out")
+    return "; ".join(lines) or None
 
 
-def _told(like: Photo, form: Format, size: tuple[int, int], strip: bool, where: object) -> Photo:
-    """`like` with what the new file shall say."""
+def _described(like: Photo, form: Format, size: tuple[int, int], strip: bool, where: object) -> Photo:
+    """Returns `like` with the metadata for the new file."""
     profile, gray = like.icc_profile, like.pixels.shape[2] == 1
     if profile and not form.profile:
-        if not any("sRGB".encode(code) in profile for code in ("ascii", "utf-16-be")):  # sRGB is what all assume
-            raise UserError(f"cannot write {where}: {form.name} has no colour profiles; write PNG or TIFF instead")
+        if not is_srgb(profile):  # viewers assume sRGB anyway
+            raise UserError(
+                f"cannot write {where}: {form.name} cannot store colour profiles; write PNG or TIFF instead"
+            )
         like = dataclasses.replace(like, icc_profile=None)
     elif profile and gray and not form.gray and profile[16:20] == b"GRAY":
-        raise UserError(f"cannot write {where}: {form.name} has no gray profiles; write PNG or TIFF instead")
+        raise UserError(f"cannot write {where}: {form.name} cannot store gray profiles; write PNG or TIFF instead")
     if strip:
-        return dataclasses.replace(like, exif=None, xmp=None, dpi=None)
+        chunks = tuple(chunk for chunk in like.chunks if chunk[0] not in TEXT_CHUNKS)
+        return dataclasses.replace(like, exif=None, xmp=None, dpi=None, chunks=chunks)
     if form.name == "JPEG" and max(len(like.exif or b""), len(like.xmp or b"")) > _JPEG_MOST:
-        raise UserError(f"cannot write {where}: JPEG has no room for so much metadata; write PNG, or leave it out")
+        raise UserError(
+            f"cannot write {where}: JPEG has no room for so much metadata; write PNG or leave it out with --strip"
+        )
     return dataclasses.replace(like, exif=exif.resized(like.exif, *size)) if like.exif else like
 
 
@@ -111,16 +131,16 @@ def _write(file: IO[bytes], form: Format, size: tuple[int, int], bands: Iterable
         write_tiff(file, size, bands, rows, like)
     else:
         _write_whole(file, form, size, bands, like)
-    next(bands, None)  # whatever did not ask for more than it needed
+    next(bands, None)  # a writer may have stopped at the last row; this checks that no more follow
 
 
 def _regrouped(
     bands: Iterable[np.ndarray], shape: tuple[int, int, int], dtype: np.dtype, rows: int
 ) -> Iterator[np.ndarray]:
-    """The same picture in bands of `rows` rows, the last one of what is left.
+    """Regroups the bands into bands of `rows` rows; the last one holds the remaining rows.
 
     Raises:
-      ValueError: they are not of `shape` in all, or not of `dtype`.
+      ValueError: the bands do not add up to `shape` or are not of `dtype`.
     """
     waiting: list[np.ndarray] = []
     count, missing = 0, shape[0]
@@ -156,8 +176,10 @@ def _write_whole(
         part = PIL.Image.frombytes(own, (size[0], len(band)), np.ascontiguousarray(band))
         image.paste(part if own == mode else part.convert(mode), (0, top))
         top += len(band)
-    told = {"icc_profile": like.icc_profile, "exif": like.exif, "xmp": like.xmp, "dpi": like.dpi}
+    metadata = {"icc_profile": like.icc_profile, "exif": like.exif, "xmp": like.xmp, "dpi": like.dpi}
     if form.name == "JPEG" and like.exif:
-        told["exif"] = b"Exif\0\0" + like.exif
-    options = {key: value for key, value in told.items() if value}
+        metadata["exif"] = b"Exif\0\0" + like.exif
+    options = {key: value for key, value in metadata.items() if value}
+    if form.name == "WEBP" and like.lossless:
+        options["lossless"] = True
     image.save(file, format=form.name, **form.options, **options)

@@ -1,4 +1,4 @@
-"""Writing TIFF strip by strip."""
+"""Writes TIFF strip by strip."""
 
 from collections.abc import Iterable, Iterator
 from typing import IO, Literal
@@ -11,20 +11,20 @@ from lapsrn_jax.photos import exif
 from lapsrn_jax.photos.photo import Photo
 
 _LEVEL = 6
-_BIG = 2**32 - 2**26  # bytes of samples above which offsets may outgrow 32 bits
+_BIG = 2**32 - 2**26  # bytes of samples above which offsets may exceed 32 bits
 _PHOTOMETRIC = {1: "minisblack", 3: "rgb", 4: "separated"}
 _XMP = (700, 1)  # tag and type
 
 
 def write_tiff(file: IO[bytes], size: tuple[int, int], strips: Iterable[np.ndarray], rows: int, like: Photo) -> None:
-    """Writes a whole TIFF: deflate with horizontal differences, BigTIFF if need be.
+    """Writes a whole TIFF, compressed by deflate with horizontal prediction. Large images become BigTIFF.
 
     Args:
-      file: open for reading and writing.
-      size: (width, height).
-      strips: uint8 or uint16 [rows, W, C]; all but the last have `rows` rows. C is 1, 3 or 4, as `like` has it, and
-        one more for alpha.
-      like: whose colours and metadata it gets.
+      file: a file that is open for reading and writing.
+      size: (width, height) in pixels.
+      strips: uint8 or uint16 [rows, W, C], where C is 1, 3 or 4, plus 1 if `like` has alpha.
+      rows: number of rows in every strip but the last, which may be shorter.
+      like: the photo whose colour type and metadata are written.
     """
     width, height = size
     channels, alpha, dtype = like.pixels.shape[2], like.alpha is not None, like.pixels.dtype

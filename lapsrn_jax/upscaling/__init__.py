@@ -1,1 +1,1 @@
-"""From a network on luminance to larger colour pictures."""
+"""Enlarges images of any size and kind with a network, singly or in batches."""

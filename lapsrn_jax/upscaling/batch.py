@@ -1,128 +1,165 @@
-"""Many pictures, one after the other: a bad one is reported and the rest is done; what was done is not done again."""
+"""Enlarges many pictures in turn. Failures are reported without stopping, and finished results are skipped."""
 
 import collections
-import json
+import os
 import pathlib
 import sys
 import time
 import traceback
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from typing import Any, BinaryIO, NamedTuple, cast
 
 import tqdm
 
 from lapsrn_jax.errors import UserError
-from lapsrn_jax.files import atomic_write, sha256
+from lapsrn_jax.files import is_disk_full, remove_partial, sha256
 from lapsrn_jax.images.formats import check_writable
 from lapsrn_jax.photos.reading import read_photo
 from lapsrn_jax.photos.writing import what_is_lost, write_photo
 from lapsrn_jax.upscaling.jobs import STREAM, Job
 from lapsrn_jax.upscaling.photos import enlarged
-from lapsrn_jax.upscaling.upscale import Progress, Size, Upscaler
-
-RECORD = ".lapsrn.json"  # in the output folder: what each result was made from, and how
+from lapsrn_jax.upscaling.record import Entry, Record
+from lapsrn_jax.upscaling.upscale import Size, Upscaler
 
 
 class Settings(NamedTuple):
-    """What all pictures of a batch have in common.
+    """The settings that all pictures of a batch share.
 
     Attributes:
-      size: gives a picture's new (rows, columns) for its old ones.
-      format: of a result that goes to standard output; None: that of its source. For files their suffix says it.
-      strip: whether to leave out what is not needed to show the picture.
-      fingerprint: whatever changes the results, as text: a result of another fingerprint is made anew.
+      size: a function from a picture's (rows, columns) to those of its result.
+      format: format of a result on standard output, or None for that of its source. Files use their suffix.
+      strip: leave out all metadata that is not needed to show the picture.
+      keep_hidden: keep the colours of invisible pixels; see `enlarged`.
+      overwrite: replace files that the record does not list as unchanged results.
+      fingerprint: text that identifies everything that affects the results. A result with another fingerprint is
+        replaced.
     """
 
     size: Callable[[Size], Size]
     format: str | None
     strip: bool
+    keep_hidden: bool
+    overwrite: bool
     fingerprint: str
 
 
-def upscale_all(jobs: Sequence[Job], upscale: Upscaler, settings: Settings, record: pathlib.Path | None) -> list[dict]:
-    """Does the jobs and reports on each of them; a picture that fails does not end it.
+def upscale_all(
+    jobs: Sequence[Job], upscale: Upscaler, settings: Settings, record: Record | None = None
+) -> Iterator[dict[str, Any]]:
+    """Does the jobs and yields a report on each. A failed picture does not stop the batch.
 
-    A report has "source", "target" and "status": "done", with "size" and "seconds", and "note" where something was
-    lost; "skipped", for a result that `record` knows and that is still as it was; "failed", with "error", one line.
+    A report has "source", "target" and "status". Status "done" comes with "size" and "seconds", and with "note" if
+    something was lost; "skipped" means that `record` lists the result and that it is unchanged; "failed" comes with
+    "error", which is one line.
+
+    Several processes may work with the same record. Jobs that another process is working on come last.
 
     Args:
-      jobs: from `find_jobs`.
+      jobs: the jobs from `find_jobs`.
       upscale: the network.
-      settings: of the batch.
-      record: the file that remembers results, or None.
+      settings: the settings of the batch.
+      record: the record of the output folder, or None.
+
+    Raises:
+      UserError: the disk is full, so that the remaining pictures would fail too.
     """
-    known = _read_record(record)
-    reports: list[dict[str, Any]] = []
-    sources = {pathlib.Path(job.source).resolve() for job in jobs if job.source != STREAM}
+    inputs = {_identity(job.source) for job in jobs if job.source != STREAM} - {None}
+    waiting = collections.deque((job, False) for job in jobs)
     with tqdm.tqdm(
         total=len(jobs), unit="picture", desc="enlarging", disable=None, dynamic_ncols=True,
         bar_format="{desc}: {percentage:3.0f}%|{bar}| {n:.1f}/{total} [{elapsed}<{remaining}]{postfix}",
     ) as bar:  # fmt: skip
-        for number, job in enumerate(jobs):
+        while waiting:
+            job, postponed = waiting.popleft()
             bar.set_postfix_str(pathlib.PurePath(job.source).name)
             start = time.monotonic()
             report: dict[str, Any] = {"source": job.source, "target": job.target}
+            full = False
             try:
-                if job.target != STREAM and pathlib.Path(job.target).resolve() in sources:
-                    raise UserError(f"{job.target} is one of the inputs: give another --output")
-                made_from = _made_from(job, settings) if record else {}
-                if record and known.get(job.target) == {**made_from, "result": _digest(job.target)}:
-                    reports.append({**report, "status": "skipped"})
-                    continue
-
-                def tell(note: str, job: Job = job, report: dict[str, Any] = report) -> None:
-                    report["note"] = note
-                    bar.write(f"{job.target}: {note}", file=sys.stderr)
-
-                size = _upscale_one(job, upscale, settings, bar.update, tell)
-                if record:
-                    known[job.target] = {**made_from, "result": _digest(job.target)}
-                    _write_record(record, known)
-                seconds = round(time.monotonic() - start, 3)
-                report |= {"status": "done", "size": size[::-1], "seconds": seconds}
-            except Exception as error:  # also for a bug of ours, a night's work should not end in the middle
+                with record.claimed(job.target, wait=postponed) if record else nullcontext(True) as claimed:
+                    if not claimed:
+                        waiting.append((job, True))
+                        continue
+                    report |= _upscale_one(job, upscale, settings, record, inputs, bar)
+                if report["status"] == "done":
+                    report["seconds"] = round(time.monotonic() - start, 3)
+            except Exception as error:  # a bug on one picture should not stop a long batch
                 report |= {"status": "failed", "error": _one_line(error)}
                 if not isinstance(error, UserError | OSError | MemoryError):
                     traceback.print_exc()
                 if len(jobs) > 1:
                     bar.write(f"failed: {report['error']}", file=sys.stderr)
-            finally:
-                bar.update(number + 1 - bar.n)
-            reports.append(report)
-    return reports
+                full = is_disk_full(error)
+            bar.update(len(jobs) - len(waiting) - bar.n)
+            yield report
+            if full:
+                raise UserError(f"{report['error']}: free some space and run the same command again")
 
 
 def summary(reports: Sequence[dict[str, Any]]) -> str:
-    """One line: how many were done, skipped, failed."""
+    """Returns one line with the number of pictures done, skipped and failed."""
     counts = collections.Counter(report["status"] for report in reports)
     return ", ".join(f"{counts[status]} {status}" for status in ("done", "skipped", "failed") if counts[status])
 
 
 def _upscale_one(
-    job: Job, upscale: Upscaler, settings: Settings, progress: Progress, tell: Callable[[str], None]
-) -> Size:
-    """Gives the size of the result; `tell` hears before the work what will be lost, if anything."""
-    photo = read_photo(sys.stdin.buffer, "standard input") if job.source == STREAM else read_photo(job.source)
+    job: Job, upscale: Upscaler, settings: Settings, record: Record | None, inputs: set[Any], bar: tqdm.tqdm
+) -> dict[str, Any]:
+    """Enlarges one picture unless it is done already. Returns "status", "size" and "note" of its report."""
+    if job.target != STREAM and _identity(job.target) in inputs:
+        raise UserError(f"{job.target} is one of the inputs: give another --output")
+    entry = None
+    if record:
+        entry = Entry(record.name(job.target), _digest(job.source), settings.fingerprint, _digest(job.target))
+        if entry in record:
+            return {"status": "skipped"}
+    replaces = job.target != STREAM and os.path.exists(job.target)
+    if replaces and not settings.overwrite and not (record and record.made(job.target)):
+        raise UserError(f"{job.target} exists already: give another --output, or --overwrite to replace it")
+
+    target: Any = _bytes(sys.stdout, "standard output") if job.target == STREAM else pathlib.Path(job.target)
+    if job.source == STREAM:
+        photo = read_photo(_bytes(sys.stdin, "standard input"), "standard input")
+    else:
+        photo = read_photo(job.source)
     shape = photo.pixels.shape[:2]
     size = settings.size(shape)
     upscale.check(max(size[0] / shape[0], size[1] / shape[1]))
     form = (settings.format or photo.format) if job.target == STREAM else None
     check_writable(form or job.target, size[::-1], photo.pixels.shape[2], photo.alpha is not None)
-    if note := what_is_lost(form or job.target, photo, strip=settings.strip):
-        tell(note)
-    target: Any = sys.stdout.buffer
+    note = what_is_lost(form or job.target, photo, strip=settings.strip)
+    if note:
+        bar.write(f"{job.target}: {note}", file=sys.stderr)
+
+    def add(complete: pathlib.Path) -> None:
+        if record and entry:
+            record.add(entry._replace(result=sha256(complete)))
+
     if job.target != STREAM:
-        target = pathlib.Path(job.target)
         target.parent.mkdir(parents=True, exist_ok=True)
-    write_photo(
-        target, size[::-1], enlarged(photo, upscale, size, progress=progress), photo, strip=settings.strip, format=form
-    )
-    return size
+        if record:
+            remove_partial(target)
+    bands = enlarged(photo, upscale, size, keep_hidden=settings.keep_hidden, progress=bar.update)
+    write_photo(target, size[::-1], bands, photo, strip=settings.strip, format=form, on_complete=add)
+    return {"status": "done", "size": size[::-1]} | ({"note": note} if note else {})
 
 
-def _made_from(job: Job, settings: Settings) -> dict[str, str]:
-    source = "" if job.source == STREAM else _digest(job.source)
-    return {"source": source, "settings": settings.fingerprint}
+def _bytes(stream: Any, name: str) -> BinaryIO:
+    """Returns the binary stream below a standard stream. Shells can close standard streams, Jupyter replaces them."""
+    binary = getattr(stream, "buffer", None)
+    if binary is None:
+        raise UserError(f"{name} is closed or takes text only: give a file instead of {STREAM}")
+    return cast(BinaryIO, binary)
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    """Identifies a file by what it is, not by its name: links and other letter cases are the same file."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _digest(path: str) -> str:
@@ -130,19 +167,6 @@ def _digest(path: str) -> str:
         return sha256(path)
     except FileNotFoundError:
         return ""
-
-
-def _read_record(path: pathlib.Path | None) -> dict[str, Any]:
-    try:
-        known = json.loads(path.read_text()) if path else {}
-        return known if isinstance(known, dict) else {}
-    except (OSError, ValueError):  # none yet, or damaged: then all is done anew
-        return {}
-
-
-def _write_record(path: pathlib.Path, known: dict[str, Any]) -> None:
-    with atomic_write(path) as partial:
-        partial.write_text(json.dumps(known, indent=1, sort_keys=True))
 
 
 def _one_line(error: BaseException) -> str:

@@ -1,5 +1,7 @@
-"""Which pictures become which files: inputs of every kind, a place for each result, none of them in another's way."""
+"""Finds the input images and chooses a distinct output file for each."""
 
+import collections
+import functools
 import glob
 import os
 import pathlib
@@ -8,50 +10,63 @@ from typing import NamedTuple
 
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.images.formats import FORMAT_OF_SUFFIX
+from lapsrn_jax.images.io import walk
+from lapsrn_jax.upscaling.record import Record
 
 STREAM = "-"  # standard input or output
 
 
 class Job(NamedTuple):
-    """A picture to read and the file to write; either may be `STREAM`."""
+    """A picture to read and the file to write. Either may be `STREAM`."""
 
     source: str
     target: str
 
 
-def find_jobs(inputs: Iterable[str], output: str, suffix: str | None = None) -> list[Job]:
-    """A job for each picture.
+def find_jobs(inputs: Iterable[str], output: str, suffix: str | None = None) -> tuple[list[Job], list[str]]:
+    """Returns a job for each picture.
 
-    A single file becomes the file `output`, unless that is a folder. All else goes into the folder `output`: files by
-    their names, what is in a folder with the folders within it. A second result for the same place is numbered.
+    A single input file becomes the file `output`, unless that is a folder. Everything else is written to the folder
+    `output`: files under their names, the contents of a folder with their subfolders. Results whose names would
+    collide are numbered. Earlier results among several pictures are left out, since repeated runs would enlarge them
+    again and again.
 
     Args:
-      inputs: files, folders (searched to any depth, for files with the suffix of a picture), patterns such as
-        "*.png", or `STREAM`.
-      output: file, folder or `STREAM`.
-      suffix: of the results, such as ".png"; None: that of their sources.
+      inputs: files, folders (searched recursively for files with a supported suffix), patterns such as "*.png", or
+        `STREAM`.
+      output: a file, a folder or `STREAM`.
+      suffix: suffix of the results, such as ".png", or None to keep that of the sources.
+
+    Returns:
+      (jobs, left_out): the jobs, and lines that say which files and folders were left out and why.
 
     Raises:
-      UserError: an input that does not exist, a folder without pictures, or several pictures for one file.
+      UserError: an input does not exist, a folder has no pictures, or several pictures share one output file.
     """
     inputs = list(inputs)
     folder = pathlib.Path(output)
     alone = len(inputs) == 1 and (inputs[0] == STREAM or pathlib.Path(inputs[0]).is_file())
     if alone and (output == STREAM or not (folder.is_dir() or output.endswith(("/", os.sep)))):
         if output == STREAM or folder.suffix:
-            return [Job(inputs[0], output)]
+            return [Job(inputs[0], output)], []
         if inputs[0] == STREAM:
-            raise UserError(f"what kind of picture should {output} be? Give it a suffix, such as {output}.png")
+            raise UserError(f"{output} has no suffix to tell its format. Give it a suffix, such as {output}.png")
     if STREAM in (*inputs, output):
-        raise UserError("standard input and output are for one picture at a time: -o FILE or -o -")
+        raise UserError("standard input and output take one picture at a time: give one input, and -o FILE or -o -")
     places: list[tuple[pathlib.Path, pathlib.PurePath]] = []
+    other: collections.Counter[str] = collections.Counter()  # files in formats that are not supported
+    links: list[pathlib.Path] = []
     for name in inputs:
         path = pathlib.Path(name)
         if path.is_dir():
-            found = _pictures(path, folder)
-            if not found:
+            files, linked = walk(path)
+            found = _outside(files, folder, path)
+            links += _outside(linked, folder, path)
+            pictures = [file for file in found if file.suffix.lower() in FORMAT_OF_SUFFIX]
+            if not pictures:
                 raise UserError(f"no pictures in {path} (looked for {', '.join(sorted(FORMAT_OF_SUFFIX))})")
-            places += [(picture, picture.relative_to(path)) for picture in found]
+            other.update(file.suffix.lower() or file.name for file in found if file not in set(pictures))
+            places += [(picture, picture.relative_to(path)) for picture in pictures]
         elif path.exists():
             places.append((path, pathlib.PurePath(path.name)))
         else:
@@ -61,28 +76,37 @@ def find_jobs(inputs: Iterable[str], output: str, suffix: str | None = None) -> 
             places += [(file, pathlib.PurePath(file.name)) for file in files]
 
     if folder.exists() and not folder.is_dir():
-        raise UserError(f"{output} is a file: several pictures need a folder")
+        raise UserError(f"{output} is a file: give a folder for several pictures")
 
+    records = functools.cache(Record)
+    results = set()
+    if not alone:
+        results = {path for path, _ in places if any(records(parent).made(path) for parent in path.resolve().parents)}
+    if places and len(results) == len(dict(places)):
+        raise UserError("all of the pictures are earlier results: give one alone to enlarge it again")
     jobs, taken = [], set()
     for source, place in dict(places).items():
+        if source in results:
+            continue
         place = place.with_suffix(suffix or source.suffix)
         unique, number = place, 2
-        while str(unique).casefold() in taken:  # a disk may take A.png and a.png for the same
+        while str(unique).casefold() in taken:  # some file systems treat A.png and a.png as the same file
             unique = place.with_stem(f"{place.stem}_{number}")
             number += 1
         taken.add(str(unique).casefold())
         jobs.append(Job(str(source), str(folder / unique)))
-    return jobs
+    left_out = []
+    if results:
+        left_out.append(f"{len(results)} earlier results, such as {min(results)}: give one alone to enlarge it again")
+    if other:
+        suffixes = ", ".join(f"{count} {suffix}" for suffix, count in sorted(other.items()))
+        left_out.append(f"files in formats that are not supported: {suffixes}")
+    left_out += [f"{link}, which is a link to a folder: give it as an input" for link in sorted(links)]
+    return jobs, left_out
 
 
-def _pictures(folder: pathlib.Path, output: pathlib.Path) -> list[pathlib.Path]:
-    """The pictures below `folder`, except earlier results where `output` lies in it."""
+def _outside(paths: Iterable[pathlib.Path], output: pathlib.Path, folder: pathlib.Path) -> list[pathlib.Path]:
+    """Sorts the paths and drops those in `output`, if that is a folder below `folder`."""
     inside = output.resolve()
     skip = inside if output.is_dir() and inside != folder.resolve() else None
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in FORMAT_OF_SUFFIX
-        and path.is_file()
-        and not (skip and path.resolve().is_relative_to(skip))
-    )
+    return sorted(path for path in paths if not (skip and path.resolve().is_relative_to(skip)))

@@ -1,4 +1,4 @@
-"""Pictures with transparency, of any depth and kind of colour, through the network."""
+"""Enlarges photos of any bit depth and colour type, with or without transparency."""
 
 import math
 from collections.abc import Iterator
@@ -11,21 +11,28 @@ from lapsrn_jax.images.resize import scaled_size
 from lapsrn_jax.photos.photo import Photo
 from lapsrn_jax.upscaling.upscale import Progress, Size, Upscaler
 
+_REACH = 5  # pixels; interpolation sees two on either side
+
 
 def enlarged(
-    photo: Photo, upscale: Upscaler, size: Size, *, progress: Progress = lambda _: None
+    photo: Photo,
+    upscale: Upscaler,
+    size: Size,
+    *,
+    keep_hidden: bool = False,
+    progress: Progress = lambda _: None,
 ) -> Iterator[np.ndarray]:
-    """Bands of the enlarged photo, [n, W', channels and alpha], in its dtype: uint8, uint16 or float in [0, 1].
+    """Yields the enlarged photo in bands [n, W', C], with the photo's dtype, and alpha last if it has alpha.
 
-    RGB goes through the network as luminance; gray, the four inks of CMYK and transparency as planes of their own.
-    A pixel that cannot be seen takes the colour of the nearest one that can: whatever colour it has would else show as
-    a fringe.
+    For RGB, the network enlarges the luminance. Gray, alpha, and each ink of CMYK are enlarged as separate planes.
+    Pixels that are less visible than their neighbours first take on their colour, so that objects get no fringe.
 
     Args:
-      photo: the picture.
+      photo: the photo; its dtype is uint8, uint16 or float in [0, 1].
       upscale: the network.
-      size: of the result, (H', W').
-      progress: is told what share of the work is done, piece by piece.
+      size: (H', W') of the result in pixels.
+      keep_hidden: keep the colours of invisible pixels, which textures need, at the risk of fringes.
+      progress: called with the share of the work that was done since the last call.
     """
     dtype = photo.pixels.dtype
     whole = np.issubdtype(dtype, np.integer)
@@ -42,7 +49,9 @@ def enlarged(
         assert alpha is not None
         return alpha[start:stop] / peak
 
-    pixels = _bled(photo.pixels, alpha) if alpha is not None and transparent else photo.pixels
+    pixels = photo.pixels
+    if alpha is not None and transparent and not keep_hidden:
+        pixels = _without_fringe(pixels, alpha)
 
     def colors(start: int, stop: int) -> np.ndarray:
         return pixels[start:stop] / peak
@@ -66,19 +75,39 @@ def enlarged(
         yield (np.floor(band * peak + 0.5) if whole else band).astype(dtype)
 
 
-def _bled(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """The colours, [H, W, C], those of fully transparent pixels replaced by the nearest of the others."""
-    if not alpha.any():
+def _without_fringe(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Returns the colours [H, W, C], where pixels that are less visible than their neighbours take on their colour.
+
+    The mean of the neighbours is weighted by alpha, as if the colours were premultiplied. A pixel keeps the share of
+    its own colour that its alpha is of the largest one nearby, so areas of equal alpha do not change.
+    """
+    most = scipy.ndimage.maximum_filter(alpha, _REACH)
+    if not most.any():
         return pixels
-    rows, columns = scipy.ndimage.distance_transform_edt(alpha == 0, return_distances=False, return_indices=True)
-    return pixels[rows, columns]
+    opacity, near = alpha.astype(np.float64), most > 0
+    weak = near & (alpha < most)
+    share, weight = opacity[weak] / most[weak], scipy.ndimage.uniform_filter(opacity, _REACH)[weak]
+    result = pixels.copy()
+    for c in range(pixels.shape[2]):
+        plane = pixels[:, :, c]
+        mean = scipy.ndimage.uniform_filter(plane * opacity, _REACH)[weak] / weight
+        mixed = np.clip(share * plane[weak] + (1 - share) * mean, plane.min(), plane.max())
+        result[weak, c] = np.rint(mixed) if np.issubdtype(plane.dtype, np.integer) else mixed
+    rows, columns = scipy.ndimage.distance_transform_edt(~near, return_distances=False, return_indices=True)
+    return result[rows, columns]
 
 
 def target_size(shape: Size, scale: float | None, width: int | None, height: int | None) -> Size:
-    """The (H', W') that a picture of (H, W) is enlarged to: by `scale`, or to a width, a height or both.
+    """Returns the size (H', W') of the result for a picture of size `shape` (H, W).
+
+    Args:
+      shape: (H, W) of the picture in pixels.
+      scale: factor for both sides, above 1. Give either `scale`, or `width`, `height` or both.
+      width: W' in pixels. If only this is given, the height keeps the aspect ratio.
+      height: H' in pixels. If only this is given, the width keeps the aspect ratio.
 
     Raises:
-      UserError: none of them or both kinds, a scale that does not enlarge, or a side that would shrink.
+      UserError: neither or both kinds of arguments are given, or a side would not grow.
     """
     if (scale is None) == (width is None and height is None):
         raise UserError("give either a scale, or a width, a height or both")
@@ -92,5 +121,5 @@ def target_size(shape: Size, scale: float | None, width: int | None, height: int
     if width is None:
         width = scaled_size(shape[1], height / shape[0])
     if height < shape[0] or width < shape[1]:
-        raise UserError(f"{width} x {height} is smaller than the picture, {shape[1]} x {shape[0]}: this tool enlarges")
+        raise UserError(f"{width} x {height} is smaller than the picture, {shape[1]} x {shape[0]}: give a larger size")
     return height, width

@@ -1,4 +1,4 @@
-"""A network over a picture of any size, tile by tile, within a memory budget: the same pixels as in one piece."""
+"""Applies a network to an image of any size in tiles, within a memory limit. The tiles leave no seams."""
 
 import functools
 import itertools
@@ -15,18 +15,18 @@ from lapsrn_jax.errors import UserError
 from lapsrn_jax.models import SuperResolver
 from lapsrn_jax.models.window import Window
 
-# A compiled network serves one shape: few shapes serve all pictures.
+# Each shape compiles separately, so all images share a few tile shapes.
 SIDES = (16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
-AREA = 2**16  # pixels of the largest tile; larger ones gain little
-WHOLE = "too large for the memory: this network works on the whole picture at once, only the pyramids go tile by tile"
+AREA = 2**16  # pixels of the largest tile; larger tiles gain little speed
+WHOLE = "the picture exceeds the memory limit: this network works on the whole picture at once; use a pyramid network"
 
 Rows = Callable[[int, int], np.ndarray]
 
 
 class Plan(NamedTuple):
-    """How a picture is cut: along each axis (rows, columns) into tiles of `side` pixels, `step` apart.
+    """The division of an image into tiles: along each axis (rows, columns), tiles of `side` pixels, `step` apart.
 
-    Where an axis has several tiles each has a margin at both ends; where it has one, the picture ends within it.
+    An axis with several tiles has a margin at both ends of each. An axis with a single tile fits inside it.
     """
 
     side: tuple[int, int]
@@ -35,25 +35,25 @@ class Plan(NamedTuple):
 
     @property
     def axes(self) -> tuple[int, ...]:
-        """The axes, as `Window` counts them, along which there are several tiles."""
+        """The axes with several tiles, numbered as in `Window`."""
         return tuple(axis for axis in (1, 2) if self.step[axis - 1] < self.side[axis - 1])
 
     def before(self, axis: int) -> int:
-        """How many pixels a tile has before its own first one."""
+        """Returns the number of margin pixels before a tile's first own pixel."""
         return self.margin if axis in self.axes else 0
 
 
 def plan(shape: tuple[int, int], margin: int, area: int) -> Plan | None:
-    """The plan with the least work whose tiles have at most `area` pixels; None if the margin fills such tiles.
+    """Returns the plan with the least work whose tiles have at most `area` pixels, or None if there is none.
 
     Args:
-      shape: of the picture, (rows, columns).
-      margin: what the network sees around a pixel.
-      area: the limit.
+      shape: (rows, columns) of the image.
+      margin: the distance in pixels that the network sees around a pixel.
+      area: maximum number of pixels per tile, including margins.
     """
 
     def along(length: int) -> list[tuple[int, int, int]]:
-        """Choices of (side, step, tiles)."""
+        """Returns the choices of (side, step, number of tiles)."""
         whole = [(side, side, 1) for side in SIDES if side >= length][:1]
         cut = [(side, side - 2 * margin, -(-length // (side - 2 * margin))) for side in SIDES if side > 2 * margin]
         return whole + [choice for choice in cut if choice[0] < length]
@@ -70,19 +70,19 @@ def plan(shape: tuple[int, int], margin: int, area: int) -> Plan | None:
 
 
 class Tiles:
-    """A model with its parameters, applied to pictures larger than memory.
+    """Applies a model to images that may be larger than memory.
 
     Args:
-      model: any of `lapsrn_jax.models`.
-      params: its parameters.
-      max_memory: bytes that the network may take at once beside the pictures; None: half of what is free.
-      ensemble: whether to average over the eight rotations and reflections (eight times the work).
+      model: a module from `lapsrn_jax.models`.
+      params: the parameters of the model.
+      max_memory: memory limit in bytes for the network, without the images; None for half of what is free.
+      ensemble: average over the eight rotations and reflections, which takes eight times as long.
     """
 
     def __init__(
         self, model: SuperResolver, params: Any, max_memory: int | None = None, ensemble: bool = False
     ) -> None:
-        # From one device or from all of those that train, to the one that enlarges.
+        # During training, the parameters are replicated over all devices; one is enough here.
         self._model, self._params = model, jax.device_put(jax.tree.map(np.asarray, params), jax.local_devices()[0])
         self._max_memory, self._ensemble = _free_memory() // 2 if max_memory is None else max_memory, ensemble
         self._area = AREA
@@ -90,16 +90,16 @@ class Tiles:
     def bands(
         self, rows: Rows, shape: tuple[int, int], scale: int, progress: Callable[[float], None] = lambda _: None
     ) -> Iterator[np.ndarray]:
-        """The enlarged picture, float32 [n, scale W, C], from top to bottom.
+        """Yields the enlarged image from top to bottom in bands, float32 [n, scale W, C].
 
         Args:
-          rows: gives the picture's rows from one to before another, [n, W, C] in [0, 1].
-          shape: of the picture, (H, W).
-          scale: one of the model's.
-          progress: is told, after each tile, what share of the whole it was.
+          rows: a function of (start, stop) that returns these rows of the image, [stop - start, W, C] in [0, 1].
+          shape: (H, W) of the image in pixels.
+          scale: one of the model's scales.
+          progress: called after each tile with its share of the work.
 
         Raises:
-          UserError: no tile fits in memory, or the network gives values that are not finite.
+          UserError: no tile fits in memory, or the network returns values that are not finite.
         """
         done = 0
         while done < shape[0]:
@@ -114,13 +114,13 @@ class Tiles:
                 self._area = math.prod(tiling.side) // 2
                 continue
             if not np.isfinite(band).all():
-                raise UserError("the network gives values that are not finite: its weights are damaged or unfit")
+                raise UserError("the network returns values that are not finite: its weights are damaged, use others")
             yield band
             done += tiling.step[0]
 
     def _plan(self, shape: tuple[int, int], scale: int) -> Plan:
         margins = self._model.margins(scale)
-        if margins is None:
+        if margins is None:  # VDSR and its relatives first interpolate the whole image
             whole = Plan(shape, shape, 0)
             if _memory(_compiled(self._model, scale, whole)) > self._max_memory:
                 raise UserError(WHOLE)
@@ -145,7 +145,7 @@ class Tiles:
         start: int,
         progress: Callable[[float], None],
     ) -> np.ndarray:
-        """The enlarged rows from `start` on, as many as a tile has."""
+        """Returns the enlarged rows from `start` on, as many as one tile covers."""
         height, width = shape
         count = min(tiling.step[0], height - start)
         top = start - tiling.before(1)
@@ -171,7 +171,7 @@ class Tiles:
         return band
 
     def _apply(self, tile: np.ndarray, inside: np.ndarray, scale: int, tiling: Plan) -> np.ndarray:
-        """The network's image of one tile, without its margins."""
+        """Returns the enlarged tile without its margins."""
         if not self._ensemble:
             return self._run(tile, inside, scale, tiling)
         total: Any = 0.0
@@ -189,7 +189,7 @@ class Tiles:
 
 @functools.lru_cache(maxsize=512)
 def _compiled(model: SuperResolver, scale: int, tiling: Plan) -> jax.stages.Compiled:
-    """The network for the plan's tiles: (params, image, inside) to the enlarged image."""
+    """Compiles the network for the plan's tiles as a function from (params, image, inside) to the enlarged tile."""
 
     def last_image(params: Any, image: jax.Array, inside: jax.Array) -> jax.Array:
         window: Any = {"window": Window(inside, tiling.axes, tiling.margin)} if tiling.margin else {}
@@ -204,18 +204,18 @@ def _compiled(model: SuperResolver, scale: int, tiling: Plan) -> jax.stages.Comp
 
 
 def _memory(compiled: jax.stages.Compiled) -> int:
-    """What XLA plans to use, in bytes; 0 where it does not say."""
+    """Returns the bytes that XLA plans to use, or 0 if it does not report them."""
     analysis = compiled.memory_analysis()
     return analysis.temp_size_in_bytes + analysis.output_size_in_bytes if analysis else 0
 
 
 def _free_memory() -> int:
-    """Bytes that are free on the default device."""
+    """Returns the number of free bytes on the default device."""
     statistics = jax.local_devices()[0].memory_stats()
     if statistics and "bytes_limit" in statistics:
         return int(statistics["bytes_limit"] - statistics.get("bytes_in_use", 0))
     try:
         lines = pathlib.Path("/proc/meminfo").read_text().splitlines()
     except OSError:
-        return 4 * 2**30  # no Linux; what most computers have to spare
+        return 4 * 2**30  # not Linux; most computers have this much to spare
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))

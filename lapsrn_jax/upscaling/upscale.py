@@ -1,4 +1,4 @@
-"""A network becomes a way to enlarge pictures: gray and colour, of any size, to any size, in bands of rows."""
+"""Enlarges gray and colour images of any size to any size with a network, in bands of rows."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -13,28 +13,29 @@ from lapsrn_jax.images.resize import resize_matrix, scaled_size
 from lapsrn_jax.models import Pyramid, SuperResolver
 from lapsrn_jax.upscaling.tiles import Rows, Tiles
 
-BAND = 64  # rows that are worked on at a time, outside of the network
+BAND = 64  # rows per band outside of the network
 
 Size = tuple[int, int]
 Progress = Callable[[float], None]
 
 
 class Upscaler:
-    """A model with its parameters, as a function of pictures.
+    """A function that enlarges images with a trained model.
 
-    A network on luminance enlarges that, bicubic interpolation the two colour differences, as the papers do; a network
-    on RGB sees gray as three equal channels. A scale that the model does not have takes the next and shrinks its image.
+    If the model works on luminance, bicubic interpolation enlarges the two colour channels, as in the papers. If it
+    works on RGB, a gray image becomes three equal channels. For a scale that the model does not have, the next larger
+    one is used and its result is resized.
 
     Args:
-      model: any of `lapsrn_jax.models`.
-      params: its parameters.
-      max_memory: bytes that enlarging may take beside the result; None: what is free. Half of it is for the network,
-        which cuts the image into tiles that fit; the rest is for the decoded image and the rows being worked on.
-      self_ensemble: whether to average the network over the eight rotations and reflections.
-      fast: whether to leave out half of its recursions.
+      model: a module from `lapsrn_jax.models`.
+      params: the parameters of the model.
+      max_memory: memory limit in bytes for enlarging, without the result; None for what is free. The network uses at
+        most half of it, by working in tiles. The other half is for the decoded image and the current rows.
+      self_ensemble: average the network over the eight rotations and reflections.
+      fast: use half of the model's recursions.
 
     Raises:
-      UserError: `fast`, and there are no recursions to spare.
+      UserError: `fast` is set and the model has fewer than four recursions.
     """
 
     def __init__(
@@ -50,17 +51,17 @@ class Upscaler:
         self._tiles = Tiles(self._model, params, None if max_memory is None else max_memory // 2, self_ensemble)
 
     def __call__(self, image: npt.ArrayLike, scale: float) -> npt.NDArray[np.float64]:
-        """Enlarges an image to `scale` times its height and width.
+        """Enlarges an image.
 
         Args:
-          image: float in [0, 1], gray [H, W] or RGB [H, W, 3]; an array or anything that `np.asarray` makes one of.
-          scale: above 1, whole or not.
+          image: float in [0, 1], gray [H, W] or RGB [H, W, 3]: an array or anything that `np.asarray` accepts.
+          scale: the factor for width and height, any number above 1.
 
         Returns:
-          float64 of the rank of the image, neither rounded nor clipped.
+          float64 with the rank of the image, neither rounded nor clipped.
 
         Raises:
-          UserError: a scale of 1 or less or more than the model can give, or an image of another kind.
+          UserError: the scale is 1 or less or exceeds the model's largest scale, or the image is of another kind.
         """
         self.check(scale)
         image = _checked(image)
@@ -79,13 +80,13 @@ class Upscaler:
     def color(
         self, rows: Rows, shape: Size, size: Size, *, progress: Progress = lambda _: None
     ) -> Iterator[np.ndarray]:
-        """Bands of the enlarged picture, float64 [BAND or fewer, W', 3].
+        """Yields bands of the enlarged RGB image, float64 [n, W', 3] with n <= BAND.
 
         Args:
-          rows: gives the picture's rows from one to before another, float [n, W, 3] in [0, 1].
-          shape: of the picture, (H, W).
-          size: to enlarge it to, (H', W').
-          progress: is told what share of the network's work is done, piece by piece.
+          rows: a function of (start, stop) that returns these rows of the image, float [stop - start, W, 3] in [0, 1].
+          shape: (H, W) of the image in pixels.
+          size: (H', W') of the result in pixels.
+          progress: called with the share of the network's work that was done since the last call.
         """
         if self._model.channels == 3:
             yield from self._network(rows, shape, size, progress)
@@ -96,7 +97,7 @@ class Upscaler:
             yield ycbcr_to_rgb(np.concatenate([y[:, :, None], differences], axis=2))
 
     def gray(self, rows: Rows, shape: Size, size: Size, *, progress: Progress = lambda _: None) -> Iterator[np.ndarray]:
-        """As `color`, for a single plane: rows [n, W], bands [BAND or fewer, W']."""
+        """Does the same as `color` for one channel: rows [n, W] become bands [n, W']."""
         channels = self._model.channels
         for band in self._network(
             lambda a, b: np.repeat(rows(a, b)[:, :, None], channels, axis=2), shape, size, progress
@@ -104,7 +105,7 @@ class Upscaler:
             yield band.mean(axis=2)
 
     def _network(self, rows: Rows, shape: Size, size: Size, progress: Progress) -> Iterator[np.ndarray]:
-        """As `color`, through the network as it is: [n, W, channels] to [BAND or fewer, W', channels]."""
+        """Does the same as `color` for the network's own channels."""
         needed = max(size[0] / shape[0], size[1] / shape[1])
         scale = min(scale for scale in self._model.scales if scale >= needed - 1e-9)
         bands = self._tiles.bands(rows, shape, scale, progress)
@@ -115,33 +116,35 @@ def _checked(image: npt.ArrayLike) -> np.ndarray:
     array = as_array(image)
     shaped = array.ndim >= 2 and array.shape[2:] in ((), (3,)) and array.size
     if not shaped or not np.issubdtype(array.dtype, np.floating):
-        raise UserError(f"an image is float in [0, 1], [H, W] or [H, W, 3]; got {array.dtype}, shape {array.shape}")
+        raise UserError(
+            f"the image must be float in [0, 1], [H, W] or [H, W, 3]; got {array.dtype}, shape {array.shape}"
+        )
     if not np.isfinite(array).all():
         raise UserError("the image has values that are not finite: replace them first")
     return array
 
 
 def with_half_the_recursions(model: SuperResolver) -> SuperResolver:
-    """A faster model for the same parameters; what that costs in quality: docs/speed.md.
+    """Returns a faster model for the same parameters. See docs/speed.md for the loss in quality.
 
     Raises:
-      UserError: a model without recursions to spare. Of two, the second is worth more than a dB.
+      UserError: the model has fewer than four recursions. With only two, the second is worth more than 1 dB.
     """
     if not isinstance(model, Pyramid) or model.recursions < 4:
-        raise UserError("fast leaves out half of a recursive pyramid's recursions; this network has not four of them")
+        raise UserError("fast needs a pyramid with four or more recursions, and this network has fewer: leave out fast")
     return model.clone(recursions=model.recursions // 2)
 
 
 def imresize_bands(rows: Rows, shape: Size, size: Size) -> Iterator[np.ndarray]:
-    """MATLAB's `imresize` in bands, float64 [BAND or fewer, W', ...]; the arguments are those of `Upscaler.color`."""
+    """Yields MATLAB's `imresize` of an image in bands, float64 [n, W', ...], with the arguments of `Upscaler.color`."""
     return _resized((rows(a, min(a + BAND, shape[0])) for a in range(0, shape[0], BAND)), shape, size)
 
 
 def _resized(bands: Iterable[np.ndarray], shape: Size, size: Size) -> Iterator[np.ndarray]:
-    """The picture that comes in bands of any height, `imresize`d to bands of BAND rows; only a few are kept at once."""
+    """Resizes an image from bands of any height to bands of BAND rows. Keeps only the rows that are still needed."""
     vertical = resize_matrix(shape[0], size[0], size[0] / shape[0])
     horizontal = resize_matrix(shape[1], size[1], size[1] / shape[1])
-    source, kept, first = iter(bands), np.empty((0,)), 0  # `kept` holds the rows from `first` on, already wide
+    source, kept, first = iter(bands), np.empty((0,)), 0  # `kept` has rows from `first` on, already widened
     for start in range(0, size[0], BAND):
         rows = vertical[start : start + BAND]
         low, high = int(rows.indices.min()), int(rows.indices.max()) + 1

@@ -1,8 +1,9 @@
-"""The commands as a person runs them: what they say, what they leave, how they end."""
+"""The commands as a user runs them: output, files and exit status."""
 
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -24,7 +25,7 @@ def run(*command: object, cwd=ROOT) -> subprocess.CompletedProcess[str]:
 
 
 def complaint(result: subprocess.CompletedProcess[str]) -> str:
-    """The one line of a failed command that tells of an error."""
+    """Returns the only error line of a failed command."""
     assert result.returncode == 2, result.stderr
     assert "Traceback" not in result.stderr
     lines = [line for line in result.stderr.splitlines() if "error: " in line]
@@ -77,7 +78,7 @@ CONFIG = "--config=configs/cms_x2.py"
         ([], "--config"),
         (["--config=configs/nope.py"], "no such config: configs/nope.py"),
         (["--config", "nope.py"], "no such config: nope.py"),
-        (["--config=README.md"], "is not right: SyntaxError"),
+        (["--config=README.md"], "is wrong: SyntaxError"),
         ([CONFIG, "--config.training.stepz=1"], "stepz"),
         ([CONFIG, "--config.training.steps=many"], "many"),
         ([CONFIG, "--stepz=1"], "stepz"),
@@ -134,14 +135,14 @@ def test_bad_evaluation_input_gets_one_line(tmp_path, photographs, trained):
         (["--scales=\u00b2"], "--scales takes whole numbers"),
         ([f"--data={photographs},{photographs}"], "two sets of --data are named"),
         ([f"--data={photographs},"], "an empty name"),
-        (["--json=/nowhere/scores.json"], "there is no such folder"),
+        (["--json=/nowhere/scores.json"], "its folder does not exist"),
     ):
         data = [] if flags[0].startswith("--data") else [f"--data={photographs}"]
         assert words in complaint(run("evaluate.py", "--ckpt", trained, *data, *flags))
 
 
 @pytest.mark.slow
-def test_the_script_and_the_command_are_one(tmp_path, photographs, trained):
+def test_the_script_and_the_command_agree(tmp_path, photographs, trained):
     arguments = ["--ckpt", trained, "--data", photographs, "--scales", "2,4", "--json"]
     results = [
         run(*program, *arguments, tmp_path / f"{i}.json")
@@ -188,8 +189,8 @@ def test_a_config_takes_an_argument(tmp_path, photographs):
     )
 
 
-def test_the_exit_status_is_right_when_nothing_can_be_said(tmp_path):
-    """As when the errors go to a file on the disk that is full."""
+def test_the_exit_status_is_right_when_stderr_fails(tmp_path):
+    """Standard error may be a file on a full disk."""
     command = [sys.executable, "-m", "lapsrn_jax.cli", "upscale", tmp_path / "none.png", "-o", tmp_path / "out.png"]
     with pathlib.Path("/dev/full").open("w") as full:
         assert subprocess.run(command, cwd=ROOT, stderr=full, check=False).returncode == 2
@@ -207,8 +208,9 @@ def test_bad_upscaling_input_gets_one_line(tmp_path, photographs, trained):
         ([tmp_path, "-o", picture], "is a file"),
         ([picture, "-o", tmp_path / "out.png", "--width", "10"], "is smaller than the picture"),
         ([picture, "-o", tmp_path / "out.png", "--width", "100", "--scale", "2"], "either a scale, or a width"),
-        ([picture, "-o", tmp_path / "out.png", "--max-memory", "lots"], "is no amount of memory"),
+        ([picture, "-o", tmp_path / "out.png", "--max-memory", "lots"], "is not an amount of memory"),
         ([picture, "-o", tmp_path / "out.png", "--device", "abacus"], "--device abacus"),
+        *([] if shutil.which("nvidia-smi") else [([picture, "-o", picture, "--device", "cuda"], "--device cuda")]),
         ([picture, "-o", tmp_path / "out.png", "--scale", "0.5"], "the scale must be a number above 1"),
         ([picture, "-o", picture / "out.png"], "File exists"),
         ([picture], "-o"),
@@ -221,7 +223,7 @@ def test_bad_upscaling_input_gets_one_line(tmp_path, photographs, trained):
 
 
 @pytest.mark.slow
-def test_the_weights_that_come_along_are_scored_by_their_name(photographs):
+def test_included_weights_are_scored_by_name(photographs):
     result = run("evaluate.py", "--ckpt", "cms-lapsrn", "--data", photographs, "--scales", "2")
     assert result.returncode == 0, result.stderr
     assert "| cms-lapsrn " in result.stdout

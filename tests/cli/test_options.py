@@ -1,4 +1,4 @@
-"""How the commands read their options."""
+"""Parsing of the commands' options."""
 
 import argparse
 import sys
@@ -23,16 +23,16 @@ def parsed(*arguments: str) -> argparse.Namespace:
     "arguments",
     ["--scales 2,4 --ckpt A=a,B=b", "--scales 2 4 --ckpt A=a B=b", "--scales 2 --ckpt A=a --weights B=b --scales=4"],
 )
-def test_a_list_has_commas_or_spaces_or_its_option_comes_again(arguments):
+def test_a_list_has_commas_or_spaces_or_a_repeated_option(arguments):
     found = parsed(*arguments.split())
     assert (found.scales, found.weights, found.data) == ([2, 4], ["A=a", "B=b"], ["x"])
 
 
-def test_what_is_given_replaces_the_default():
+def test_given_values_replace_the_default():
     assert parsed().scales == [2, 4, 8]
     assert parsed().weights == ["CMS=cms-lapsrn"]
     assert parsed("--ckpt", "a").weights == ["a"]
-    assert parsed().weights == ["CMS=cms-lapsrn"]  # the default itself stays as it was
+    assert parsed().weights == ["CMS=cms-lapsrn"]  # the default itself is unchanged
 
 
 def test_networks_are_named_by_the_option_or_by_their_files(tmp_path, monkeypatch):
@@ -79,7 +79,7 @@ def test_a_wrong_command_line_gets_one_line(arguments, words, capsys):
 
 
 def test_a_config_may_import_its_neighbours_from_anywhere(tmp_path, monkeypatch):
-    """As configs/*.py import configs.default, also where `lapsrn train` runs in another folder."""
+    """configs/*.py import configs.default. This works wherever `lapsrn train` runs."""
     monkeypatch.setattr("sys.path", [path for path in sys.path if path not in ("", str(ROOT))])
     monkeypatch.chdir(tmp_path)
     (tmp_path / "project" / "mine").mkdir(parents=True)

@@ -5,13 +5,13 @@ from lapsrn_jax.images.io import to_float, to_uint8
 
 
 def test_black_white_and_primaries_have_their_studio_values():
-    """BT.601 with 8 bits: black 16, white 235, gray chroma 128, primaries as in the standard."""
+    """The 8-bit values of BT.601: black 16, white 235, gray chroma 128, and the standard's primaries."""
     colours = np.array([[0, 0, 0], [1, 1, 1], [1, 0, 0], [0, 1, 0], [0, 0, 1]], float)
     expected = [[16, 128, 128], [235, 128, 128], [81, 90, 240], [145, 54, 34], [41, 240, 110]]
     np.testing.assert_array_equal(np.rint(rgb_to_ycbcr(colours) * 255), expected)
 
 
-def test_there_and_back(rng):
+def test_rgb_survives_conversion_to_ycbcr_and_back(rng):
     rgb = rng.random((7, 5, 3))
     np.testing.assert_allclose(ycbcr_to_rgb(rgb_to_ycbcr(rgb)), rgb, atol=1e-14)
 
@@ -22,7 +22,7 @@ def test_luminance_is_the_first_component_and_leaves_gray_alone(rng):
     np.testing.assert_array_equal(luminance(gray), gray)
 
 
-def test_bytes_survive_the_way_to_float_and_back():
+def test_bytes_survive_conversion_to_float_and_back():
     values = np.arange(256, dtype=np.uint8)
     np.testing.assert_array_equal(to_uint8(to_float(values)), values)
     np.testing.assert_array_equal(to_uint8(np.array([-1.0, 2.0, 0.5])), [0, 255, 128])

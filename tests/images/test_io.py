@@ -17,7 +17,7 @@ def test_lossless_formats_return_the_same_pixels(tmp_path, rng, suffix, shape):
 def test_orientation_is_applied(tmp_path, rng):
     image = rng.integers(0, 256, (4, 6, 3), dtype=np.uint8)
     exif = PIL.Image.Exif()
-    exif[0x0112] = 6  # the camera was turned: show it rotated by 90 degrees clockwise
+    exif[0x0112] = 6  # the camera was turned, so viewers rotate by 90 degrees clockwise
     PIL.Image.fromarray(image).save(tmp_path / "a.png", exif=exif)
     np.testing.assert_array_equal(read_image(tmp_path / "a.png"), np.rot90(image, -1))
 
@@ -30,12 +30,12 @@ def test_sixteen_bit_gray_is_scaled_not_clipped(tmp_path):
 @pytest.mark.parametrize("dtype", [np.float32, np.int32])
 def test_thirty_two_bits_are_refused_rather_than_clipped(tmp_path, dtype):
     PIL.Image.fromarray(np.ones((4, 4), dtype)).save(tmp_path / "a.tif")
-    with pytest.raises(UserError, match="32 bits a pixel"):
+    with pytest.raises(UserError, match="32 bits per pixel"):
         read_image(tmp_path / "a.tif")
 
 
 def test_jpeg_keeps_colours_and_nearly_all_else(tmp_path):
-    """One red pixel column among black ones: chroma at half resolution would smear it."""
+    """Chroma at half resolution would smear the one red pixel column."""
     image = np.zeros((16, 16, 3), np.uint8)
     image[:, 5] = (255, 0, 0)
     write_image(tmp_path / "a.jpg", image)
@@ -43,7 +43,7 @@ def test_jpeg_keeps_colours_and_nearly_all_else(tmp_path):
     assert error.max() < 20
 
 
-def test_a_picture_too_large_for_its_format_is_named(tmp_path):
+def test_an_image_too_large_for_its_format_is_named(tmp_path):
     with pytest.raises(UserError, match=r"cannot write .*a\.webp"):
         write_image(tmp_path / "a.webp", np.zeros((1, 17000), np.uint8))
     assert not list(tmp_path.iterdir())
@@ -57,7 +57,7 @@ def test_a_truncated_picture_is_named(tmp_path, rng):
         read_image(path)
 
 
-def test_text_is_no_picture(tmp_path):
+def test_text_is_not_a_picture(tmp_path):
     (tmp_path / "a.png").write_text("not a picture")
     with pytest.raises(UserError, match=r"a\.png is not a picture"):
         read_image(tmp_path / "a.png")
@@ -71,7 +71,7 @@ def test_a_failed_write_leaves_nothing(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_folders_are_searched_to_any_depth(tmp_path):
+def test_folders_are_searched_recursively(tmp_path):
     (tmp_path / "b").mkdir()
     for name in ("z.png", "b/a.JPG", "notes.txt"):
         (tmp_path / name).write_bytes(b"")

@@ -7,7 +7,7 @@ from lapsrn_jax.images.resize import imresize, resize_matrix, resize_window
 
 
 def keys(x: float) -> float:
-    """Keys' cubic convolution kernel, from its two defining polynomials."""
+    """Keys' cubic convolution kernel, from its definition."""
     x = abs(x)
     if x <= 1:
         return 1.5 * x**3 - 2.5 * x**2 + 1
@@ -17,7 +17,7 @@ def keys(x: float) -> float:
 
 
 def resize_row(row: np.ndarray, out_size: int, scale: float) -> np.ndarray:
-    """One row by the definition, pixel by pixel: MATLAB counts from 1 and mirrors with the edge repeated."""
+    """Resizes one row by the definition. MATLAB counts from 1 and mirrors with the edge pixel repeated."""
     n, shrink, result = len(row), min(scale, 1.0), []
     for i in range(1, out_size + 1):
         u = i / scale + 0.5 * (1 - 1 / scale)
@@ -40,7 +40,7 @@ def test_rows_equal_the_definition(rng, scale, length):
     np.testing.assert_allclose(resized, resize_row(row, len(resized), scale), atol=1e-13)
 
 
-def test_axes_are_independent_and_colour_goes_by_channel(rng):
+def test_axes_and_channels_are_independent(rng):
     image = rng.random((13, 17, 3))
     resized = imresize(image, 0.6)
     assert resized.dtype == np.float64
@@ -69,7 +69,7 @@ def test_size_may_differ_by_axis(rng):
 
 
 @pytest.mark.parametrize("scale", [0.5, 0.7, 1 / 3, 1, 1.5])
-def test_window_is_that_part_of_the_whole(rng, scale):
+def test_a_window_equals_its_part_of_the_whole(rng, scale):
     image = rng.random((40, 5))
     for window in (slice(3, 13), slice(0, 2), slice(9, 14)):
         matrix, seen = resize_window(40, scale, window)
@@ -79,7 +79,7 @@ def test_window_is_that_part_of_the_whole(rng, scale):
 
 
 def test_shrinking_then_mirroring_commute(rng):
-    """The filter is symmetric: flipped input, flipped output. Augmentation relies on it."""
+    """A flipped input gives a flipped output. Augmentation relies on this symmetry."""
     image = rng.random((24, 32))
     np.testing.assert_allclose(imresize(image[::-1], 1 / 4), imresize(image, 1 / 4)[::-1], atol=1e-13)
 

@@ -1,4 +1,4 @@
-"""Small pictures of every kind, with all that a file can say about them."""
+"""Small images of every kind, with every kind of metadata."""
 
 import dataclasses
 import io
@@ -21,18 +21,18 @@ GPS_IFD = {1: "N", 2: (52.0, 30.0, 15.5), 29: "2024:05:06"}
 
 
 def smooth(kind: str, dtype: type = np.uint8, height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
-    """[H, W, C] of smooth waves, another one in each channel, alpha last; it has no symmetry."""
+    """[H, W, C] of smooth waves without symmetry, different in each channel, alpha last."""
     channels, alpha = KINDS[kind]
     y, x = np.mgrid[:height, :width]
     waves = [np.sin(y / 9 + i) + np.cos(x / 11 + 2 * i) + 2 for i in range(channels + alpha)]
     return (np.stack(waves, axis=2) / 4 * np.iinfo(dtype).max).astype(dtype)
 
 
-def photo(samples: np.ndarray, kind: str, **told: object) -> Photo:
-    """`samples`, as `smooth` has them, as a photo."""
+def photo(samples: np.ndarray, kind: str, **metadata: object) -> Photo:
+    """A photo of `samples` from `smooth`."""
     channels, alpha = KINDS[kind]
     nothing = Photo(samples[:, :, :channels], samples[:, :, channels] if alpha else None, None, None, None, "PNG")
-    return dataclasses.replace(nothing, **told)
+    return dataclasses.replace(nothing, **metadata)
 
 
 def samples_of(photo: Photo) -> np.ndarray:
@@ -42,23 +42,23 @@ def samples_of(photo: Photo) -> np.ndarray:
 
 def exif(orientation: int = 1) -> bytes:
     """EXIF in three directories."""
-    told = PIL.Image.Exif()
-    told.update(IFD0 | {274: orientation})
-    told.get_ifd(34665).update(EXIF_IFD)
-    told.get_ifd(34853).update(GPS_IFD)
-    return told.tobytes().removeprefix(b"Exif\0\0")
+    result = PIL.Image.Exif()
+    result.update(IFD0 | {274: orientation})
+    result.get_ifd(34665).update(EXIF_IFD)
+    result.get_ifd(34853).update(GPS_IFD)
+    return result.tobytes().removeprefix(b"Exif\0\0")
 
 
 def directories(exif: bytes) -> tuple[dict, dict, dict]:
-    """What an independent reader finds in EXIF: the main directory, the camera's and the place's."""
-    told = PIL.Image.Exif()
-    told.load(exif)
-    camera, place = dict(told.get_ifd(34665)), dict(told.get_ifd(34853))
-    return {tag: told[tag] for tag in told if tag not in (34665, 34853)}, camera, place
+    """The main, camera and GPS directories of EXIF, as an independent reader finds them."""
+    found = PIL.Image.Exif()
+    found.load(exif)
+    camera, place = dict(found.get_ifd(34665)), dict(found.get_ifd(34853))
+    return {tag: found[tag] for tag in found if tag not in (34665, 34853)}, camera, place
 
 
 def encoded(picture: PIL.Image.Image | np.ndarray, format: str, **options: object) -> io.BytesIO:
-    """A file as Pillow writes it."""
+    """A file written by Pillow."""
     image = picture if isinstance(picture, PIL.Image.Image) else PIL.Image.fromarray(picture)
     file = io.BytesIO()
     image.save(file, format, **options)
@@ -67,12 +67,12 @@ def encoded(picture: PIL.Image.Image | np.ndarray, format: str, **options: objec
 
 
 def chunk(kind: bytes, content: bytes) -> bytes:
-    """A piece of a PNG file."""
+    """A chunk of a PNG file."""
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
 
 def png(size: tuple[int, int], depth: int, colour: int, compressed: bytes, further: bytes = b"") -> bytes:
-    """A PNG file, true or not."""
+    """A PNG file, valid or not."""
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", *size, depth, colour, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + head + further + chunk(b"IDAT", compressed) + chunk(b"IEND", b"")
 
@@ -80,7 +80,7 @@ def png(size: tuple[int, int], depth: int, colour: int, compressed: bytes, furth
 def tiff(
     size: tuple[int, int], bits: int, compression: int, strip: bytes, further: dict[int, int] | None = None
 ) -> bytes:
-    """A gray TIFF file of one strip, true or not."""
+    """A gray TIFF file of one strip, valid or not."""
     tags = {256: size[0], 257: size[1], 258: bits, 259: compression, 262: 1, 273: 0, 277: 1, 278: size[1]}
     tags |= {279: len(strip)} | (further or {})
     start = 8 + 2 + 12 * len(tags) + 4

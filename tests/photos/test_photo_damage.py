@@ -1,4 +1,4 @@
-"""Strangers' files: each is read or refused in one line, soon, and with no more memory than it may have."""
+"""Damaged and hostile files are read or refused in one line, quickly and within a memory limit."""
 
 import io
 import lzma
@@ -60,7 +60,7 @@ WHOLE = whole_files()
 
 
 def outcome(content: bytes, name: str = "a.png") -> Photo | str:
-    """A photo or a line; anything else is a bug."""
+    """Returns a photo or the error's one line; anything else is a bug."""
     before = time.monotonic()
     try:
         result: Photo | str = read_photo(io.BytesIO(content), name)
@@ -73,7 +73,7 @@ def outcome(content: bytes, name: str = "a.png") -> Photo | str:
 
 @pytest.mark.parametrize("name", WHOLE)
 def test_damage(name, rng):
-    """Each file in 24 ways: cut off, bits flipped, a piece replaced, extreme values near the beginning."""
+    """Damages each file in 24 ways: cut off, bits flipped, a piece replaced, extreme values near the beginning."""
     assert isinstance(outcome(WHOLE[name], name), Photo)
     for _ in range(6):
         flipped, replaced, extreme = (bytearray(WHOLE[name]) for _ in range(3))
@@ -106,7 +106,7 @@ def bombs() -> dict[str, bytes]:
     jpeg = jpeg[:frame] + struct.pack(">HH", 65000, 65000) + jpeg[frame + 4 :]
     profile = pictures.chunk(b"iCCP", b"a\0\0" + many)
     chain = bytearray(tiff((4, 4), 8, 1, bytes(16)))
-    struct.pack_into("<I", chain, 10 + 12 * chain[8], 8)  # the next page is this one
+    struct.pack_into("<I", chain, 10 + 12 * chain[8], 8)  # the next page points to this one
     return {
         "huge.png": png(huge, 8, 2, b""),
         "huge16.png": png(huge, 16, 6, b""),
@@ -133,7 +133,7 @@ def bombs() -> dict[str, bytes]:
 
 
 def test_bombs(tmp_path):
-    """In a process of its own, whose memory can be measured: reading them all takes no more than 200 MB."""
+    """Reading all of them takes less than 200 MB, measured in a separate process."""
     files = bombs()
     for name, content in files.items():
         (tmp_path / name).write_bytes(content)
@@ -141,7 +141,7 @@ def test_bombs(tmp_path):
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert run.returncode == 0, run.stderr
     refused = dict(line.split(": ", 1) for line in run.stdout.splitlines())
-    harmless = {"inflating.png", "inflating16.png", "lzma.tif"}  # their first bytes are all of the picture
+    harmless = {"inflating.png", "inflating16.png", "lzma.tif"}  # their first bytes hold the whole image
     assert refused.keys() == files.keys() - harmless
     for name in refused:
         assert "179 million pixels" in refused[name] or not name.startswith("huge"), (name, refused[name])
@@ -150,8 +150,8 @@ def test_bombs(tmp_path):
 def test_empty_and_foreign_files(tmp_path):
     assert outcome(b"") == "a.png is empty"
     for content in (b"\0", bytes(1000), b"GIF89a" + bytes(100), b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"):
-        assert "is not a picture that can be read (PNG," in str(outcome(content))
-    for format in ("GIF", "PPM", "ICO", "TGA"):  # Pillow could, but only the formats of the list are for strangers
+        assert "is not a picture in a supported format (PNG," in str(outcome(content))
+    for format in ("GIF", "PPM", "ICO", "TGA"):  # Pillow reads these, but they are not on our list
         assert "is not a picture" in str(outcome(encoded(RGB, format).getvalue()))
 
 
@@ -161,7 +161,7 @@ def test_places_that_cannot_be_read(tmp_path):
     with pytest.raises(UserError, match="Is a directory"):
         read_photo(tmp_path)
     (tmp_path / "secret.png").touch(0o000)
-    if os.geteuid():  # root may read everything
+    if os.geteuid():  # root can read everything
         with pytest.raises(UserError, match="Permission denied"):
             read_photo(tmp_path / "secret.png")
 
@@ -169,7 +169,7 @@ def test_places_that_cannot_be_read(tmp_path):
 def test_the_limit_is_pillows(monkeypatch):
     monkeypatch.setattr(PIL.Image, "MAX_IMAGE_PIXELS", RGB[:, :, 0].size // 2 - 1)
     for name in ("16.png", "raw.tif", "a.jpg"):
-        assert "cut it into parts" in str(outcome(WHOLE[name], name))
+        assert "--max-pixels" in str(outcome(WHOLE[name], name))
     monkeypatch.setattr(PIL.Image, "MAX_IMAGE_PIXELS", None)
     assert isinstance(outcome(WHOLE["raw.tif"]), Photo)
 

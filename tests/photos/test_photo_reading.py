@@ -1,6 +1,7 @@
-"""Everything a file can hold that a plain decoder drops, clips or shows lying on its side."""
+"""Reading what a plain decoder drops, clips or leaves rotated."""
 
 import io
+import math
 import struct
 import zlib
 
@@ -11,6 +12,7 @@ import pytest
 import tifffile
 
 from lapsrn_jax.errors import UserError
+from lapsrn_jax.photos.pillow import from_pillow
 from lapsrn_jax.photos.reading import read_photo
 from tests.photos import pictures
 from tests.photos.pictures import encoded, samples_of, smooth
@@ -42,7 +44,7 @@ def test_orientation_is_applied_and_reset(orientation, format):
         file = tiff(deep, photometric="rgb", resolution=(100, 50), extratags=[(274, 3, 1, orientation, True)])
     elif format == "PNG 16":
         content = imagecodecs.png_encode(RGB.astype(np.uint16))
-        late = pictures.chunk(b"eXIf", exif.removeprefix(b"Exif\0\0"))  # behind the pixels, as exiftool does
+        late = pictures.chunk(b"eXIf", exif.removeprefix(b"Exif\0\0"))  # after the pixels, where exiftool writes it
         file = io.BytesIO(content[:-12] + late + content[-12:])
     else:
         options = {"lossless": True} if format == "WEBP" else {"quality": 100, "subsampling": 0}
@@ -57,9 +59,9 @@ def test_orientation_is_applied_and_reset(orientation, format):
 
 
 def test_thumbnails_and_the_orientation_in_xmp_go():
-    told = PIL.Image.Exif()
-    told[271] = "Maker"
-    blob = bytearray(told.tobytes()[6:])
+    made = PIL.Image.Exif()
+    made[271] = "Maker"
+    blob = bytearray(made.tobytes()[6:])
     struct.pack_into("<I", blob, 10 + 12, len(blob))  # a second directory: the thumbnail's
     blob += struct.pack("<HHHIII", 1, 513, 4, 1, 8, 0)
     xmp = b'<rdf:Description tiff:Orientation="6" xmp:Rating="3"/>'
@@ -114,7 +116,7 @@ def test_a_colour_that_stands_for_transparency_becomes_alpha(depth, colour, row,
 
 
 def test_dark_sixteen_bits_are_sixteen_bits():
-    """The depth is what the file says, not what the values look like."""
+    """The file determines the bit depth, not the values."""
     for samples in (smooth("RGB", np.uint16) // 400, smooth("gray", np.uint16)[:, :, 0] // 400):
         png, tif = io.BytesIO(imagecodecs.png_encode(samples)), tiff(samples)
         for photo in (read_photo(png), read_photo(tif)):
@@ -175,13 +177,13 @@ def test_ink_of_cmyk_is_not_inverted():
         assert np.abs(read_photo(file).pixels.astype(int) - ink).max() <= 2
 
 
-def test_the_content_says_what_a_file_is(tmp_path):
+def test_the_content_determines_the_format(tmp_path):
     for format, suffix in (("PNG", ".jpg"), ("JPEG", ".tif"), ("TIFF", ".png"), ("WEBP", "")):
         (tmp_path / f"a{suffix}").write_bytes(encoded(RGB, format).getvalue())
         assert read_photo(tmp_path / f"a{suffix}").format == format
 
 
-def test_a_telephone_jpeg_with_a_second_picture_behind_it_is_its_first():
+def test_a_phone_jpeg_with_a_second_picture_is_read_as_its_first():
     further = PIL.Image.fromarray(RGB[::2, ::2])
     assert read_photo(encoded(RGB, "MPO", save_all=True, append_images=[further])).format == "JPEG"
 
@@ -189,11 +191,11 @@ def test_a_telephone_jpeg_with_a_second_picture_behind_it_is_its_first():
 @pytest.mark.parametrize("format", ["PNG", "WEBP", "TIFF"])
 def test_several_pictures_in_one_file_are_refused(format):
     frames = [PIL.Image.fromarray(RGB // 2)]
-    with pytest.raises(UserError, match="holds 2 pictures: save the wanted one"):
+    with pytest.raises(UserError, match="holds 2 pictures: save the one to enlarge"):
         read_photo(encoded(RGB, format, save_all=True, append_images=frames))
 
 
-def test_a_smaller_version_in_a_tiff_is_no_second_picture():
+def test_a_smaller_version_in_a_tiff_does_not_count():
     file = io.BytesIO()
     with tifffile.TiffWriter(file) as pages:
         pages.write(RGB, photometric="rgb", metadata=None)
@@ -201,13 +203,13 @@ def test_a_smaller_version_in_a_tiff_is_no_second_picture():
     np.testing.assert_array_equal(read_photo(io.BytesIO(file.getvalue())).pixels, RGB)
 
 
-def test_what_cannot_be_kept_is_refused():
+def test_samples_that_cannot_be_kept_are_refused():
     deep = smooth("RGB", np.uint16)
     for file, reason in [
-        (tiff(deep.astype(np.float32), photometric="rgb"), "32 bits a pixel: convert"),
-        (tiff(deep[:, :, 0].astype(np.uint32)), "32 bits a pixel: convert"),
-        (encoded(PIL.Image.fromarray(GRAY.astype(np.float32)), "TIFF"), "32 bits a pixel"),
-        (tiff(deep.astype(np.int16), photometric="rgb"), "16 bits a pixel of a rare kind"),
+        (tiff(deep.astype(np.float32), photometric="rgb"), "32 bits per pixel: convert"),
+        (tiff(deep[:, :, 0].astype(np.uint32)), "32 bits per pixel: convert"),
+        (encoded(PIL.Image.fromarray(GRAY.astype(np.float32)), "TIFF"), "32 bits per pixel"),
+        (tiff(deep.astype(np.int16), photometric="rgb"), "16 bits per pixel of a rare kind"),
         (encoded(PIL.Image.fromarray(RGB).convert("LAB"), "TIFF"), "LAB: convert it to gray, RGB or CMYK"),
         (tiff(smooth("RGBA"), photometric="rgb", extrasamples=["unspecified"]), "not marked as transparency"),
         (tiff(RGB, photometric="rgb", subfiletype=1), "begins with a preview"),
@@ -216,7 +218,20 @@ def test_what_cannot_be_kept_is_refused():
             read_photo(file, "a.tif")
 
 
-def test_damaged_exif_is_no_damaged_picture():
+def test_damaged_exif_does_not_damage_the_picture():
     for damage in (b"Exif\0\0", b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0" + pictures.exif(6)[:40]):
         photo = read_photo(encoded(RGB, "PNG", exif=damage))
         assert photo.pixels.shape[2] == 3
+
+
+def test_large_profiles_are_no_damage(rng):
+    """Printers' profiles may have a few MB."""
+    profile = pictures.PROFILE + rng.bytes(3 * 2**20)
+    assert read_photo(encoded(RGB, "PNG", icc_profile=profile)).icc_profile == profile
+
+
+def test_a_resolution_that_is_no_number_is_ignored():
+    image = PIL.Image.fromarray(RGB)
+    for dpi in ((math.nan, math.nan), (0, 0), ("a", "b"), 300, None):
+        image.info["dpi"] = dpi
+        assert from_pillow(image).dpi is None

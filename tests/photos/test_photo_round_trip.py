@@ -1,4 +1,4 @@
-"""What is read is what was written: samples, alpha, depth, profile, EXIF, XMP, resolution."""
+"""Reading returns what was written: samples, alpha, depth, profile, EXIF, XMP, resolution."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def test_samples(tmp_path, name, kind, dtype):
     channels, alpha = KINDS[kind]
     format = format_of(path)
     if (channels == 4 and not format.cmyk) or (alpha and not format.alpha):
-        with pytest.raises(UserError, match=f"{name} has no (CMYK|transparency); write"):
+        with pytest.raises(UserError, match=f"{name} cannot store (CMYK|transparency); write"):
             there_and_back(path, like)
         assert not path.exists()
         return
@@ -43,7 +43,7 @@ def test_samples(tmp_path, name, kind, dtype):
     error = np.abs(found.astype(int) - expected)
     assert error.max() <= (0 if name in LOSSLESS else 10)
     assert error.mean() <= (0 if name in LOSSLESS else 1.5)
-    if alpha:  # only AVIF's is not exact
+    if alpha:  # exact in every format but AVIF
         assert error[:, :, -1].max() <= (3 if name == "AVIF" else 0)
 
 
@@ -56,12 +56,12 @@ def test_metadata(tmp_path, name, kind):
         return
     like = photo(smooth(kind), kind, icc_profile=PROFILE, exif=pictures.exif(), xmp=XMP, dpi=(300.0, 150.0))
     back = there_and_back(path, like)
-    lost = {"BMP": "BMP has no place for EXIF and XMP, left out"}
+    lost = {"BMP": "BMP cannot store EXIF and XMP, which will be left out"}
     assert what_is_lost(path, like) == lost.get(name)
     assert what_is_lost(path, like, strip=True) is None
     if name in ("PNG", "TIFF", "JPEG", "BMP"):
         assert back.dpi == pytest.approx((300, 150), abs=0.02)
-    if name == "BMP":  # it holds nothing else
+    if name == "BMP":  # which stores no other metadata
         return
     assert back.icc_profile == PROFILE
     assert back.xmp == XMP
@@ -83,7 +83,7 @@ def test_strip_leaves_the_profile_alone(tmp_path, name):
 
 @pytest.mark.parametrize("name", ["PNG", "TIFF", "JPEG", "WEBP"])
 def test_big_endian_exif_stays_so(tmp_path, name):
-    """As cameras write it: Orientation, Exif -> ISO 200; the maker's note stays where it is."""
+    """EXIF as cameras write it, with orientation, ISO 200 and a maker note, keeps its offsets."""
     exif = (b"MM\0*\0\0\0\x08" b"\0\x02" b"\x01\x12\0\x03\0\0\0\x01\0\x01\0\0" b"\x87\x69\0\x04\0\0\0\x01\0\0\0\x26"
             b"\0\0\0\0" b"\0\x02" b"\x88\x27\0\x03\0\0\0\x01\0\xc8\0\0" b"\x92\x7c\0\x07\0\0\0\x05\0\0\0\x44"
             b"\0\0\0\0" b"note\0")  # fmt: skip
@@ -102,7 +102,7 @@ def test_sixteen_bits_of_big_endian_tiff(tmp_path):
 
 
 def test_large_numbers_fit_into_exif():
-    """A width above 65535 is no SHORT any more."""
+    """A width above 65535 exceeds a SHORT."""
     from lapsrn_jax.photos.exif import resized, upright
 
     camera = directories(resized(upright(pictures.exif()), 100_000, 70_000))[1]

@@ -1,4 +1,4 @@
-"""Pictures that arrive in bands: any bands, whole or not at all, within the limits of their formats."""
+"""Images written from bands: any grouping of rows, complete files only, limits checked first."""
 
 import io
 
@@ -18,9 +18,9 @@ from tests.photos.pictures import HEIGHT, KINDS, PROFILE, WIDTH, exif, photo, sa
 SIZE = (WIDTH, HEIGHT)
 
 
-def content(name: str, kind: str, bands: list[np.ndarray], dtype: type = np.uint8, **told: object) -> bytes:
+def content(name: str, kind: str, bands: list[np.ndarray], dtype: type = np.uint8, **metadata: object) -> bytes:
     file = io.BytesIO()
-    write_photo(file, SIZE, bands, photo(smooth(kind, dtype), kind, **told), format=name)
+    write_photo(file, SIZE, bands, photo(smooth(kind, dtype), kind, **metadata), format=name)
     return file.getvalue()
 
 
@@ -85,7 +85,7 @@ def test_a_failure_in_the_middle_leaves_nothing(tmp_path, name):
 
 @pytest.mark.parametrize("name", ["a.png", "a.tif", "a.jpg"])
 @pytest.mark.parametrize("bands", [[20], [20, 16], [20, 17, 1], [37, 37], []], ids=str)
-def test_bands_that_do_not_make_up_the_picture_are_a_bug(tmp_path, name, bands):
+def test_bands_that_do_not_add_up_to_the_picture_are_a_bug(tmp_path, name, bands):
     samples = smooth("RGB", height=40)
     with pytest.raises(ValueError, match="rows"):
         write_photo(tmp_path / name, SIZE, [samples[:rows] for rows in bands], photo(samples, "RGB"))
@@ -94,7 +94,7 @@ def test_bands_that_do_not_make_up_the_picture_are_a_bug(tmp_path, name, bands):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_stream_that_cannot_seek_will_do(tmp_path):
+def test_a_stream_need_not_seek(tmp_path):
     samples = smooth("gray alpha", np.uint16)
     for name in ("PNG", "TIFF"):
         with (tmp_path / "pipe").open("wb") as file:
@@ -113,18 +113,18 @@ def test_a_place_that_cannot_be_written(tmp_path):
 @pytest.mark.parametrize(
     ("name", "size", "kind", "reason"),
     [
-        ("a.jpg", (65501, 9), "RGB", "at most 65500 pixels a side, not 65501 x 9; write PNG or TIFF or BMP instead"),
-        ("a.webp", (9, 16384), "RGB", "at most 16383 pixels a side, not 9 x 16384; write PNG or TIFF or JPEG"),
-        ("a.bmp", (40000, 30000), "RGB", "BMP has at most .* pixels, not 40000 x 30000"),
-        ("a.jpg", (9, 9), "RGBA", "JPEG has no transparency; write PNG or TIFF or WEBP"),
-        ("a.png", (9, 9), "CMYK", "PNG has no CMYK; write TIFF or JPEG instead"),
+        ("a.jpg", (65501, 9), "RGB", "at most 65500 pixels per side, not 65501 x 9; write PNG or TIFF or BMP instead"),
+        ("a.webp", (9, 16384), "RGB", "at most 16383 pixels per side, not 9 x 16384; write PNG or TIFF or JPEG"),
+        ("a.bmp", (40000, 30000), "RGB", "BMP allows at most .* pixels, not 40000 x 30000"),
+        ("a.jpg", (9, 9), "RGBA", "JPEG cannot store transparency; write PNG or TIFF or WEBP"),
+        ("a.png", (9, 9), "CMYK", "PNG cannot store CMYK; write TIFF or JPEG instead"),
         ("a.gif", (9, 9), "RGB", r"its suffix must be one of .*\.png"),
         ("a", (9, 9), "RGB", r"its suffix must be one of .*\.png"),
     ],
 )
-def test_limits_are_known_before_the_work(tmp_path, name, size, kind, reason):
+def test_limits_are_checked_before_the_work(tmp_path, name, size, kind, reason):
     def bands():
-        raise AssertionError("the work has begun")
+        raise AssertionError("a band was requested")
         yield
 
     channels, alpha = KINDS[kind]
@@ -134,14 +134,14 @@ def test_limits_are_known_before_the_work(tmp_path, name, size, kind, reason):
         write_photo(tmp_path / name, size, bands(), photo(smooth(kind), kind))
 
 
-def test_metadata_that_has_no_room_is_refused_before_the_work(tmp_path):
-    def refused(name: str, kind: str, **told: object) -> str:
+def test_metadata_that_does_not_fit_is_refused_before_the_work(tmp_path):
+    def refused(name: str, kind: str, **metadata: object) -> str:
         with pytest.raises(UserError, match="cannot write") as error:
-            write_photo(tmp_path / name, SIZE, iter([]), photo(smooth(kind), kind, **told))
+            write_photo(tmp_path / name, SIZE, iter([]), photo(smooth(kind), kind, **metadata))
         return str(error.value)
 
     other = PROFILE.replace(b"sRGB", b"wide").replace("sRGB".encode("utf-16-be"), "wide".encode("utf-16-be"))
-    assert "BMP has no colour profiles" in refused("a.bmp", "RGB", icc_profile=other)
-    assert "WEBP has no gray profiles" in refused("a.webp", "gray", icc_profile=other[:16] + b"GRAY" + other[20:])
+    assert "BMP cannot store colour profiles" in refused("a.bmp", "RGB", icc_profile=other)
+    assert "WEBP cannot store gray profiles" in refused("a.webp", "gray", icc_profile=other[:16] + b"GRAY" + other[20:])
     assert "no room for so much metadata" in refused("a.jpg", "RGB", xmp=bytes(70_000))
     assert not list(tmp_path.iterdir())

@@ -1,5 +1,7 @@
 import io
 import json
+import signal
+import subprocess
 import sys
 
 import jax
@@ -19,6 +21,7 @@ from lapsrn_jax.photos.writing import write_photo
 from lapsrn_jax.upscaling import batch
 from lapsrn_jax.weights.files import save_weights
 from tests import tiny
+from tests.conftest import ROOT
 from tests.photos.test_photo_damage import whole_files
 
 
@@ -39,7 +42,7 @@ def folder(tmp_path, rng):
 
 
 def upscale(*arguments) -> int:
-    """The exit status of the command."""
+    """Runs the command and returns its exit status."""
     try:
         main(["upscale", *map(str, arguments)])
     except SystemExit as end:
@@ -52,7 +55,7 @@ def snapshot(folder):
 
 
 def test_a_folder_with_a_bad_picture_in_it(folder, weights, capsys):
-    """The rest is done, the bad one is named, the exit status says so; nothing half-written stays."""
+    """The others are done, the bad one is named, the exit status is 1, and no partial file remains."""
     (folder / "in" / "bad.png").write_bytes(b"no picture")
     before = snapshot(folder / "in")
     status = upscale(folder / "in", "-o", folder / "out", "--weights", weights, "--json", folder / "report.json")
@@ -60,15 +63,15 @@ def test_a_folder_with_a_bad_picture_in_it(folder, weights, capsys):
     assert "bad.png is not a picture" in capsys.readouterr().err
     assert snapshot(folder / "in") == before
     results = {"a.png", "deep/b.jpg", "deep/c d.webp"}
-    assert snapshot(folder / "out").keys() == results | {".lapsrn.json"}
+    assert snapshot(folder / "out").keys() == results | {".lapsrn.jsonl"}
     assert all(read_photo(folder / "out" / name).pixels.shape == (80, 96, 3) for name in results)
     reports = json.loads((folder / "report.json").read_text())
     assert [report["status"] for report in reports] == ["done", "failed", "done", "done"]
     assert reports[0]["size"] == [96, 80]
 
 
-def test_what_is_done_is_not_done_again(folder, weights, capsys):
-    """Unless the picture, the settings or the result have changed since; names and dates do not count."""
+def test_finished_results_are_skipped(folder, weights, capsys):
+    """A result is only made again if the picture, the settings or the result have changed. Dates do not count."""
     arguments = [folder / "in", "-o", folder / "out", "--weights", weights]
     assert upscale(*arguments, "--scale", "2") == 0
     first = snapshot(folder / "out")
@@ -77,7 +80,7 @@ def test_what_is_done_is_not_done_again(folder, weights, capsys):
     assert "3 skipped" in capsys.readouterr().err
     (folder / "out" / "a.png").write_bytes(b"damaged")
     write_image(folder / "in" / "deep" / "b.jpg", tiny.photograph(np.random.default_rng(9), 20, 24))
-    assert upscale(*arguments, "--scale", "2") == 0
+    assert upscale(*arguments, "--scale", "2", "--overwrite") == 0
     assert "2 done, 1 skipped" in capsys.readouterr().err
     assert snapshot(folder / "out")["a.png"] == first["a.png"]
     assert snapshot(folder / "out")["deep/b.jpg"] != first["deep/b.jpg"]
@@ -85,7 +88,7 @@ def test_what_is_done_is_not_done_again(folder, weights, capsys):
     assert "3 done" in capsys.readouterr().err
 
 
-def test_one_picture_in_a_new_folder_is_not_done_again_either(folder, weights, capsys):
+def test_one_picture_in_a_new_folder_is_skipped_too(folder, weights, capsys):
     arguments = [folder / "in" / "a.png", "-o", f"{folder}/new/", "--weights", weights, "--scale", "2"]
     assert upscale(*arguments) == 0
     assert "48 x 40 pixels" in capsys.readouterr().out
@@ -94,7 +97,7 @@ def test_one_picture_in_a_new_folder_is_not_done_again_either(folder, weights, c
 
 
 def test_fast_takes_half_of_the_recursions(folder, tmp_path, capsys):
-    """And is a setting like others: what was done without it is done again."""
+    """`--fast` is part of the settings, so results without it are made again."""
     model = Pyramid(**{**tiny.MODEL, "recursions": 4}, tying=Tying())
     params = model.init(jax.random.key(0), jnp.zeros((1, 8, 8, 1)), 2)["params"]
     for recursions in (4, 2):
@@ -108,7 +111,7 @@ def test_fast_takes_half_of_the_recursions(folder, tmp_path, capsys):
     assert (np.asarray(whole) != half).any()
     capsys.readouterr()
     assert upscale(picture, "-o", results, "--fast", "--weights", tmp_path / "2.safetensors") == 2
-    assert "has not four of them" in capsys.readouterr().err
+    assert "four or more recursions" in capsys.readouterr().err
 
 
 def test_inputs_are_never_overwritten(folder, weights, capsys):
@@ -127,7 +130,7 @@ def test_streams(folder, weights, monkeypatch, capsysbinary):
 
 
 def test_depth_profile_and_resolution_arrive(tmp_path, rng, weights, capsys):
-    """16 bits in, 16 bits out; into a JPEG goes what it can hold, and it is said."""
+    """16 bits stay 16 bits. For a JPEG, a note says what is lost."""
     import tifffile
 
     pixels = rng.integers(0, 2**16, (12, 10, 3), dtype=np.uint16)
@@ -147,12 +150,17 @@ def test_depth_profile_and_resolution_arrive(tmp_path, rng, weights, capsys):
     assert (stripped.dpi, stripped.icc_profile) == (None, b"profile")
 
 
-def test_what_will_be_lost_is_said_before_the_work(tmp_path, rng, weights, monkeypatch, capsys):
+def test_losses_are_reported_before_the_work(tmp_path, rng, weights, monkeypatch, capsys):
     source, report = tmp_path / "a.png", tmp_path / "report.json"
     pixels = rng.integers(0, 2**16, (12, 10, 3), dtype=np.uint16)
     write_photo(source, (10, 12), [pixels], Photo(pixels, dpi=(300.0, 300.0)))
-    arguments = [source, "-o", tmp_path / "a.webp", "--scale", "2", "--weights", weights, "--json", report]
-    note = "WEBP has no place for resolution, left out; it has 8 bits a sample: the 16 of the picture are rounded"
+    arguments = [
+        source, "-o", tmp_path / "a.webp", "--scale", "2", "--weights", weights, "--json", report, "--overwrite"
+    ]  # fmt: skip
+    note = (
+        "WEBP cannot store resolution, which will be left out; "
+        "it has 8 bits per sample: the picture's 16 bits will be rounded"
+    )
     assert upscale(*arguments) == 0
     assert json.loads(report.read_text())[0]["note"] == note
     capsys.readouterr()
@@ -166,7 +174,7 @@ def test_what_will_be_lost_is_said_before_the_work(tmp_path, rng, weights, monke
 
 
 def test_two_hundred_damaged_files(tmp_path, weights, rng, capsys):
-    """Each is enlarged or named with its reason, in a line; nothing half-written; the good ones among them are done."""
+    """Each is enlarged or named with a reason in one line, no partial file remains, and the good ones are done."""
     whole = list(whole_files().items())
     (tmp_path / "in").mkdir()
     for i in range(200):
@@ -190,6 +198,101 @@ def test_two_hundred_damaged_files(tmp_path, weights, rng, capsys):
     assert all(len(report["error"].splitlines()) == 1 for report in failed)
     assert capsys.readouterr().err.count("failed: ") == len(failed)
     done = {report["target"] for report in reports if report["status"] == "done"}
-    assert {str(path) for path in (tmp_path / "out").iterdir()} == done | {str(tmp_path / "out" / ".lapsrn.json")}
+    assert {str(path) for path in (tmp_path / "out").iterdir()} == done | {str(tmp_path / "out" / ".lapsrn.jsonl")}
     assert all(read_photo(path).pixels.size for path in done)
     assert {f"{tmp_path}/out/000 first.png", f"{tmp_path}/out/zzz last.png"} <= done
+
+
+def test_the_same_arrays_in_another_model_are_another_network(folder, tmp_path, capsys):
+    """Four recursions and one have the same parameters but not the same results. Versions count too."""
+    model = Pyramid(**{**tiny.MODEL, "recursions": 4}, tying=Tying())
+    params = model.init(jax.random.key(0), jnp.zeros((1, 8, 8, 1)), 2)["params"]
+    for recursions in (4, 1):
+        save_weights(tmp_path / f"{recursions}.safetensors", model.clone(recursions=recursions), params, {})
+    for recursions, said in ((4, "48 x 40 pixels"), (1, "48 x 40 pixels"), (1, "done before")):
+        arguments = [folder / "in" / "a.png", "-o", f"{tmp_path}/results/", "--scale", "2"]
+        assert upscale(*arguments, "--weights", tmp_path / f"{recursions}.safetensors") == 0
+        assert said in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("option", ["--strip", "--keep-hidden", "--self-ensemble", "--fast", "--scale=3"])
+def test_every_setting_counts(folder, weights, capsys, option):
+    """And the command passes them on: with another setting, what was done is done again."""
+    weights = weights if option != "--fast" else "cms-lapsrn"
+    common = [folder / "in" / "a.png", "-o", f"{folder}/out/", "--weights", weights]
+    for options, said in (([], "done before"), ([option], "pixels")):
+        upscale(*common, *options) if options else [upscale(*common) for _ in range(2)]
+        assert said in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_the_report_is_written_when_the_batch_is_interrupted(folder, weights, monkeypatch):
+    read, report = batch.read_photo, folder / "report.json"
+
+    def interrupted(path):
+        if "b.jpg" in path:
+            raise KeyboardInterrupt
+        return read(path)
+
+    monkeypatch.setattr(batch, "read_photo", interrupted)
+    assert upscale(folder / "in", "-o", folder / "out", "--weights", weights, "--json", report) == 130
+    assert [report["status"] for report in json.loads(report.read_text())] == ["done"]
+
+
+def test_a_lone_picture_that_fails_is_in_the_report(folder, weights):
+    bad, report = folder / "bad.png", folder / "report.json"
+    bad.write_bytes(b"no picture")
+    assert upscale(bad, "-o", folder / "out.png", "--weights", weights, "--json", report) == 2
+    assert [(report["source"], report["status"]) for report in json.loads(report.read_text())] == [(str(bad), "failed")]
+
+
+TERMINATED = """
+import sys, time
+from lapsrn_jax.cli import main
+from lapsrn_jax.upscaling import batch
+
+def endless(*_, **__):
+    print("working", flush=True)
+    time.sleep(600)
+    yield
+
+batch.enlarged = endless
+main(sys.argv[1:])
+"""
+
+
+def test_sigterm_leaves_no_partial_file(folder, weights):
+    report = folder / "report.json"
+    command = ["upscale", folder / "in", "-o", folder / "out", "--weights", weights, "--json", report]
+    process = subprocess.Popen([sys.executable, "-c", TERMINATED, *command], cwd=ROOT, stdout=subprocess.PIPE)
+    assert process.stdout.readline() == b"working\n"
+    assert list((folder / "out").glob(".*.partial"))
+    process.terminate()
+    assert process.wait(60) == 128 + signal.SIGTERM
+    assert not list((folder / "out").iterdir())
+    assert json.loads(report.read_text()) == []
+
+
+def test_standard_streams_may_be_closed_or_replaced(folder, weights, monkeypatch, capsys):
+    """Shells close them, Jupyter replaces them. Only the stream `-` needs them."""
+    picture = folder / "in" / "a.png"
+    for stream in (None, io.StringIO()):
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "stdout", stream)
+            patch.setattr(sys, "stdin", stream)
+            assert upscale(picture, "-o", folder / f"{stream is None}.png", "--weights", weights) == 0
+            assert upscale(picture, "-o", "-", "--weights", weights) == 2
+            assert upscale("-", "-o", folder / "b.png", "--weights", weights) == 2
+        errors = capsys.readouterr().err
+        assert "standard output is closed or takes text only: give a file instead of -" in errors
+        assert "standard input is closed or takes text only" in errors
+
+
+def test_pictures_with_many_pixels_need_an_option(folder, weights, monkeypatch, capsys):
+    monkeypatch.setattr(PIL.Image, "MAX_IMAGE_PIXELS", 100)
+    arguments = [folder / "in" / "a.png", "-o", folder / "a.png", "--scale", "2", "--weights", weights]
+    assert upscale(*arguments) == 2
+    assert "a.png has more than 0.0002 million pixels: allow more with --max-pixels" in capsys.readouterr().err
+    assert upscale(*arguments, "--max-pixels", "479") == 2
+    assert upscale(*arguments, "--max-pixels", "0.00048M") == 0
+    assert upscale(*arguments, "--max-pixels", "many") == 2
+    assert "'many' is not a number of pixels, such as 500M" in capsys.readouterr().err

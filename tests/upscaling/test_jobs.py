@@ -1,12 +1,17 @@
 import pytest
 
 from lapsrn_jax.errors import UserError
-from lapsrn_jax.upscaling.jobs import STREAM, Job, find_jobs
+from lapsrn_jax.upscaling import jobs
+from lapsrn_jax.upscaling.jobs import STREAM, Job
+
+
+def find_jobs(*arguments) -> list[Job]:
+    return jobs.find_jobs(*arguments)[0]
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """Pictures and others, some with names that are hard to tell apart or to write."""
+    """Pictures and other files, some with names that are easy to confuse."""
     monkeypatch.chdir(tmp_path)
     for name in ("in/a.png", "in/b.JPG", "in/deep/a.png", "in/deep/ü 日本.webp", "in/notes.txt", "c.png", "d.tif"):
         path = tmp_path / name
@@ -25,13 +30,17 @@ def test_one_file_becomes_one_file(folder):
 
 
 def test_folders_keep_their_structure(folder):
-    jobs = find_jobs(["in"], "out")
-    assert [job.target for job in jobs] == ["out/a.png", "out/b.JPG", "out/deep/a.png", "out/deep/ü 日本.webp"]
+    assert [job.target for job in find_jobs(["in"], "out")] == [
+        "out/a.png",
+        "out/b.JPG",
+        "out/deep/a.png",
+        "out/deep/ü 日本.webp",
+    ]
     assert [job.target for job in find_jobs(["in"], "out", ".png")][1::2] == ["out/b.png", "out/deep/ü 日本.png"]
 
 
-def test_results_are_no_inputs(folder):
-    """A folder of results within the folder of inputs is not searched the next time."""
+def test_results_are_not_inputs(folder):
+    """The output folder may lie in the input folder. It is not searched for inputs."""
     before = find_jobs(["in"], "in/out")
     (folder / "in" / "out").mkdir()
     (folder / "in" / "out" / "a.png").touch()
@@ -39,14 +48,14 @@ def test_results_are_no_inputs(folder):
 
 
 def test_patterns_and_files_together(folder):
-    jobs = find_jobs(["in/*.png", "d.tif", "in/**/*.webp"], "out")
-    assert [job.target for job in jobs] == ["out/a.png", "out/d.tif", "out/ü 日本.webp"]
+    found = find_jobs(["in/*.png", "d.tif", "in/**/*.webp"], "out")
+    assert [job.target for job in found] == ["out/a.png", "out/d.tif", "out/ü 日本.webp"]
 
 
-def test_two_results_for_one_place_are_numbered(folder):
+def test_results_with_the_same_name_are_numbered(folder):
     (folder / "in" / "A.PNG").touch()
-    jobs = find_jobs(["in/a.png", "in/deep/a.png", "in/A.PNG", "in/a.png"], "out")
-    assert [job.target for job in jobs] == ["out/a.png", "out/a_2.png", "out/A_3.PNG"]
+    found = find_jobs(["in/a.png", "in/deep/a.png", "in/A.PNG", "in/a.png"], "out")
+    assert [job.target for job in found] == ["out/a.png", "out/a_2.png", "out/A_3.PNG"]
 
 
 @pytest.mark.parametrize(
@@ -62,8 +71,25 @@ def test_two_results_for_one_place_are_numbered(folder):
         (["empty"], "out", "no pictures in empty"),
     ],
 )
-def test_what_cannot_be_done_is_said_first(folder, inputs, output, words):
+def test_bad_arguments_are_named(folder, inputs, output, words):
     (folder / "empty").mkdir()
     (folder / "deep").mkdir()
     with pytest.raises(UserError, match=words.replace("*", ".")):
         find_jobs(inputs, output)
+
+
+def test_hidden_files_are_skipped_and_others_are_counted(folder):
+    """As macOS and some servers leave them; formats that are not supported and linked folders are named."""
+    for name in ("in/._a.png", "in/.thumbs/a.png", "in/@eaDir/a.png", "in/x.gif", "in/deep/y.GIF", "in/deep/z.heic"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).touch()
+    (folder / "elsewhere").mkdir()
+    (folder / "elsewhere" / "e.png").touch()
+    (folder / "in" / "link").symlink_to(folder / "elsewhere")
+    found, left_out = jobs.find_jobs(["in"], "out")
+    assert [job.target for job in found] == ["out/a.png", "out/b.JPG", "out/deep/a.png", "out/deep/ü 日本.webp"]
+    assert left_out == [
+        "files in formats that are not supported: 2 .gif, 1 .heic, 1 .txt",
+        "in/link, which is a link to a folder: give it as an input",
+    ]
+    assert [job.source for job in find_jobs(["in/.thumbs", "in/link"], "out")] == ["in/.thumbs/a.png", "in/link/e.png"]

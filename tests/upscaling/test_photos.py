@@ -15,7 +15,7 @@ MODEL = Pyramid(**tiny.MODEL, tying=Tying())
 
 @pytest.fixture(scope="module")
 def params():
-    """Of a network that does little more than to interpolate."""
+    """Parameters with which the network is close to plain interpolation."""
     return MODEL.init(jax.random.key(0), jnp.zeros((1, 8, 8, 1)), 2)["params"]
 
 
@@ -33,7 +33,7 @@ def enlarge(photo, network, scale=2):
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("alpha", [False, True])
 def test_depth_and_channels_stay(rng, network, channels, dtype, alpha):
-    """And 16 bits are more than 8: the steps between neighbours in a ramp survive."""
+    """The fine steps of a 16-bit ramp survive."""
     peak = np.iinfo(dtype).max
     ramp = np.linspace(0.25, 0.26, 40)[None, :, None] * np.ones((30, 1, channels))
     photo = Photo(np.rint(peak * ramp).astype(dtype), np.full((30, 40), peak, dtype) if alpha else None)
@@ -47,8 +47,8 @@ def test_depth_and_channels_stay(rng, network, channels, dtype, alpha):
         assert (result[..., -1] == peak).all()
 
 
-def test_what_is_transparent_leaves_no_fringe(network):
-    """A red disc on transparent green stays red to its very edge; its opacity is enlarged as a picture is."""
+def test_invisible_pixels_leave_no_fringe(network):
+    """A red disc on transparent green stays red up to its edge. Alpha is enlarged like an image."""
     y, x = np.mgrid[:40, :40]
     disc = (x - 20) ** 2 + (y - 20) ** 2 < 150
     pixels = np.where(disc[:, :, None], [200, 0, 0], [0, 255, 0]).astype(np.uint8)
@@ -59,8 +59,39 @@ def test_what_is_transparent_leaves_no_fringe(network):
     assert 0 < ((result[..., 3] > 0) & (result[..., 3] < 255)).sum() < 1000
 
 
+def over_white(result) -> np.ndarray:
+    alpha = result[..., -1:] / 255
+    return result[..., :-1] * alpha + 255 * (1 - alpha)
+
+
+def test_barely_visible_pixels_leave_no_fringe(network):
+    """A white disc with a ring of black, alpha 2 of 255, is white on white. The ring alone has 253."""
+    y, x = np.mgrid[:40, :40]
+    distance = np.hypot(x - 20, y - 20)
+    pixels = np.where((distance < 12)[:, :, None], 255, 0).astype(np.uint8).repeat(3, axis=2)
+    alpha = np.select([distance < 12, distance < 16], [255, 2], 0).astype(np.uint8)
+    assert over_white(enlarge(Photo(pixels, alpha), network))[4:-4, 4:-4].min() > 249
+
+
+def test_translucent_areas_keep_their_detail(rng, network):
+    """Only pixels less visible than their neighbours change colour."""
+    pixels = rng.integers(0, 256, (20, 24, 3), dtype=np.uint8)
+    opaque = enlarge(Photo(pixels), network)
+    glass = enlarge(Photo(pixels, np.full((20, 24), 60, np.uint8)), network)
+    np.testing.assert_array_equal(glass[..., :3], opaque)
+
+
+def test_hidden_colours_are_kept_on_demand(rng, network):
+    """Textures may have data where they are transparent."""
+    pixels, size = rng.integers(0, 256, (20, 24, 3), dtype=np.uint8), (40, 48)
+    photo = Photo(pixels, np.where(np.arange(24) < 12, 0, 255).astype(np.uint8) * np.ones((20, 1), np.uint8))
+    kept = np.concatenate(list(enlarged(photo, network, size, keep_hidden=True)))
+    np.testing.assert_array_equal(kept[..., :3], enlarge(Photo(pixels), network))
+    assert (kept[..., :3] != enlarge(photo, network)[..., :3]).any()
+
+
 def test_gray_gives_what_equal_channels_give(rng, network):
-    """Nearly: luminance has a narrower range than gray, and the network is not linear."""
+    """Nearly equal only: luminance has a narrower range than gray, and the network is not linear."""
     gray = rng.integers(60, 200, (20, 30, 1), dtype=np.uint8)
     result, color = enlarge(Photo(gray), network), enlarge(Photo(np.repeat(gray, 3, axis=2)), network)
     assert abs(result.astype(int) - color).max() < 20

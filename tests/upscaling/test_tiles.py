@@ -21,7 +21,7 @@ MODELS = {
 
 
 def random_params(model, generator):
-    """Every array of them away from 0, the biases too."""
+    """Parameters without zeros, including the biases."""
     params = initial(model, jax.random.key(0))
     return jax.tree.map(lambda x: x + 0.1 * generator.standard_normal(x.shape).astype(np.float32), params)
 
@@ -49,10 +49,10 @@ def test_tiled_equals_whole(rng, monkeypatch, name, shape, scale):
 
 
 def test_tiled_equals_whole_with_the_convolutions_of_wide_networks(rng, monkeypatch):
-    """From 16 channels on Winograd's serve CPUs, whose rounding depends on where a tile begins."""
+    """Wide networks use Winograd convolutions on CPUs, whose rounding depends on where a tile begins."""
     monkeypatch.setattr(tiles, "AREA", 64 * 96)
     model, params = load_weights("cms-lapsrn")
-    model = model.clone(recursions=2)  # whose margin is less than half of such a tile
+    model = model.clone(recursions=2)  # so that the margin is less than half of a tile
     image = color.rgb_to_ycbcr(skimage.data.astronaut() / 255)[40:141, 180:247, 0]
     result, expected = tiled(Tiles(model, params), image, 4), whole(model, params, image, 4)
     assert len(list(Tiles(model, params).bands(lambda a, b: image[a:b, :, None], image.shape, 4))) > 1
@@ -60,7 +60,7 @@ def test_tiled_equals_whole_with_the_convolutions_of_wide_networks(rng, monkeypa
 
 
 def test_three_levels_and_the_paper_s_depth(rng, monkeypatch):
-    """Many recursions see far: the margin is wider than half a tile."""
+    """Many recursions see far, so the margin is wider than half a tile."""
     monkeypatch.setattr(tiles, "AREA", 128 * 96)
     model = Pyramid(features=2, depth=5, recursions=4, tying=Tying())
     params, image = random_params(model, rng), rng.random((140, 99))
@@ -69,7 +69,7 @@ def test_three_levels_and_the_paper_s_depth(rng, monkeypatch):
 
 
 def test_the_margin_is_no_wider_than_it_must_be(rng, monkeypatch):
-    """A few pixels less, and the seams show: the test above could fail."""
+    """With a slightly narrower margin, seams appear. This shows that the test above can fail."""
     monkeypatch.setattr(tiles, "AREA", 48 * 48)
     model = MODELS["cms"]
     params, image = random_params(model, rng), rng.random((101, 67))
@@ -105,7 +105,7 @@ def test_pictures_of_many_sizes_share_few_compiled_networks(rng):
 
 
 def test_out_of_memory_halves_the_tile(rng, monkeypatch):
-    """Also in the middle of a picture; the pixels are the same."""
+    """This also works in the middle of an image and does not change the pixels."""
     model = MODELS["cms"]
     params, image = random_params(model, rng), rng.random((300, 70))
     monkeypatch.setattr(tiles, "AREA", 128 * 96)

@@ -11,7 +11,7 @@ from lapsrn_jax.upscaling.upscale import Upscaler, imresize_bands, with_half_the
 
 
 def test_the_upscaler_changes_luminance_only(rng):
-    """With a network that is bicubic itself, colour comes out as plain bicubic."""
+    """If the network is replaced by bicubic interpolation, colour images are plain bicubic too."""
 
     class Bicubic(Upscaler):
         def __init__(self):
@@ -29,7 +29,7 @@ def test_the_upscaler_changes_luminance_only(rng):
 
 
 def test_the_upscaler_takes_the_level_that_the_scale_needs(rng):
-    """A network whose residual is nothing enlarges bilinearly, level by level; what is too large is shrunk."""
+    """Without a residual, the network enlarges bilinearly level by level. Larger results are then shrunk."""
     model = Pyramid(features=2, depth=1, recursions=1)
     params = model.init(jax.random.key(0), jnp.zeros((1, 4, 4, 1)), 2)["params"]
     params["residual"]["kernel"] *= 0

@@ -1,0 +1,104 @@
+"""Finds what image files hold besides the samples and the metadata that Pillow reads."""
+
+import io
+import struct
+from typing import Any, BinaryIO
+
+import PIL.ImageCms
+
+COLOUR_CHUNKS = (b"cICP", b"gAMA", b"cHRM", b"sRGB", b"mDCV", b"cLLI")
+TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt")
+# Text that holds EXIF, XMP or a colour profile. These are read and written on their own.
+_NOT_TEXT = (b"XML:com.adobe.xmp\0", b"Raw profile type exif\0", b"Raw profile type APP1\0", b"Raw profile type icc\0")
+_MAX_CHUNKS = 2**22  # bytes
+_IPTC = 0x0404  # among the resources that Photoshop writes to JPEG
+_SRGB_GAMMA = range(45000, 46000)  # 100,000 / 2.2, as most programs round it
+_SRGB = (1, 13)  # primaries and transfer function, as H.273 numbers them
+_HDR = {16: "PQ", 18: "HLG"}  # transfer functions
+
+Chunks = tuple[tuple[bytes, bytes], ...]
+
+
+def extras(file: BinaryIO, format: str, info: Any) -> dict[str, Any]:
+    """Returns the fields "chunks", "lossless" and "dropped" of a `Photo`.
+
+    Args:
+      file: the image file.
+      format: its format under Pillow's name; "MPO" for a JPEG with further images.
+      info: Pillow's `info` of the image.
+    """
+    if format == "PNG":
+        return {"chunks": _png_chunks(file)}
+    if format == "WEBP":
+        return {"lossless": _webp_is_lossless(file)}
+    dropped = []
+    if _IPTC in (info.get("photoshop") or {}) or info.get("iptc"):
+        dropped.append("IPTC data")
+    if format == "MPO":
+        dropped.append("further images")
+    if format == "AVIF":
+        dropped += _avif_limits(file)
+    return {"dropped": tuple(dropped)}
+
+
+def lost_outside_of_png(chunks: Chunks, profile: bytes | None) -> list[str]:
+    """Names what other formats lose of PNG's chunks. Colour that is sRGB, or that a profile describes, is no loss."""
+    found = dict(chunks)
+    lost = ["text"] if any(kind in TEXT_CHUNKS for kind in found) else []
+    if profile or b"sRGB" in found:
+        return lost
+    if b"cICP" in found and tuple(found[b"cICP"][:2]) != _SRGB:
+        lost.append("cICP colour")
+    if b"gAMA" in found and int.from_bytes(found[b"gAMA"][:4], "big") not in _SRGB_GAMMA:
+        lost.append("gamma")
+    return lost
+
+
+def is_srgb(profile: bytes) -> bool:
+    """Whether the name of an ICC profile says that it is sRGB."""
+    try:
+        name = PIL.ImageCms.ImageCmsProfile(io.BytesIO(profile)).profile.profile_description
+    except (OSError, ValueError):
+        return False
+    return bool(name and name.startswith("sRGB"))
+
+
+def _png_chunks(file: BinaryIO) -> Chunks:
+    """Returns the chunks that describe colour or hold text."""
+    chunks, space = [], _MAX_CHUNKS
+    file.seek(8)
+    while len(head := file.read(8)) == 8:
+        length, kind = struct.unpack(">I4s", head)
+        if kind in COLOUR_CHUNKS + TEXT_CHUNKS and length <= space:
+            content = file.read(length)
+            space -= length
+            if not content.startswith(_NOT_TEXT):
+                chunks.append((kind, content))
+            length = 0
+        file.seek(length + 4, io.SEEK_CUR)
+    return tuple(chunks)
+
+
+def _webp_is_lossless(file: BinaryIO) -> bool:
+    file.seek(12)
+    while len(head := file.read(8)) == 8:
+        kind, length = struct.unpack("<4sI", head)
+        if kind in (b"VP8 ", b"VP8L"):
+            return bool(kind == b"VP8L")
+        file.seek(length + length % 2, io.SEEK_CUR)
+    return False
+
+
+def _avif_limits(file: BinaryIO) -> list[str]:
+    """Names what Pillow drops: it reads AVIF with 8 bits per sample and ignores HDR."""
+    file.seek(0)
+    head = file.read(2**16)
+    limits = []
+    bits = head.find(b"pixi")  # box type, version and flags, number of channels, bits of each
+    if bits >= 0 and head[bits + 9 : bits + 10] > b"\x08":
+        limits.append(f"bits beyond 8 of {head[bits + 9]} per sample")
+    colour = head.find(b"colrnclx")  # box type and kind, primaries, transfer function
+    if colour >= 0 and len(head) >= colour + 12:
+        transfer = int.from_bytes(head[colour + 10 : colour + 12], "big")
+        limits += [f"HDR colour ({_HDR[transfer]})"] if transfer in _HDR else []
+    return limits

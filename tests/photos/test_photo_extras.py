@@ -1,0 +1,112 @@
+"""What files hold beyond samples, profile, EXIF, XMP and resolution is kept, or named before it is lost."""
+
+import io
+import struct
+
+import numpy as np
+import PIL.Image
+import PIL.ImageCms
+import pytest
+
+from lapsrn_jax.errors import UserError
+from lapsrn_jax.photos.extras import extras
+from lapsrn_jax.photos.photo import Photo
+from lapsrn_jax.photos.reading import read_photo
+from lapsrn_jax.photos.writing import what_is_lost, write_photo
+from tests.photos import pictures
+from tests.photos.pictures import PROFILE, chunk, encoded, samples_of, smooth
+
+RGB = smooth("RGB")
+TEXTS = (
+    (b"tEXt", b"Author\0Ann"),
+    (b"zTXt", b"Comment\0\0x\x9cK\xce\xcfM\x05\0\x04X\x01\xb4"),
+    (b"iTXt", b"T\0\0\0\0\0hi"),
+)
+COLOURS = ((b"cICP", b"\x09\x10\0\1"), (b"gAMA", struct.pack(">I", 100_000)), (b"cHRM", bytes(range(32))))
+
+
+def png(*chunks: tuple[bytes, bytes]) -> io.BytesIO:
+    """A PNG with further chunks after its header."""
+    content = encoded(RGB, "PNG").getvalue()
+    return io.BytesIO(content[:33] + b"".join(chunk(*further) for further in chunks) + content[33:])
+
+
+def rewritten(photo: Photo, format: str, **options: object) -> bytes:
+    file = io.BytesIO()
+    height, width = photo.pixels.shape[:2]
+    write_photo(file, (width, height), [samples_of(photo)], photo, format=format, **options)
+    return file.getvalue()
+
+
+def test_png_keeps_text_and_colour():
+    photo = read_photo(png(*COLOURS, *TEXTS))
+    assert what_is_lost("PNG", photo) is None
+    back = read_photo(io.BytesIO(rewritten(photo, "PNG")))
+    assert set(back.chunks) == set(COLOURS + TEXTS)
+    assert set(read_photo(io.BytesIO(rewritten(photo, "PNG", strip=True))).chunks) == set(COLOURS)
+
+
+def test_other_formats_say_what_they_lose():
+    photo = read_photo(png(*COLOURS, *TEXTS))
+    assert what_is_lost("JPEG", photo) == "JPEG cannot store text and cICP colour and gamma, which will be left out"
+    assert what_is_lost("JPEG", photo, strip=True) == "JPEG cannot store cICP colour and gamma, which will be left out"
+
+
+@pytest.mark.parametrize(
+    "chunks", [[(b"cICP", b"\1\x0d\0\1")], [(b"gAMA", struct.pack(">I", 45455))], [(b"sRGB", b"\0"), COLOURS[1]], []]
+)
+def test_srgb_is_no_loss(chunks):
+    assert what_is_lost("JPEG", read_photo(png(*chunks))) is None
+
+
+def test_exif_and_xmp_are_not_kept_twice():
+    """XMP is a text chunk of PNG, and older ImageMagick wrote EXIF as one."""
+    old = (b"tEXt", b"Raw profile type exif\0\nexif\n4\n00000000")
+    assert read_photo(png(old)).chunks == ()
+    back = read_photo(io.BytesIO(rewritten(Photo(RGB, exif=pictures.exif(), xmp=pictures.XMP), "PNG")))
+    assert (back.xmp, back.chunks) == (pictures.XMP, ())
+
+
+def test_iptc_is_named():
+    segment = b"Photoshop 3.0\x008BIM\x04\x04\0\0\0\0\0\x0a\x1c\x02\x78\0\x05hello"
+    content = encoded(RGB, "JPEG").getvalue()
+    marked = content[:2] + b"\xff\xed" + struct.pack(">H", len(segment) + 2) + segment + content[2:]
+    photo = read_photo(io.BytesIO(marked))
+    assert photo.dropped == ("IPTC data",)
+    assert what_is_lost("JPEG", photo) == "the picture's IPTC data will be left out"
+    assert what_is_lost("JPEG", photo, strip=True) is None
+    tiff = encoded(RGB, "TIFF", tiffinfo={33723: b"\x1c\x02\x78\0\x05hello"})
+    assert read_photo(tiff).dropped == ("IPTC data",)
+
+
+def test_further_pictures_are_named():
+    second = PIL.Image.fromarray(RGB[::2, ::2])
+    photo = read_photo(encoded(RGB, "MPO", save_all=True, append_images=[second]))
+    assert what_is_lost("PNG", photo) == "the picture's further images will be left out"
+    assert read_photo(encoded(RGB, "JPEG")).dropped == ()
+
+
+def test_deep_and_hdr_avif_is_named():
+    """Pillow writes 8 bits of SDR, so the header is edited; the pixels do not change."""
+    pytest.importorskip("PIL._avif")
+    content = encoded(RGB, "AVIF").getvalue()
+    assert read_photo(io.BytesIO(content)).dropped == ()
+    at, colour = content.index(b"pixi") + 9, content.index(b"colrnclx") + 10
+    edited = bytearray(content)
+    edited[at : at + 3] = b"\x0a\x0a\x0a"
+    edited[colour : colour + 2] = b"\0\x10"
+    assert extras(io.BytesIO(edited), "AVIF", {})["dropped"] == ("bits beyond 8 of 10 per sample", "HDR colour (PQ)")
+
+
+def test_lossless_webp_stays_lossless():
+    for options in ({}, {"exif": b"Exif\0\0" + pictures.exif(), "icc_profile": PROFILE}):
+        photo = read_photo(encoded(RGB, "WEBP", lossless=True, **options))
+        np.testing.assert_array_equal(read_photo(io.BytesIO(rewritten(photo, "WEBP"))).pixels, RGB)
+    assert not read_photo(encoded(RGB, "WEBP", quality=95)).lossless
+
+
+def test_bmp_takes_no_profile_that_only_mentions_srgb(tmp_path):
+    other = PIL.ImageCms.ImageCmsProfile(PIL.ImageCms.createProfile("LAB")).tobytes() + b"better than sRGB"
+    with pytest.raises(UserError, match="BMP cannot store colour profiles"):
+        rewritten(Photo(RGB, icc_profile=other), "BMP")
+    assert rewritten(Photo(RGB, icc_profile=PROFILE), "BMP")

@@ -6,7 +6,7 @@ import pathlib
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from typing import IO, BinaryIO
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 import PIL.Image
@@ -179,7 +179,7 @@ def _write_whole(
     metadata = {"icc_profile": like.icc_profile, "exif": like.exif, "xmp": like.xmp, "dpi": like.dpi}
     if form.name == "JPEG" and like.exif:
         metadata["exif"] = b"Exif\0\0" + like.exif
-    options = {key: value for key, value in metadata.items() if value}
-    if form.name == "WEBP" and like.lossless:
-        options["lossless"] = True
+    options: dict[str, Any] = {key: value for key, value in metadata.items() if value}
+    if form.name == "WEBP":
+        options["lossless"] = like.lossless
     image.save(file, format=form.name, **form.options, **options)

@@ -2,6 +2,10 @@
 
 import os
 import pathlib
+import shutil
+
+_COMPILED = "compiled"
+_MAX_COMPILED = 2**30  # bytes; a compiled network has a few MB
 
 
 def cache_folder() -> pathlib.Path:
@@ -10,11 +14,32 @@ def cache_folder() -> pathlib.Path:
 
 
 def keep_compiled() -> None:
-    """Enables JAX's compilation cache in `cache_folder()`, unless JAX already has a cache folder."""
+    """Enables JAX's compilation cache in `cache_folder()`, unless JAX already has a cache folder.
+
+    The cache has at most 1 GiB. JAX removes the programs that were not used for the longest time.
+    """
     import jax  # imported here because decoding photographs does not need JAX
     from jax.experimental.compilation_cache import compilation_cache
 
     if jax.config.jax_compilation_cache_dir is None:
-        jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "compiled"))
+        jax.config.update("jax_compilation_cache_dir", str(cache_folder() / _COMPILED))
+        jax.config.update("jax_compilation_cache_max_size", _MAX_COMPILED)
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
         compilation_cache.reset_cache()  # JAX remembers that it had no cache if it has compiled before
+
+
+def cache_sizes() -> dict[str, int]:
+    """Returns the bytes that the cache takes, by kind: compiled programs, decoded photographs, and unfinished ones."""
+    sizes = {"compiled programs": 0, "decoded photographs": 0, "unfinished": 0}
+    for path in cache_folder().rglob("*"):
+        top = path.relative_to(cache_folder()).parts[0]
+        kind = "unfinished" if top.startswith(".") else "decoded photographs"
+        if path.is_file():
+            sizes["compiled programs" if top == _COMPILED else kind] += path.stat().st_size
+    return sizes
+
+
+def clear_cache() -> None:
+    """Removes everything in the cache. Processes that are decoding photographs at this moment fail."""
+    for path in cache_folder().glob("*"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -180,6 +180,6 @@ def _write_whole(
     if form.name == "JPEG" and like.exif:
         metadata["exif"] = b"Exif\0\0" + like.exif
     options: dict[str, Any] = {key: value for key, value in metadata.items() if value}
-    if form.name == "WEBP" and like.lossless:
-        options["lossless"] = True
+    if form.name == "WEBP":
+        options["lossless"] = like.lossless
     image.save(file, format=form.name, **form.options, **options)

@@ -53,41 +53,20 @@ def find_jobs(inputs: Iterable[str], output: str, suffix: str | None = None) -> 
             raise UserError(f"{output} has no suffix to tell its format. Give it a suffix, such as {output}.png")
     if STREAM in (*inputs, output):
         raise UserError("standard input and output take one picture at a time: give one input, and -o FILE or -o -")
-    places: list[tuple[pathlib.Path, pathlib.PurePath]] = []
-    other: collections.Counter[str] = collections.Counter()  # files in formats that are not supported
-    links: list[pathlib.Path] = []
-    for name in inputs:
-        path = pathlib.Path(name)
-        if path.is_dir():
-            files, linked = walk(path)
-            found = _outside(files, folder, path)
-            links += _outside(linked, folder, path)
-            pictures = [file for file in found if file.suffix.lower() in FORMAT_OF_SUFFIX]
-            if not pictures:
-                raise UserError(f"no pictures in {path} (looked for {', '.join(sorted(FORMAT_OF_SUFFIX))})")
-            other.update(file.suffix.lower() or file.name for file in found if file not in set(pictures))
-            places += [(picture, picture.relative_to(path)) for picture in pictures]
-        elif path.exists():
-            places.append((path, pathlib.PurePath(path.name)))
-        else:
-            files = [pathlib.Path(match) for match in sorted(glob.glob(name, recursive=True)) if os.path.isfile(match)]
-            if not files:
-                raise UserError(f"no such picture, folder or pattern of files: {name}")
-            places += [(file, pathlib.PurePath(file.name)) for file in files]
-
+    places, left_out = _places(inputs, folder)
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{output} is a file: give a folder for several pictures")
-
-    records = functools.cache(Record)
-    results = set()
     if not alone:
-        results = {path for path, _ in places if any(records(parent).made(path) for parent in path.resolve().parents)}
-    if places and len(results) == len(dict(places)):
-        raise UserError("all of the pictures are earlier results: give one alone to enlarge it again")
+        results = _results(places)
+        if len(results) == len(places):
+            raise UserError("all of the pictures are earlier results: give one alone to enlarge it again")
+        if results:
+            count = f"{len(results)} earlier result{'s' * (len(results) > 1)}"
+            left_out.insert(0, f"{count}, such as {min(results)}: give one alone to enlarge it again")
+        places = {source: place for source, place in places.items() if source not in results}
+
     jobs, taken = [], set()
-    for source, place in dict(places).items():
-        if source in results:
-            continue
+    for source, place in places.items():
         place = place.with_suffix(suffix or source.suffix)
         unique, number = place, 2
         while str(unique).casefold() in taken:  # some file systems treat A.png and a.png as the same file
@@ -95,14 +74,42 @@ def find_jobs(inputs: Iterable[str], output: str, suffix: str | None = None) -> 
             number += 1
         taken.add(str(unique).casefold())
         jobs.append(Job(str(source), str(folder / unique)))
-    left_out = []
-    if results:
-        left_out.append(f"{len(results)} earlier results, such as {min(results)}: give one alone to enlarge it again")
-    if other:
-        suffixes = ", ".join(f"{count} {suffix}" for suffix, count in sorted(other.items()))
-        left_out.append(f"files in formats that are not supported: {suffixes}")
-    left_out += [f"{link}, which is a link to a folder: give it as an input" for link in sorted(links)]
     return jobs, left_out
+
+
+def _places(inputs: Iterable[str], output: pathlib.Path) -> tuple[dict[pathlib.Path, pathlib.PurePath], list[str]]:
+    """Finds the pictures and their places in the output folder. The rest is as in `find_jobs`."""
+    places: dict[pathlib.Path, pathlib.PurePath] = {}
+    other: collections.Counter[str] = collections.Counter()  # files in formats that are not supported
+    links: list[pathlib.Path] = []
+    for name in inputs:
+        path = pathlib.Path(name)
+        if path.is_dir():
+            found, linked = (_outside(paths, output, path) for paths in walk(path))
+            pictures = [file for file in found if file.suffix.lower() in FORMAT_OF_SUFFIX]
+            if not pictures:
+                raise UserError(f"no pictures in {path} (looked for {', '.join(sorted(FORMAT_OF_SUFFIX))})")
+            other.update(file.suffix.lower() or file.name for file in found)
+            other.subtract(file.suffix.lower() for file in pictures)
+            links += linked
+            places |= {picture: picture.relative_to(path) for picture in pictures}
+        elif path.exists():
+            places[path] = pathlib.PurePath(path.name)
+        else:
+            files = [pathlib.Path(match) for match in sorted(glob.glob(name, recursive=True)) if os.path.isfile(match)]
+            if not files:
+                raise UserError(f"no such picture, folder or pattern of files: {name}")
+            places |= {file: pathlib.PurePath(file.name) for file in files}
+    left_out = [f"{link}, which is a link to a folder: give it as an input" for link in sorted(links)]
+    if suffixes := ", ".join(f"{count} {suffix}" for suffix, count in sorted((+other).items())):
+        left_out.insert(0, f"files in formats that are not supported: {suffixes}")
+    return places, left_out
+
+
+def _results(paths: Iterable[pathlib.Path]) -> set[pathlib.Path]:
+    """Returns those of the paths that are unchanged results, according to the records of the folders above them."""
+    records = functools.cache(Record)
+    return {path for path in paths if any(records(folder).made(path) for folder in path.resolve().parents)}
 
 
 def _outside(paths: Iterable[pathlib.Path], output: pathlib.Path, folder: pathlib.Path) -> list[pathlib.Path]:

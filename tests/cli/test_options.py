@@ -48,7 +48,7 @@ def test_networks_are_named_by_the_option_or_by_their_files(tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize(
-    "command", ["upscale", "train", "evaluate", "tables 1", "tables 2", "figure", "export", "prepare div2k"]
+    "command", ["upscale", "train", "evaluate", "tables 1", "tables 2", "figure", "export", "prepare div2k", "cache"]
 )
 def test_every_command_has_help_with_dashes_alone(command, capsys):
     with pytest.raises(SystemExit) as status:

@@ -78,6 +78,13 @@ def test_folders_are_searched_recursively(tmp_path):
     assert [path.name for path in find_images(tmp_path)] == ["a.JPG", "z.png"]
 
 
+def test_hidden_files_and_folders_are_skipped(tmp_path):
+    for name in ("a.png", "._a.png", ".thumbs/a.png", "b/@eaDir/a.png", "b/c.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert [path.name for path in find_images(tmp_path)] == ["a.png", "c.png"]
+
+
 def test_missing_and_empty_folders_are_named(tmp_path):
     with pytest.raises(UserError, match=r"no such image folder: .*nowhere"):
         find_images(tmp_path / "nowhere")

@@ -11,6 +11,7 @@ import PIL.Image
 import pytest
 
 import lapsrn_jax
+from lapsrn_jax import models
 from lapsrn_jax.cli import main
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.images.io import write_image
@@ -213,6 +214,14 @@ def test_the_same_arrays_in_another_model_are_another_network(folder, tmp_path, 
         arguments = [folder / "in" / "a.png", "-o", f"{tmp_path}/results/", "--scale", "2"]
         assert upscale(*arguments, "--weights", tmp_path / f"{recursions}.safetensors") == 0
         assert said in capsys.readouterr().out
+
+
+def test_other_parameters_are_another_network(folder, weights, tmp_path, capsys):
+    model = Pyramid(**tiny.MODEL, tying=Tying())
+    save_weights(tmp_path / "other.safetensors", model, models.initial(model, jax.random.key(1)), {})
+    for path in (weights, tmp_path / "other.safetensors"):
+        assert upscale(folder / "in" / "a.png", "-o", f"{tmp_path}/results/", "--scale", "2", "--weights", path) == 0
+        assert "48 x 40 pixels" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("option", ["--strip", "--keep-hidden", "--self-ensemble", "--fast", "--scale=3"])

@@ -37,7 +37,8 @@ def add_to(commands: Any) -> None:
         "--max-memory",
         type=memory,
         metavar="SIZE",
-        help="memory limit without the result, such as 2G (default: what is free)",
+        help="memory limit, such as 2G (default: what is free); results other than PNG and TIFF need more, up to "
+        "4 bytes per pixel",
     )
     result = parser.add_argument_group("result")
     result.add_argument(

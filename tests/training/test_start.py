@@ -49,6 +49,22 @@ def test_a_run_goes_on_from_another_with_more_recursions(tmp_path, photographs, 
     assert [record["step"] for record in records if "loss" in record] == [1, 2, 3, 4, 5, 6]
 
 
+def test_another_optimiser_starts_with_moments_of_its_own(tmp_path, photographs):
+    """A run whose config is older than the choice of optimisers counts as AdamW's."""
+    config = tiny.config(photographs)
+    train_and_evaluate(config, tmp_path / "first")
+    path = tmp_path / "first" / "config.json"
+    older = json.loads(path.read_text())
+    del older["optimizer"]["muon_learning_rate"], older["optimizer"]["schedule"]
+    path.write_text(json.dumps(older))
+    config.optimizer.muon_learning_rate = 3e-3
+    start = fresh(config)
+    state = begin_from(tmp_path / "first", start)
+    average = load_file(tmp_path / "first" / "weights.safetensors")
+    np.testing.assert_array_equal(state.ema["block"]["conv_1"]["kernel"], average["block/conv_1/kernel"])
+    jax.tree.map(np.testing.assert_array_equal, state.opt_state, start.opt_state)
+
+
 def test_a_run_with_a_start_can_be_interrupted(tmp_path, photographs, monkeypatch):
     """The start is used once: the second part resumes from the run's own checkpoint, with the same bits."""
     train_and_evaluate(tiny.config(photographs), tmp_path / "first")

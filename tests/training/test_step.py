@@ -7,7 +7,6 @@ import pytest
 
 from lapsrn_jax import models
 from lapsrn_jax.data.patches import training_batches
-from lapsrn_jax.models import layers
 from lapsrn_jax.training.losses import batch_loss, charbonnier, fourier_distance
 from lapsrn_jax.training.state import create_state, learning_rate_fn, make_optimizer
 from lapsrn_jax.training.step import make_mesh, make_train_step, replicate, shard_batch
@@ -82,16 +81,15 @@ def test_the_loss_falls_and_the_average_follows(rng, tmp_path):
     assert state.weights is state.ema
 
 
-def test_step_is_the_same_with_laxs_transposed_convolution(rng, tmp_path, monkeypatch):
-    """The phase form for CPUs only changes the speed: loss and gradients agree to 1e-5."""
+def test_step_is_the_same_with_laxs_convolutions(rng, tmp_path):
+    """The faster forms only change the speed: loss and gradients agree to 1e-5."""
     batch = some_batch(rng)
     model, _, state, _ = setup(tmp_path)
     params = jax.tree.map(lambda x: jnp.asarray(rng.standard_normal(x.shape) / 6, jnp.float32), state.params)
-    phases = jax.value_and_grad(lambda p: batch_loss(model, p, batch))(params)
-    monkeypatch.setattr(layers, "conv_transpose_phases", layers.conv_transpose)
-    reference = jax.value_and_grad(lambda p: batch_loss(model, p, batch))(params)
-    assert float(phases[0]) == pytest.approx(float(reference[0]), rel=1e-5)
-    for mine, theirs in zip(jax.tree.leaves(phases[1]), jax.tree.leaves(reference[1]), strict=True):
+    faster = jax.value_and_grad(lambda p: batch_loss(model, p, batch))(params)
+    reference = jax.value_and_grad(lambda p: batch_loss(model.clone(direct=True), p, batch))(params)
+    assert float(faster[0]) == pytest.approx(float(reference[0]), rel=1e-5)
+    for mine, theirs in zip(jax.tree.leaves(faster[1]), jax.tree.leaves(reference[1]), strict=True):
         assert np.linalg.norm(mine - theirs) < 1e-5 * np.linalg.norm(theirs)
 
 
@@ -100,6 +98,34 @@ def test_learning_rate_warms_up_and_falls_to_the_end(tmp_path):
     rate = learning_rate_fn(config)
     assert [float(rate(step)) for step in (0, 50, 100, 1000)] == pytest.approx([0, 5e-4, 1e-3, 1e-6])
     assert float(learning_rate_fn(tiny.config(tmp_path, optimizer__warmup=0.0))(0)) == pytest.approx(1e-3)
+
+
+def test_a_constant_rate_stays_and_a_cooldown_ends_it(tmp_path):
+    """After a linear warm-up; the cool-down follows 1 - sqrt(t)."""
+    settings = {"training__steps": 1000, "optimizer__warmup": 0.1}
+    constant = learning_rate_fn(tiny.config(tmp_path, optimizer__schedule="constant", **settings))
+    assert [float(constant(step)) for step in (0, 50, 100, 999)] == pytest.approx([0, 5e-4, 1e-3, 1e-3])
+    cooldown = learning_rate_fn(tiny.config(tmp_path, optimizer__schedule="cooldown", **settings))
+    quarter = 1e-6 + (1e-3 - 1e-6) * (1 - 0.5)
+    assert [float(cooldown(step)) for step in (50, 100, 325, 1000)] == pytest.approx([5e-4, 1e-3, quarter, 1e-6])
+
+
+def test_muon_moves_the_kernels_between_features_and_adamw_the_others(tmp_path):
+    """Muon's update of a kernel, as a matrix [9 I, O], is nearly orthogonal, with AdamW's root mean square of 0.2."""
+    config = tiny.config(tmp_path, optimizer__warmup=0.0, optimizer__weight_decay=0.0,
+                         optimizer__muon_learning_rate=0.01, optimizer__schedule="constant")  # fmt: skip
+    tx, generator = make_optimizer(config), np.random.default_rng(0)
+    params = {"between": jnp.zeros((3, 3, 8, 8)), "first": jnp.zeros((3, 3, 1, 8)), "bias": jnp.zeros(8)}
+    grads = jax.tree.map(lambda x: jnp.asarray(generator.standard_normal(x.shape), jnp.float32), params)
+    updates, _ = tx.update(grads, tx.init(params), params)
+    matrix = np.asarray(updates["between"]).reshape(-1, 8) / 0.01
+    assert np.sqrt((matrix**2).mean()) == pytest.approx(0.2, rel=0.3)
+    singular = np.linalg.svd(matrix, compute_uv=False)
+    assert singular.max() / singular.min() < 2
+    for name in ("first", "bias"):  # AdamW's first step, with Nesterov's momentum: the same length for all
+        length = np.abs(updates[name]).mean()
+        assert 1e-3 <= length < 2e-3
+        np.testing.assert_allclose(updates[name], -length * np.sign(grads[name]), rtol=1e-3)
 
 
 def test_the_optimiser_is_adamw_after_clipping(tmp_path):

@@ -240,3 +240,28 @@ def test_results_are_rounded_not_truncated(tmp_path):
     write_image(tmp_path / "a.png", np.tile(np.arange(8, dtype=np.uint8), (8, 1)))
     run(tmp_path / "a.png", tmp_path / "out")
     np.testing.assert_array_equal(read_image(tmp_path / "out" / "a.png")[8, 4:12], [2, 2, 3, 3, 4, 4, 5, 5])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
+def test_a_killed_batch_is_finished_by_the_next(tmp_path, rng):
+    """Killed three times at any moment: nothing is lost, refused or done twice."""
+    source, target = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    for i in range(30):
+        write_image(source / f"{i}.png", tiny.photograph(rng, 8, 9))
+    for results in (3, 9, 15):
+        command = [sys.executable, "-c", TWO, source, target]
+        process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        process.stdout.readline()
+        process.stdin.write("go\n")
+        process.stdin.flush()
+        while process.poll() is None and len(list(target.glob("*.png"))) < results:
+            pass
+        process.kill()
+        process.communicate()
+    statuses = run(source, target)
+    assert set(statuses) == {"done", "skipped"}
+    assert statuses.count("skipped") >= 15
+    assert {path.name for path in target.iterdir() if path.suffix == ".png"} == {f"{i}.png" for i in range(30)}
+    assert not list(target.glob(".*.partial"))
+    assert run(source, target) == ["skipped"] * 30

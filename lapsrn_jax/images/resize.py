@@ -94,5 +94,5 @@ def resize_window(length: int, scale: float, window: slice) -> tuple[scipy.spars
 
 
 def scaled_size(length: int, scale: float) -> int:
-    """Returns `imresize`'s output length, `ceil(scale * length)`, where 49 * (1 / 49) counts as 1."""
+    """Returns `imresize`'s output length, `ceil(scale * length)`, where 100 * 1.1 counts as 110."""
     return max(1, math.ceil(round(length * scale, 9)))

@@ -11,6 +11,14 @@ def test_black_white_and_primaries_have_their_studio_values():
     np.testing.assert_array_equal(np.rint(rgb_to_ycbcr(colours) * 255), expected)
 
 
+def test_the_coefficients_are_those_of_bt_601():
+    """Luma weights 0.299, 0.587, 0.114; chroma is B - Y and R - Y, scaled to 112 either way of 128."""
+    luma = np.array([0.299, 0.587, 0.114])
+    rows = [219 * luma, 112 * ([0, 0, 1] - luma) / (1 - luma[2]), 112 * ([1, 0, 0] - luma) / (1 - luma[0])]
+    expected = (np.array(rows).T + [16, 128, 128]) / 255
+    np.testing.assert_allclose(rgb_to_ycbcr(np.eye(3)), expected, atol=1e-3 / 255)  # MATLAB rounds to 3 digits
+
+
 def test_rgb_survives_conversion_to_ycbcr_and_back(rng):
     rgb = rng.random((7, 5, 3))
     np.testing.assert_allclose(ycbcr_to_rgb(rgb_to_ycbcr(rgb)), rgb, atol=1e-14)
@@ -20,6 +28,7 @@ def test_luminance_is_the_first_component_and_leaves_gray_alone(rng):
     rgb, gray = rng.random((7, 5, 3)), rng.random((7, 5))
     np.testing.assert_allclose(luminance(rgb), rgb_to_ycbcr(rgb)[..., 0], atol=1e-15)
     np.testing.assert_array_equal(luminance(gray), gray)
+    assert luminance(gray.astype(np.float32)).dtype == luminance(rgb.astype(np.float32)).dtype == np.float64
 
 
 def test_bytes_survive_conversion_to_float_and_back():

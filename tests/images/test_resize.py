@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from lapsrn_jax.images.resize import imresize, resize_matrix, resize_window
+from lapsrn_jax.images.resize import imresize, resize_matrix, resize_window, scaled_size
 
 
 def keys(x: float) -> float:
@@ -54,6 +54,12 @@ def test_axes_and_channels_are_independent(rng):
 def test_scale_one_changes_nothing(rng):
     image = rng.random((9, 12))
     np.testing.assert_allclose(imresize(image, 1), image, atol=1e-15)
+    assert resize_window(12, 1, slice(4, 6))[1] == slice(4, 6)
+
+
+def test_sizes_are_rounded_up_but_for_the_error_of_floating_point():
+    assert 100 * 1.1 > 110
+    assert [scaled_size(100, 1.1), scaled_size(7, 0.5), scaled_size(1, 0.1)] == [110, 4, 1]
 
 
 def test_constants_stay_and_ramps_stay_ramps_inside():

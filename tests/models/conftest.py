@@ -11,7 +11,7 @@ def _strict():
 
 
 @pytest.fixture
-def mixed_dtypes(_strict):
-    """For Optax's Adam, which divides float32 by int32 counts, and for bfloat16 features beside float32 images."""
-    with jax.numpy_dtype_promotion("standard"):
+def default_settings(_strict):
+    """JAX's own settings: for Optax's Adam, for bfloat16 features beside float32 images, and for what users run."""
+    with jax.numpy_dtype_promotion("standard"), jax.debug_nans(False):
         yield

@@ -103,6 +103,7 @@ def test_settings_describe_a_model_completely(model):
         ({"name": "pyramid", "depth": 2, "tying": {"layer": 3}}, "the block has 2 convolutions"),
         ({"name": "pyramid", "tying": {"gradient": "none"}}, "tying.gradient must be one of"),
         ({"name": "pyramid", "tying": {"strength": "soft"}}, "penalty must be positive"),
+        ({"name": "pyramid", "tying": {"penalty": -1.0}}, "penalty must be positive"),
         ({"name": "pyramid", "tying": {"strength": "init", "gradient": "conv"}}, "needs strength='hard'"),
     ],
 )

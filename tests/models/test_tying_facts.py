@@ -15,6 +15,8 @@ from lapsrn_jax.models import Tying
 from lapsrn_jax.models.layers import conv, conv_direct, conv_transpose, he_stddev
 from lapsrn_jax.weights.files import load_weights
 
+pytestmark = pytest.mark.usefixtures("default_settings")
+
 DIMENSIONS = ("NHWC", "HWIO", "NHWC")
 ORIENTATIONS = list(itertools.product([True, False], repeat=2))
 

@@ -10,6 +10,8 @@ import pytest
 
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.usefixtures("default_settings")
+
 LIBRARIES = ("torch", "keras")  # which the package does not need
 SECTIONS = {
     text.splitlines()[0]: re.findall(r"```python\n(.*?)```", text, re.DOTALL)

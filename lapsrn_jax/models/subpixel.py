@@ -56,7 +56,8 @@ def residual(u: jax.Array, upsample: Filter, conv: Filter, window: Window) -> ja
     """
     kernels = upsample["kernel"], conv["kernel"][..., 0]
     dtype = jnp.result_type(u, *kernels)
-    matrix = jnp.einsum("aik,bjl,klcd,ijd->cab", _COMPOSITION, _COMPOSITION, *kernels, precision="highest")
+    composition = _COMPOSITION.astype(kernels[0].dtype)
+    matrix = jnp.einsum("aik,bjl,klcd,ijd->cab", composition, composition, *kernels, precision="highest")
     maps = jnp.einsum(
         "nhwc,cab->nhwab", u, matrix.astype(u.dtype), precision="highest", preferred_element_type=dtype
     ).transpose(3, 4, 0, 1, 2)

@@ -120,6 +120,7 @@ def test_each_scale_gives_one_image(model):
         model.apply({"params": params}, lr, 17)
 
 
+@pytest.mark.usefixtures("mixed_dtypes")
 @pytest.mark.slow
 @small
 def test_it_learns_a_batch_by_heart(rng, model):
@@ -143,6 +144,7 @@ def test_it_learns_a_batch_by_heart(rng, model):
     assert losses[-1] < losses[0] / 10
 
 
+@pytest.mark.usefixtures("mixed_dtypes")
 @pytest.mark.slow
 @small
 def test_remat_and_bfloat16_compute_the_same_function(rng, model):
@@ -179,6 +181,7 @@ def test_a_gray_picture_stays_gray_in_an_rgb_network(rng):
     assert upscale(rng.random((6, 7, 3)), 2.5).shape == (15, 18, 3)
 
 
+@pytest.mark.usefixtures("mixed_dtypes")
 @pytest.mark.slow
 @small
 def test_the_trainer_trains_it(tmp_path, model):

@@ -135,6 +135,7 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path, photographs):
         train_and_evaluate(tiny.config(photographs, training__steps=4, model__features=4), workdir)
 
 
+@pytest.mark.usefixtures("nans")
 def test_a_run_that_cannot_step_stops_with_its_last_good_state(tmp_path, photographs, monkeypatch):
     config = tiny.config(photographs, training__max_skipped=2, training__steps=50)
     workdir = tmp_path / "run"

@@ -183,6 +183,7 @@ def test_accumulated_gradients_are_those_of_the_whole_batch(rng, tmp_path):
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), params, results[0][1])
 
 
+@pytest.mark.usefixtures("nans")
 def test_a_step_that_is_not_finite_changes_nothing_but_the_count(rng, tmp_path):
     batch = some_batch(rng)
     _, mesh, state, train_step = setup(tmp_path, 2)

@@ -104,6 +104,8 @@ def main() -> None:
     failed = max(differences["image"], differences["gradient"]) > TOLERANCE
     time_steps(args.output, args.torch, args.small)
     train(args.output, args.train, deadline, args.small)
+    if not (args.output / "run" / "weights.safetensors").exists():
+        sys.exit("the time was over before the first step of training: allow more --minutes")
     scores = f"--json={args.output / 'scores.json'}"
     subprocess.run(command("evaluate.py", f"--ckpt={args.output / 'run'}", "--data=bundled", scores), check=True)
     if failed:

@@ -144,7 +144,8 @@ def test_a_data_worker_that_dies_costs_no_step(tmp_path, photographs):
     workdir, flags = tmp_path / "run", ["--config.training.steps=10000", "--config.training.checkpoint_every=10000"]
     process = start(photographs, workdir, *flags, "--config.data.workers=1")
     wait_for(lambda: len(steps(workdir)) > 2, process, workdir)
-    children = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    tasks = pathlib.Path(f"/proc/{process.pid}/task").glob("*/children")  # a thread starts the worker
+    children = [pid for task in tasks for pid in task.read_text().split()]
     (worker,) = (pid for pid in children if b"spawn_main" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes())
     os.kill(int(worker), signal.SIGKILL)
     assert process.wait(60) == 2, errors_of(workdir)

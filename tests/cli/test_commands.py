@@ -134,7 +134,7 @@ def test_bad_evaluation_input_gets_one_line(tmp_path, photographs, trained):
         (["--scales="], "--scales takes whole numbers"),
         (["--scales=\u00b2"], "--scales takes whole numbers"),
         ([f"--data={photographs},{photographs}"], "two sets of --data are named"),
-        ([f"--data={photographs},"], "an empty name"),
+        ([f"--data={photographs},"], "an empty entry"),
         (["--json=/nowhere/scores.json"], "its folder does not exist"),
     ):
         data = [] if flags[0].startswith("--data") else [f"--data={photographs}"]

@@ -49,7 +49,7 @@ def learning_rate_fn(config: ml_collections.ConfigDict) -> optax.Schedule:
         return optax.warmup_cosine_decay_schedule(0.0, peak, warmup, steps, final)
 
     def cooldown(step: jax.Array) -> jax.Array:
-        return final + (peak - final) * (1 - jnp.sqrt(jnp.minimum(step / (steps - warmup), 1)))
+        return final + (peak - final) * (1 - jnp.sqrt(jnp.clip(step / (steps - warmup), 0, 1)))
 
     after = optax.constant_schedule(peak) if optimizer.schedule == "constant" else cooldown
     return optax.join_schedules([optax.linear_schedule(0.0, peak, warmup), after], [warmup])

@@ -1,17 +1,13 @@
 """Works through the cells of a study, possibly beside other processes."""
 
-import contextlib
 import json
 import pathlib
 import shutil
 import sys
-from collections.abc import Iterator
-
-import filelock
 
 from lapsrn_jax.data.sources import evaluation_pictures, training_pictures
 from lapsrn_jax.errors import UserError
-from lapsrn_jax.files import atomic_write
+from lapsrn_jax.files import atomic_write, locked
 from lapsrn_jax.training.folder import differences
 from lapsrn_jax.training.interrupts import STOPPED, StopRequest
 from studies.cells import Sets, finish, result_file, run_folder
@@ -39,7 +35,7 @@ def run_grid(grid: Grid, folder: pathlib.Path) -> int:
             for cell in _unfinished(grid, folder):
                 if cell.name in failed:
                     continue
-                with _claim(folder / "runs" / f"{cell.name}.lock") as ours:
+                with locked(folder / "runs" / f"{cell.name}.lock", wait=False) as ours:
                     if not ours or result_file(folder, cell).exists():
                         continue
                     try:
@@ -87,7 +83,7 @@ def enter(grid: Grid, folder: pathlib.Path) -> None:
     for name in ("cells", "runs"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     path = folder / "grid.json"
-    with _claim(folder / "runs" / "grid.lock", wait=True):
+    with locked(folder / "runs" / "grid.lock"):
         if not path.exists():
             with atomic_write(path) as partial:
                 partial.write_text(json.dumps(grid.describe(), indent=1) + "\n")
@@ -96,18 +92,3 @@ def enter(grid: Grid, folder: pathlib.Path) -> None:
     for cell in grid.cells:  # left by a kill between writing the result and deleting the run
         if result_file(folder, cell).exists():
             shutil.rmtree(run_folder(folder, cell), ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _claim(path: pathlib.Path, wait: bool = False) -> Iterator[bool]:
-    """Yields whether this process got the lock, which it holds until the context or the process ends."""
-    lock = filelock.FileLock(path)
-    try:
-        lock.acquire(blocking=wait)
-    except filelock.Timeout:
-        yield False
-        return
-    try:
-        yield True
-    finally:
-        lock.release()

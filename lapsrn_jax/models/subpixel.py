@@ -17,7 +17,7 @@ import numpy as np
 from jax import lax
 
 from lapsrn_jax.models.layers import Filter
-from lapsrn_jax.models.window import Window
+from lapsrn_jax.models.window import Window, repeated
 
 
 class Term(NamedTuple):
@@ -79,7 +79,7 @@ def upsample_image(image: jax.Array, kernel: jax.Array) -> jax.Array:
 def _residual_of_bias(bias: jax.Array, conv_kernel: jax.Array, inside: jax.Array) -> jax.Array:
     """What a constant `bias` within the picture adds to the residual."""
     taps = jnp.einsum("ijdo,d->ijo", conv_kernel, bias, precision="highest")
-    large = jnp.repeat(jnp.repeat(inside, 2, axis=1), 2, axis=2)[..., None]
+    large = repeated(inside[..., None])
     height, width = large.shape[1:3]
     padded = jnp.pad(large, ((0, 0), (1, 1), (1, 1), (0, 0)))
     shifted = [padded[:, i : i + height, j : j + width] * taps[i, j] for i in range(3) for j in range(3)]

@@ -47,8 +47,12 @@ class Window:
 
     def doubled(self) -> "Window":
         """The same window on images of twice the size."""
-        inside = None if self.inside is None else jnp.repeat(jnp.repeat(self.inside, 2, axis=1), 2, axis=2)
-        return Window(inside, self.axes, 2 * self.margin)
+        return Window(None if self.inside is None else repeated(self.inside), self.axes, 2 * self.margin)
+
+
+def repeated(x: jax.Array) -> jax.Array:
+    """Repeats each pixel of x [N, h, w, C] along both sides: [N, 2h, 2w, C]."""
+    return jnp.repeat(jnp.repeat(x, 2, axis=1), 2, axis=2)
 
 
 def margins(scale: int, depth: int) -> list[tuple[int, int]]:

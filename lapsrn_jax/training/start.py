@@ -39,7 +39,8 @@ def begin_from(path: pathlib.Path, fresh: TrainState) -> TrainState:
         averaged = fresh.params if config.optimizer.ema_decay > 0 else None
         state = read_state(path, dataclasses.replace(fresh, ema=averaged, opt_state=opt_state))
         params, average, opt_state = state.params, state.weights, _restarted(state.opt_state)
-        if str(jax.tree.structure(opt_state)) != str(jax.tree.structure(fresh.opt_state)):  # a different optimiser
+        structure: Any = jax.tree.structure(opt_state)
+        if structure != jax.tree.structure(fresh.opt_state):  # a different optimiser
             opt_state = fresh.opt_state
     else:
         _, loaded = load_weights(path)

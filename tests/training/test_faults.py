@@ -2,14 +2,12 @@
 
 import contextlib
 import dataclasses
-import json
 import os
 import pathlib
 import random
 import shutil
 import signal
 import subprocess
-import sys
 import time
 
 import jax.numpy as jnp
@@ -24,7 +22,7 @@ from lapsrn_jax.training.interrupts import STOPPED
 from lapsrn_jax.training.loop import train_and_evaluate
 from lapsrn_jax.training.state import create_state, make_optimizer
 from tests import tiny
-from tests.conftest import ROOT
+from tests.training.runs import errors_of, finish, kill, start, started, steps, wait_for
 
 KILLS = int(os.environ.get("KILLS", "4"))
 
@@ -32,9 +30,6 @@ KILLS = int(os.environ.get("KILLS", "4"))
 @pytest.fixture(scope="module")
 def photographs(tmp_path_factory):
     return tiny.write_photographs(tmp_path_factory.mktemp("photographs"))
-
-
-started: list[subprocess.Popen] = []
 
 
 @pytest.fixture(autouse=True)
@@ -45,49 +40,10 @@ def _nothing_runs_on():
         kill(started.pop())
 
 
-def start(photographs, workdir, *flags) -> subprocess.Popen:
-    """Starts train.py in a new process group; its stderr goes to a file beside the run folder."""
-    command = [sys.executable, "train.py", *tiny.flags(photographs), f"--workdir={workdir}", *flags]
-    with pathlib.Path(f"{workdir}.stderr").open("a") as errors:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=errors, stderr=errors, start_new_session=True)
-    started.append(process)
-    return process
-
-
-def errors_of(workdir) -> str:
-    return pathlib.Path(f"{workdir}.stderr").read_text()
-
-
-def finish(photographs, workdir, *flags) -> None:
-    assert start(photographs, workdir, *flags).wait() == 0, errors_of(workdir)
-
-
-def wait_for(condition, process, workdir, seconds=120) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert process.poll() is None, errors_of(workdir)
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
-
-
-def kill(process) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-
-
 def assert_same_weights(a, b) -> None:
     weights = load_file(b / "weights.safetensors")
     for name, array in load_file(a / "weights.safetensors").items():
         np.testing.assert_array_equal(array, weights[name])
-
-
-def steps(workdir) -> list[int]:
-    """Returns the steps in the log, in its order. A kill may have cut its last line."""
-    if not (workdir / "log.jsonl").exists():
-        return []
-    lines = [line for line in (workdir / "log.jsonl").read_text().splitlines() if line.endswith("}")]
-    return [record["step"] for record in map(json.loads, lines) if "loss" in record]
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ import skimage.data
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.images import color
 from lapsrn_jax.models import VDSR, LapSRN, Pyramid, Tying, initial
+from lapsrn_jax.models.window import margins
 from lapsrn_jax.upscaling import tiles
 from lapsrn_jax.upscaling.tiles import Tiles, plan
 from lapsrn_jax.weights.files import load_weights
@@ -83,8 +84,9 @@ def test_the_margin_is_no_wider_than_it_must_be(rng, monkeypatch):
 def test_plans_cover_the_picture_and_keep_to_the_area(rng):
     for _ in range(200):
         shape = tuple(int(n) for n in rng.integers(1, 3000, 2))
-        margin, area = int(rng.integers(3, 90)), 2 ** int(rng.integers(10, 18))
-        found = plan(shape, margin, area)
+        depth, area = int(rng.integers(1, 50)), 2 ** int(rng.integers(10, 18))
+        widths = margins(2 ** int(rng.integers(1, 4)), depth)
+        found, margin = plan(shape, widths, area), widths[0][0] + 1
         if found is None:
             assert area < (2 * margin + 16) ** 2 * 4
             continue
@@ -94,6 +96,14 @@ def test_plans_cover_the_picture_and_keep_to_the_area(rng):
                 assert found.step[axis] == found.side[axis] - 2 * margin > 0
             else:
                 assert found.side[axis] >= length
+
+
+def test_the_plan_has_the_least_work():
+    """Long tiles have fewer margins, but at x4 their large feature maps leave the processor's cache."""
+    widths = margins(4, 20)
+    assert plan((600, 420), widths, 2**16).side == (192, 128)
+    assert plan((600, 420), widths, 2**14).side == (128, 128)
+    assert plan((60, 60), widths, 2**16).side == (64, 64)
 
 
 def test_pictures_of_many_sizes_share_few_compiled_networks(rng):

@@ -40,6 +40,6 @@ def cache_sizes() -> dict[str, int]:
 
 
 def clear_cache() -> None:
-    """Removes everything in the cache. Processes that are decoding photographs at this moment fail."""
+    """Removes everything in the cache. Processes that decode photographs at this moment fail."""
     for path in cache_folder().glob("*"):
         shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -17,6 +17,9 @@ def add_to(commands: Any) -> None:
     parser.add_argument(
         "--save-images", metavar="FOLDER", help="write the enlarged pictures and comparisons to this folder"
     )
+    parser.add_argument(
+        "--skip-damaged", action="store_true", help="leave out pictures that cannot be read, instead of stopping"
+    )
     add_json(parser, "the scores as a list of records")
     parser.set_defaults(run=run)
 
@@ -27,12 +30,14 @@ def run(options: argparse.Namespace) -> None:
     from lapsrn_jax.data.sources import evaluation_sets
     from lapsrn_jax.evaluation.networks import read_networks
     from lapsrn_jax.evaluation.protocol import Protocol
-    from lapsrn_jax.evaluation.scoring import evaluate_networks
+    from lapsrn_jax.evaluation.scoring import evaluate_networks, without_damaged
     from lapsrn_jax.evaluation.tables import as_json, text_table
 
     check_output(options.json)
     keep_compiled()
     networks, sets = read_networks(options.weights), evaluation_sets(options.data)
+    if options.skip_damaged:
+        sets = without_damaged(sets)
     protocol = Protocol(options.protocol, options.gray_as_rgb)
     records = evaluate_networks(networks, sets, options.scales, protocol, options.save_images)
     print(text_table(records))

@@ -2,9 +2,9 @@
 
 import hashlib
 import json
+import os
 import pathlib
 import shutil
-import tempfile
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,8 +14,11 @@ import tqdm
 from lapsrn_jax.cache import cache_folder
 from lapsrn_jax.data.sources import Picture
 from lapsrn_jax.errors import UserError
+from lapsrn_jax.files import atomic_folder, locked
 
+MAX_DECODED = 20 * 2**30  # bytes of all caches together; DIV2K takes 7 GB
 _VERSION = b"1"  # of the cache's layout
+_INDEX = "index.json"  # the shapes of the pictures
 
 
 class Photographs:
@@ -26,7 +29,7 @@ class Photographs:
 
     def __init__(self, folder: pathlib.Path) -> None:
         self._folder = folder
-        self._shapes: list[tuple[int, int, int]] = [tuple(s) for s in json.loads((folder / "index.json").read_text())]
+        self._shapes: list[tuple[int, int, int]] = [tuple(s) for s in json.loads((folder / _INDEX).read_text())]
         self._offsets = np.cumsum([0, *(int(np.prod(shape)) for shape in self._shapes)])
         self._indices = list(range(len(self._shapes)))
         self._pixels: np.ndarray | None = None
@@ -78,44 +81,56 @@ def read_photographs(pictures: Sequence[Picture], smallest: int) -> Photographs:
 def _decoded(pictures: Sequence[Picture]) -> Photographs:
     digests = [picture.digest() for picture in pictures]
     folder = cache_folder() / hashlib.sha256(_VERSION + b"".join(digests)).hexdigest()[:32]
-    if not _is_whole(folder):
-        try:
-            _decode(pictures, folder)
-        except OSError as error:
-            raise UserError(
-                f"cannot write decoded photographs to {folder.parent} ({error.strerror}): set XDG_CACHE_HOME to a "
-                "folder with free space"
-            ) from None
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with locked(_lock(folder)):  # two processes with the same pictures: the second one waits
+            if not _is_whole(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+                _decode(pictures, folder)
+        os.utime(folder / _INDEX)  # the time of its last use
+        _make_room(folder)
+    except OSError as error:
+        raise UserError(
+            f"cannot write decoded photographs to {folder.parent} ({error.strerror}): set XDG_CACHE_HOME to a "
+            "folder with free space"
+        ) from None
     return Photographs(folder)
+
+
+def _lock(folder: pathlib.Path) -> pathlib.Path:
+    return folder.with_name(f".{folder.name}.lock")
+
+
+def _make_room(used: pathlib.Path) -> None:
+    """Removes what killed processes left, and beyond the limit, the caches that were unused for the longest time."""
+    for partial in used.parent.glob(".*.partial"):
+        with locked(partial.with_suffix(".lock"), wait=False) as ours:
+            if ours:
+                shutil.rmtree(partial, ignore_errors=True)
+    room = MAX_DECODED
+    indices = {path: path.stat().st_mtime for path in used.parent.glob(f"*/{_INDEX}")}
+    for path in sorted(indices, key=indices.__getitem__, reverse=True):
+        room -= sum(file.stat().st_size for file in path.parent.iterdir())
+        if room < 0 and path.parent != used:
+            shutil.rmtree(path.parent, ignore_errors=True)
 
 
 def _is_whole(folder: pathlib.Path) -> bool:
     """Whether the cache exists and its file has the size that its index states."""
     try:
-        shapes = json.loads((folder / "index.json").read_text())
+        shapes = json.loads((folder / _INDEX).read_text())
         return (folder / "pixels").stat().st_size == sum(int(np.prod(shape)) for shape in shapes)
     except (OSError, ValueError):
         return False
 
 
 def _decode(pictures: Sequence[Picture], folder: pathlib.Path) -> None:
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".partial-") as partial:
-        new = pathlib.Path(partial) / "new"
-        new.mkdir()
-        shapes = []
+    shapes = []
+    with atomic_folder(folder) as new:
         with (new / "pixels").open("wb") as pixels:
             for picture in tqdm.tqdm(pictures, desc="decoding photographs", unit="image", leave=False):
                 image = picture.read()
                 image = np.repeat(image[:, :, None], 3, axis=2) if image.ndim == 2 else image
                 shapes.append(image.shape)
                 pixels.write(image.tobytes())
-        (new / "index.json").write_text(json.dumps(shapes))
-        if _is_whole(folder):  # another process was faster, and may be in use of its cache
-            return
-        shutil.rmtree(folder, ignore_errors=True)  # a damaged cache
-        try:
-            new.rename(folder)
-        except OSError:
-            if not _is_whole(folder):  # another process was faster by a moment
-                raise
+        (new / _INDEX).write_text(json.dumps(shapes))

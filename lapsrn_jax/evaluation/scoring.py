@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import sys
 from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
@@ -95,6 +96,27 @@ def evaluate(
                            images=len(pictures), protocol=str(protocol))
                 )  # fmt: skip
     return records
+
+
+def without_damaged(sets: Mapping[str, Sequence[Picture]]) -> dict[str, list[Picture]]:
+    """Returns the sets without the pictures that cannot be read, and prints the reason for each of these to stderr.
+
+    Raises:
+      UserError: a set has no other picture.
+    """
+    whole: dict[str, list[Picture]] = {}
+    for name, pictures in sets.items():
+        whole[name] = []
+        for picture in tqdm.tqdm(pictures, desc=f"checking {name}", unit="image", leave=False):
+            try:
+                picture.read()
+            except UserError as error:
+                tqdm.tqdm.write(f"left out: {error}", file=sys.stderr)
+            else:
+                whole[name].append(picture)
+        if not whole[name]:
+            raise UserError(f"no picture of {name} can be read")
+    return whole
 
 
 def score_picture(picture: Picture, models: Mapping[str, Upscale], scale: int, protocol: Protocol) -> Example:

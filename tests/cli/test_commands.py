@@ -176,6 +176,30 @@ def test_several_networks_are_scored_beside_each_other(tmp_path, photographs, tr
     assert "small can enlarge by at most x2, not by x4" in capsys.readouterr().err
 
 
+def test_a_damaged_picture_stops_the_evaluation_or_is_left_out(tmp_path, photographs, capsys):
+    from lapsrn_jax.cli import main
+
+    shutil.copytree(photographs, tmp_path / "set")
+    (tmp_path / "set" / "broken.png").write_bytes((photographs / "0.png").read_bytes()[:300])
+    report = tmp_path / "scores.json"
+    arguments = ["evaluate", "--ckpt", "cms-lapsrn", "--scales", "2", "--json", str(report), "--data"]
+    with pytest.raises(SystemExit):
+        main([*arguments, str(tmp_path / "set")])
+    assert "broken.png is damaged" in capsys.readouterr().err
+    main([*arguments, str(photographs)])
+    expected = [record | {"set": "set"} for record in json.loads(report.read_text())]
+    main([*arguments, str(tmp_path / "set"), "--skip-damaged"])
+    assert json.loads(report.read_text()) == expected
+    error = capsys.readouterr().err
+    assert "left out: " in error
+    assert "broken.png is damaged" in error
+    for path in photographs.iterdir():
+        (tmp_path / "set" / path.name).unlink()
+    with pytest.raises(SystemExit):
+        main([*arguments, str(tmp_path / "set"), "--skip-damaged"])
+    assert "no picture of set can be read" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_a_config_takes_an_argument(tmp_path, photographs):
     """It is a part of the run's name: the stages of a recipe do not share a folder."""

@@ -1,5 +1,7 @@
+import os
 import pickle
 import shutil
+import threading
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from lapsrn_jax.data.photographs import read_photographs as read_pictures
 from lapsrn_jax.data.prepare import div2k
 from lapsrn_jax.data.sources import evaluation_pictures, hold_out, training_pictures
 from lapsrn_jax.errors import UserError
+from lapsrn_jax.files import locked
 from lapsrn_jax.images.io import find_images, read_image, write_image
 from tests import tiny
 
@@ -51,22 +54,55 @@ def test_a_cut_cache_is_made_again(paths):
     np.testing.assert_array_equal(read_photographs(paths, 1)[2], read_image(paths[2]))
 
 
-def test_of_two_decoders_the_second_uses_what_the_first_has_finished(paths):
-    """Removing the first cache would remove a file that the first process's workers read."""
-    pictures = sources._files(paths)
+def test_two_processes_decode_the_same_pictures_once(paths):
+    """The second waits. It does not remove the first one's cache, which that one's workers read."""
+    pictures, begun, results = sources._files(paths), threading.Event(), []
 
     def read() -> np.ndarray:
-        read_pictures(pictures, 1)  # the other process starts later and is faster
-        (pixels,) = cache_folder().glob("*/pixels")
-        finished.append(pixels.stat().st_ino)
+        begun.set()
+        other.start()
+        other.join(0.3)
+        assert not results
         return pictures[0].read()
 
-    finished: list[int] = []
-    photographs = read_pictures([pictures[0]._replace(read=read), *pictures[1:]], 1)
-    (pixels,) = cache_folder().glob("*/pixels")
-    assert [pixels.stat().st_ino] == finished
-    np.testing.assert_array_equal(photographs[2], read_image(paths[2]))
+    def second() -> None:
+        results.append(read_pictures([*pictures[:2], pictures[2]._replace(read=pytest.fail)], 1))
+
+    other = threading.Thread(target=second)
+    read_pictures([pictures[0]._replace(read=read), *pictures[1:]], 1)
+    assert begun.is_set()
+    other.join()
+    np.testing.assert_array_equal(results[0][2], read_image(paths[2]))
     assert len(list(cache_folder().iterdir())) == 1
+
+
+def test_killed_decoders_leave_nothing_for_long(paths):
+    cache_folder().mkdir(parents=True)
+    for name in ("killed", "working"):
+        (cache_folder() / f".{name}.partial").mkdir()
+        (cache_folder() / f".{name}.partial" / "pixels").write_bytes(b"part")
+    with locked(cache_folder() / ".working.lock"):
+        read_photographs(paths, 1)
+    assert {path.name for path in cache_folder().glob(".*")} == {".working.partial"}
+
+
+def test_the_cache_forgets_what_was_unused_for_the_longest_time(paths, monkeypatch):
+    sets = [paths[:1], paths[1:2], paths[2:]]
+
+    def found() -> list[bool]:
+        cached = {photographs._folder for photographs in kept if photographs._folder.exists()}
+        return [photographs._folder in cached for photographs in kept]
+
+    kept = [read_photographs(part, 1) for part in sets[:2]]
+    for age, photographs in enumerate(kept):
+        os.utime(photographs._folder / "index.json", (1000 - age, 1000 - age))
+    enough_for_two = read_image(paths[0]).nbytes + read_image(paths[2]).nbytes + 100
+    monkeypatch.setattr("lapsrn_jax.data.photographs.MAX_DECODED", enough_for_two)
+    kept.append(read_photographs(sets[2], 1))
+    assert found() == [True, False, True]
+    monkeypatch.setattr("lapsrn_jax.data.photographs.MAX_DECODED", 1)
+    read_photographs(sets[0], 1)  # the one in use stays, however large it is
+    assert found() == [True, False, False]
 
 
 def test_a_broken_picture_leaves_no_cache(paths):

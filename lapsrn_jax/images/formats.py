@@ -25,6 +25,7 @@ class Format:
     sixteen_bits: bool = False
     profile: bool = True  # an ICC profile can be embedded
     metadata: bool = True  # EXIF and XMP can be embedded
+    iptc: bool = False  # IPTC can be embedded
     resolution: bool = True  # the resolution has a field outside of EXIF
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # for Pillow's `save`
 
@@ -33,8 +34,11 @@ class Format:
 # scrutiny, and files may come from anyone.
 _ALL = [
     Format("PNG", (".png",), 2**31 - 1, sixteen_bits=True),
-    Format("TIFF", (".tif", ".tiff"), 2**31 - 1, cmyk=True, sixteen_bits=True),
-    Format("JPEG", (".jpg", ".jpeg"), 65500, alpha=False, cmyk=True, options={"quality": 95, "subsampling": 0}),
+    Format("TIFF", (".tif", ".tiff"), 2**31 - 1, cmyk=True, sixteen_bits=True, iptc=True),
+    Format(
+        "JPEG", (".jpg", ".jpeg"), 65500, alpha=False, cmyk=True, iptc=True,
+        options={"quality": 95, "subsampling": 0},
+    ),  # fmt: skip
     Format("WEBP", (".webp",), 16383, gray=False, resolution=False, options={"quality": 95, "exact": True}),
     Format("BMP", (".bmp",), 2**31 - 1, max_pixels=2**30, alpha=False, profile=False, metadata=False),  # 32-bit sizes
 ]

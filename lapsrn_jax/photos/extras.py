@@ -11,7 +11,7 @@ TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt")
 # Text that holds EXIF, XMP or a colour profile. These are read and written on their own.
 _NOT_TEXT = (b"XML:com.adobe.xmp\0", b"Raw profile type exif\0", b"Raw profile type APP1\0", b"Raw profile type icc\0")
 _MAX_CHUNKS = 2**22  # bytes
-_IPTC = 0x0404  # among the resources that Photoshop writes to JPEG
+_PHOTOSHOP, _IPTC = b"Photoshop 3.0\0", 0x0404  # a segment of JPEG, and IPTC's number among its resources
 _SRGB_GAMMA = range(45000, 46000)  # 100,000 / 2.2, as most programs round it
 _SRGB = (1, 13)  # primaries and transfer function, as H.273 numbers them
 _HDR = {16: "PQ", 18: "HLG"}  # transfer functions
@@ -20,7 +20,7 @@ Chunks = tuple[tuple[bytes, bytes], ...]
 
 
 def extras(file: BinaryIO, format: str, info: Any) -> dict[str, Any]:
-    """Returns the fields "chunks", "lossless" and "dropped" of a `Photo`.
+    """Returns the fields "chunks", "lossless", "iptc" and "dropped" of a `Photo`.
 
     Args:
       file: the image file.
@@ -32,13 +32,22 @@ def extras(file: BinaryIO, format: str, info: Any) -> dict[str, Any]:
     if format == "WEBP":
         return {"lossless": _webp_is_lossless(file)}
     dropped = []
-    if _IPTC in (info.get("photoshop") or {}) or info.get("iptc"):
-        dropped.append("IPTC data")
     if format == "MPO":
         dropped.append("further images")
     if format == "AVIF":
         dropped += _avif_limits(file)
-    return {"dropped": tuple(dropped)}
+    iptc = (info.get("photoshop") or {}).get(_IPTC) or info.get("iptc")
+    return {"iptc": iptc if isinstance(iptc, bytes) else None, "dropped": tuple(dropped)}
+
+
+def iptc_segment(iptc: bytes) -> bytes:
+    """Returns the JPEG segment that holds IPTC data.
+
+    Raises:
+      struct.error: the data exceed the 64 KiB of a segment.
+    """
+    resource = b"8BIM" + struct.pack(">HHI", _IPTC, 0, len(iptc)) + iptc + bytes(len(iptc) % 2)
+    return b"\xff\xed" + struct.pack(">H", 2 + len(_PHOTOSHOP + resource)) + _PHOTOSHOP + resource
 
 
 def lost_outside_of_png(chunks: Chunks, profile: bytes | None) -> list[str]:

@@ -16,6 +16,7 @@ class Photo:
     dpi: tuple[float, float] | None = None  # horizontal, vertical
     format: str = "PNG"  # Pillow's name
     xmp: bytes | None = None
+    iptc: bytes | None = None  # data sets of IPTC's Information Interchange Model
     chunks: tuple[tuple[bytes, bytes], ...] = ()  # PNG's chunks on colour and text: type, content
     lossless: bool = False  # a lossless WebP
     dropped: tuple[str, ...] = ()  # names of what the file has beyond this

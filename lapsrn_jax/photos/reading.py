@@ -35,8 +35,8 @@ def read_photo(source: str | os.PathLike[str] | BinaryIO, name: str | None = Non
 
     16-bit samples stay 16-bit and CMYK stays CMYK. Palette images become RGB, 1-bit images become gray, and every kind
     of transparency becomes alpha. The content determines the format, not the suffix. A JPEG with further images after
-    the first (gain maps and previews of phones) is read as its first image, AVIF is read as 8 bits, and IPTC is not
-    read. `Photo.dropped` names what was left out.
+    the first (gain maps and previews of phones) is read as its first image, and AVIF is read as 8 bits. `Photo.dropped`
+    names what was left out.
 
     Args:
       source: a path, or a binary stream, which is read to its end.

@@ -94,8 +94,9 @@ def _info(page: Any) -> dict[str, Any]:
     info: dict[str, Any] = {key: bytes(value) for key, value in blocks.items() if value}
     inches = _INCHES.get(_number(page, _RESOLUTION_UNIT, 2))
     resolution = page.tags.valueof(_X_RESOLUTION), page.tags.valueof(_Y_RESOLUTION)
-    if page.tags.valueof(_IPTC):
-        info["iptc"] = True
+    iptc = page.tags.valueof(_IPTC)
+    if iptc:  # bytes, which Photoshop declares as 32-bit numbers
+        info["iptc"] = iptc if isinstance(iptc, bytes) else np.array(iptc, f"{page.parent.byteorder}u4").tobytes()
     if inches and all(resolution):
         info["dpi"] = tuple(inches * above / below if below else math.nan for above, below in resolution)
     return info

@@ -15,7 +15,7 @@ from lapsrn_jax.errors import UserError
 from lapsrn_jax.files import atomic_write
 from lapsrn_jax.images.formats import Format, check_writable, format_of
 from lapsrn_jax.photos import exif
-from lapsrn_jax.photos.extras import TEXT_CHUNKS, is_srgb, lost_outside_of_png
+from lapsrn_jax.photos.extras import TEXT_CHUNKS, iptc_segment, is_srgb, lost_outside_of_png
 from lapsrn_jax.photos.photo import Photo
 from lapsrn_jax.photos.writing_png import write_png
 from lapsrn_jax.photos.writing_tiff import write_tiff
@@ -34,7 +34,7 @@ def write_photo(
     format: str | None = None,
     on_complete: Callable[[pathlib.Path], None] | None = None,
 ) -> None:
-    """Writes an image as its rows arrive, with the ICC profile, EXIF, XMP and resolution of `like`.
+    """Writes an image as its rows arrive, with the ICC profile, EXIF, XMP, IPTC and resolution of `like`.
 
     PNG and TIFF are written band by band. The other formats first gather the whole image, up to 4 bytes per pixel, and
     reduce 16 bits to 8. EXIF is updated to the new size. BMP stores neither EXIF nor XMP, WebP and AVIF store no
@@ -46,7 +46,7 @@ def write_photo(
       size: (width, height) of the image in pixels.
       bands: the rows from top to bottom, [rows, W, C] with the dtype and channels of `like`; alpha, if any, last.
       like: the image that the metadata is copied from.
-      strip: leave out EXIF, XMP and resolution. The ICC profile stays, because the colours depend on it.
+      strip: leave out EXIF, XMP, IPTC and resolution. The ICC profile stays, because the colours depend on it.
       format: the format, such as "PNG", in place of the suffix of `target`; required for a stream.
       on_complete: called with the complete temporary file before it is renamed to the path `target`.
 
@@ -85,6 +85,8 @@ def what_is_lost(target: str | os.PathLike[str], like: Photo, *, strip: bool = F
     """
     form, metadata = format_of(target), {"EXIF": like.exif, "XMP": like.xmp}
     lost = [] if form.metadata or strip else [name for name, value in metadata.items() if value]
+    if like.iptc and not (form.iptc or strip):
+        lost.append("IPTC")
     if not (form.resolution or strip) and like.dpi and not like.exif:  # EXIF holds the resolution too
         lost.append("resolution")
     if form.name != "PNG":
@@ -93,9 +95,8 @@ def what_is_lost(target: str | os.PathLike[str], like: Photo, *, strip: bool = F
     if like.pixels.dtype == np.uint16 and not form.sixteen_bits:
         notes.append("has 8 bits per sample: the picture's 16 bits will be rounded")
     lines = [f"{form.name} {'; it '.join(notes)}"] if notes else []
-    dropped = [name for name in like.dropped if not (strip and name.startswith("IPTC"))]
-    if dropped:
-        lines.append(f"the picture's {' and '.join(dropped)} will be left out")
+    if like.dropped:
+        lines.append(f"the picture's {' and '.join(like.dropped)} will be left out")
     return "; ".join(lines) or None
 
 
@@ -112,8 +113,8 @@ def _described(like: Photo, form: Format, size: tuple[int, int], strip: bool, wh
         raise UserError(f"cannot write {where}: {form.name} cannot store gray profiles; write PNG or TIFF instead")
     if strip:
         chunks = tuple(chunk for chunk in like.chunks if chunk[0] not in TEXT_CHUNKS)
-        return dataclasses.replace(like, exif=None, xmp=None, dpi=None, chunks=chunks)
-    if form.name == "JPEG" and max(len(like.exif or b""), len(like.xmp or b"")) > _JPEG_MOST:
+        return dataclasses.replace(like, exif=None, xmp=None, iptc=None, dpi=None, chunks=chunks)
+    if form.name == "JPEG" and max(len(like.exif or b""), len(like.xmp or b""), len(like.iptc or b"")) > _JPEG_MOST:
         raise UserError(
             f"cannot write {where}: JPEG has no room for so much metadata; write PNG or leave it out with --strip"
         )
@@ -180,6 +181,8 @@ def _write_whole(
     if form.name == "JPEG" and like.exif:
         metadata["exif"] = b"Exif\0\0" + like.exif
     options: dict[str, Any] = {key: value for key, value in metadata.items() if value}
+    if form.name == "JPEG" and like.iptc:
+        options["extra"] = iptc_segment(like.iptc)
     if form.name == "WEBP":
         options["lossless"] = like.lossless
     image.save(file, format=form.name, **form.options, **options)

@@ -13,7 +13,7 @@ from lapsrn_jax.photos.photo import Photo
 _LEVEL = 6
 _BIG = 2**32 - 2**26  # bytes of samples above which offsets may exceed 32 bits
 _PHOTOMETRIC = {1: "minisblack", 3: "rgb", 4: "separated"}
-_XMP = (700, 1)  # tag and type
+_XMP, _IPTC = (700, 1), (33723, 7)  # tag and type
 
 
 def write_tiff(file: IO[bytes], size: tuple[int, int], strips: Iterable[np.ndarray], rows: int, like: Photo) -> None:
@@ -31,6 +31,7 @@ def write_tiff(file: IO[bytes], size: tuple[int, int], strips: Iterable[np.ndarr
     samples = channels + alpha
     order: Literal["<", ">"] = exif.byte_order(like.exif) if like.exif else "<"
     shape = (height, width, samples) if samples > 1 else (height, width)
+    blocks = ((_XMP, like.xmp), (_IPTC, like.iptc))
     big = height * width * samples * dtype.itemsize > _BIG
     with tifffile.TiffWriter(file, bigtiff=big, byteorder=order) as tiff:
         tiff.write(
@@ -46,7 +47,7 @@ def write_tiff(file: IO[bytes], size: tuple[int, int], strips: Iterable[np.ndarr
             iccprofile=like.icc_profile,
             resolution=like.dpi,
             resolutionunit="inch" if like.dpi else None,
-            extratags=[(*_XMP, len(like.xmp), like.xmp, True)] if like.xmp else [],
+            extratags=[(*tag, len(value), value, True) for tag, value in blocks if value],
             metadata=None,
             software=False,
         )

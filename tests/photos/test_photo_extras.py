@@ -6,7 +6,9 @@ import struct
 import numpy as np
 import PIL.Image
 import PIL.ImageCms
+import PIL.IptcImagePlugin
 import pytest
+import tifffile
 
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.photos.extras import extras
@@ -22,6 +24,7 @@ TEXTS = (
     (b"zTXt", b"Comment\0\0x\x9cK\xce\xcfM\x05\0\x04X\x01\xb4"),
     (b"iTXt", b"T\0\0\0\0\0hi"),
 )
+IPTC = b"\x1c\x02\x78\0\x05hello"  # a caption
 COLOURS = ((b"cICP", b"\x09\x10\0\1"), (b"gAMA", struct.pack(">I", 100_000)), (b"cHRM", bytes(range(32))))
 
 
@@ -67,16 +70,39 @@ def test_exif_and_xmp_are_not_kept_twice():
     assert (back.xmp, back.chunks) == (pictures.XMP, ())
 
 
-def test_iptc_is_named():
-    segment = b"Photoshop 3.0\x008BIM\x04\x04\0\0\0\0\0\x0a\x1c\x02\x78\0\x05hello"
+def with_iptc() -> io.BytesIO:
+    """A JPEG file with IPTC data among the resources that Photoshop writes."""
+    other = b"8BIM\x04\x25\0\0\0\0\0\x02ab"
+    segment = b"Photoshop 3.0\0" + other + b"8BIM\x04\x04\0\0" + struct.pack(">I", len(IPTC)) + IPTC + b"\0"
     content = encoded(RGB, "JPEG").getvalue()
-    marked = content[:2] + b"\xff\xed" + struct.pack(">H", len(segment) + 2) + segment + content[2:]
-    photo = read_photo(io.BytesIO(marked))
-    assert photo.dropped == ("IPTC data",)
-    assert what_is_lost("JPEG", photo) == "the picture's IPTC data will be left out"
-    assert what_is_lost("JPEG", photo, strip=True) is None
-    tiff = encoded(RGB, "TIFF", tiffinfo={33723: b"\x1c\x02\x78\0\x05hello"})
-    assert read_photo(tiff).dropped == ("IPTC data",)
+    return io.BytesIO(content[:2] + b"\xff\xed" + struct.pack(">H", len(segment) + 2) + segment + content[2:])
+
+
+def test_iptc_goes_from_format_to_format_or_is_named():
+    photo = read_photo(with_iptc())
+    assert photo.iptc == IPTC
+    assert what_is_lost("PNG", photo) == "PNG cannot store IPTC, which will be left out"
+    assert what_is_lost("PNG", photo, strip=True) is None
+    for format in ("JPEG", "TIFF"):
+        assert what_is_lost(format, photo) is None
+        file = io.BytesIO(rewritten(photo, format))
+        assert read_photo(file).iptc == IPTC
+        file.seek(0)
+        with PIL.Image.open(file) as image:  # an independent reader
+            assert PIL.IptcImagePlugin.getiptcinfo(image)[2, 120] == b"hello"
+        assert read_photo(io.BytesIO(rewritten(photo, format, strip=True))).iptc is None
+
+
+def test_iptc_of_tiff_may_be_declared_as_numbers():
+    file = io.BytesIO()
+    numbers = np.frombuffer(IPTC + bytes(-len(IPTC) % 4), "<u4")
+    tifffile.imwrite(file, RGB, byteorder="<", extratags=[(33723, 4, len(numbers), numbers, True)])
+    assert read_photo(io.BytesIO(file.getvalue())).iptc == numbers.tobytes()
+
+
+def test_too_much_iptc_for_jpeg_is_refused():
+    with pytest.raises(UserError, match="JPEG has no room for so much metadata"):
+        rewritten(Photo(RGB, iptc=bytes(65505)), "JPEG")
 
 
 def test_further_pictures_are_named():

@@ -32,13 +32,11 @@ class Format:
 
 # The options keep nearly all quality and full colour resolution. Rare formats are left out: their decoders get less
 # scrutiny, and files may come from anyone.
+_JPEG = {"quality": 95, "subsampling": 0}
 _ALL = [
     Format("PNG", (".png",), 2**31 - 1, sixteen_bits=True),
     Format("TIFF", (".tif", ".tiff"), 2**31 - 1, cmyk=True, sixteen_bits=True, iptc=True),
-    Format(
-        "JPEG", (".jpg", ".jpeg"), 65500, alpha=False, cmyk=True, iptc=True,
-        options={"quality": 95, "subsampling": 0},
-    ),  # fmt: skip
+    Format("JPEG", (".jpg", ".jpeg"), 65500, alpha=False, cmyk=True, iptc=True, options=_JPEG),
     Format("WEBP", (".webp",), 16383, gray=False, resolution=False, options={"quality": 95, "exact": True}),
     Format("BMP", (".bmp",), 2**31 - 1, max_pixels=2**30, alpha=False, profile=False, metadata=False),  # 32-bit sizes
 ]

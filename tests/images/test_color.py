@@ -1,4 +1,6 @@
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lapsrn_jax.images.color import luminance, rgb_to_ycbcr, ycbcr_to_rgb
 from lapsrn_jax.images.io import to_float, to_uint8
@@ -19,9 +21,14 @@ def test_the_coefficients_are_those_of_bt_601():
     np.testing.assert_allclose(rgb_to_ycbcr(np.eye(3)), expected, atol=1e-3 / 255)  # MATLAB rounds to 3 digits
 
 
-def test_rgb_survives_conversion_to_ycbcr_and_back(rng):
-    rgb = rng.random((7, 5, 3))
-    np.testing.assert_allclose(ycbcr_to_rgb(rgb_to_ycbcr(rgb)), rgb, atol=1e-14)
+@given(st.lists(st.tuples(*[st.integers(0, 255)] * 3), min_size=1, max_size=50))
+def test_rgb_survives_conversion_to_ycbcr_and_back(colours):
+    rgb = to_float(np.array(colours, np.uint8))
+    ycbcr = rgb_to_ycbcr(rgb)
+    assert ycbcr.min() + 1e-9 >= 16 / 255
+    assert ycbcr.max() - 1e-9 <= 240 / 255
+    np.testing.assert_allclose(ycbcr_to_rgb(ycbcr), rgb, atol=1e-14)
+    np.testing.assert_array_equal(to_uint8(ycbcr_to_rgb(ycbcr)), np.array(colours))
 
 
 def test_luminance_is_the_first_component_and_leaves_gray_alone(rng):

@@ -2,6 +2,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lapsrn_jax.images.resize import imresize, resize_matrix, resize_window, scaled_size
 
@@ -55,6 +57,23 @@ def test_scale_one_changes_nothing(rng):
     image = rng.random((9, 12))
     np.testing.assert_allclose(imresize(image, 1), image, atol=1e-15)
     assert resize_window(12, 1, slice(4, 6))[1] == slice(4, 6)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    shape=st.tuples(st.integers(1, 40), st.integers(1, 40)),
+    scale=st.floats(0.1, 5) | st.sampled_from([1, 2, 4, 8, 0.5, 0.25]),
+    factors=st.tuples(st.floats(-3, 3), st.floats(-3, 3)),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_resizing_is_linear_keeps_constants_and_commutes_with_transposing(shape, scale, factors, seed):
+    x, y = np.random.default_rng(seed).random((2, *shape))
+    resized = imresize(x, scale)
+    assert resized.shape == tuple(scaled_size(side, scale) for side in shape)
+    expected = factors[0] * resized + factors[1] * imresize(y, scale)
+    np.testing.assert_allclose(imresize(factors[0] * x + factors[1] * y, scale), expected, atol=1e-12)
+    np.testing.assert_allclose(imresize(np.full(shape, factors[0]), scale), factors[0], atol=1e-12)
+    np.testing.assert_allclose(imresize(x.T, scale).T, resized, atol=1e-12)
 
 
 def test_sizes_are_rounded_up_but_for_the_error_of_floating_point():

@@ -38,10 +38,10 @@ ROWS = {
     "resolution": (of_kind("RGB", dpi=(300.0, 150.0)), lambda back: back.dpi is not None),
     "text and gamma of PNG": (of_kind("RGB", chunks=CHUNKS), lambda back: set(back.chunks) == set(CHUNKS)),
 }
-SILENT = {
+SILENT = {  # no loss: viewers assume sRGB anyway, and three equal channels are gray
     ("BMP", "colour profile"),
     *((name, "gray as one channel") for name in PILLOW_NAMES),
-}  # sRGB, and equal channels: no loss
+}
 
 
 def survives(photo: Photo, kept, format: str) -> bool:

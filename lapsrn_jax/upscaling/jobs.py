@@ -115,5 +115,6 @@ def _results(paths: Iterable[pathlib.Path]) -> set[pathlib.Path]:
 def _outside(paths: Iterable[pathlib.Path], output: pathlib.Path, folder: pathlib.Path) -> list[pathlib.Path]:
     """Sorts the paths and drops those in `output`, if that is a folder below `folder`."""
     inside = output.resolve()
-    skip = inside if output.is_dir() and inside != folder.resolve() else None
-    return sorted(path for path in paths if not (skip and path.resolve().is_relative_to(skip)))
+    if folder.resolve() not in inside.parents:
+        return sorted(paths)
+    return sorted(path for path in paths if not path.resolve().is_relative_to(inside))

@@ -1,8 +1,12 @@
+import pathlib
+
 import pytest
 
 from lapsrn_jax.errors import UserError
+from lapsrn_jax.files import sha256
 from lapsrn_jax.upscaling import jobs
 from lapsrn_jax.upscaling.jobs import STREAM, Job
+from lapsrn_jax.upscaling.record import Entry, Record
 
 
 def find_jobs(*arguments) -> list[Job]:
@@ -47,6 +51,13 @@ def test_results_are_not_inputs(folder):
     assert find_jobs(["in"], "in/out") == before
 
 
+def test_the_output_may_be_a_folder_above_or_beside_the_input(folder):
+    for output in (".", "..", "a", "z"):  # names that sort before and after the input's
+        (folder / output).mkdir(exist_ok=True)
+        found = find_jobs(["in/deep"], output)
+        assert [job.target for job in found] == [str(pathlib.Path(output) / name) for name in ("a.png", "ü 日本.webp")]
+
+
 def test_patterns_and_files_together(folder):
     found = find_jobs(["in/*.png", "d.tif", "in/**/*.webp"], "out")
     assert [job.target for job in found] == ["out/a.png", "out/d.tif", "out/ü 日本.webp"]
@@ -76,6 +87,29 @@ def test_bad_arguments_are_named(folder, inputs, output, words):
     (folder / "deep").mkdir()
     with pytest.raises(UserError, match=words.replace("*", ".")):
         find_jobs(inputs, output)
+
+
+def record_as_results(folder, *names):
+    for name in names:
+        Record(folder).add(Entry(name, "", "", sha256(folder / name)))
+
+
+def test_earlier_results_are_named_first(folder):
+    """One in the singular, several in the plural. If nothing else is left, that is an error."""
+    record_as_results(folder / "in", "a.png")
+    (folder / "in" / "link").symlink_to(folder)
+    jobs_left, left_out = jobs.find_jobs(["in", "c.png"], "out")
+    assert [job.source for job in jobs_left] == ["in/b.JPG", "in/deep/a.png", "in/deep/ü 日本.webp", "c.png"]
+    assert left_out == [
+        "1 earlier result, such as in/a.png: give one alone to enlarge it again",
+        "files in formats that are not supported: 1 .txt",
+        "in/link, which is a link to a folder: give it as an input",
+    ]
+    record_as_results(folder / "in", "deep/a.png", "b.JPG")
+    assert jobs.find_jobs(["in"], "out")[1][0].startswith("3 earlier results, such as in/a.png: ")
+    assert find_jobs(["in/a.png"], "out/") == [Job("in/a.png", "out/a.png")]
+    with pytest.raises(UserError, match="all of the pictures are earlier results"):
+        find_jobs(["in/a.png", "in/b.JPG"], "out")
 
 
 def test_hidden_files_are_skipped_and_others_are_counted(folder):

@@ -40,7 +40,11 @@ class Log:
         self._shown: dict[str, str] = {}
         self._file = self._board = None
         if is_primary():
-            self._file = (folder / "log.jsonl").open("ab", buffering=0)  # a kill must not lose buffered lines
+            path = folder / "log.jsonl"
+            cut = path.exists() and path.read_bytes()[-1:] not in (b"", b"\n")  # by a kill or a full disk
+            self._file = path.open("ab", buffering=0)  # a kill must not lose buffered lines
+            if cut:
+                self._file.write(b"\n")
             self._board = tensorboardX.SummaryWriter(str(folder / "tensorboard"))
             self._line(_beginning(first_step))
             self.say(f"{folder}: " + (f"resuming from step {first_step}" if first_step else "a new run"))

@@ -81,6 +81,8 @@ def check_settings(config: ml_collections.ConfigDict) -> None:
     unknown = sorted(name for name in given if name not in RULES and not name.startswith("model"))
     if unknown:
         raise UserError(f"unknown setting {unknown[0]} in the config: see configs/default.py")
+    if given["optimizer.muon_learning_rate"] and not given["optimizer.learning_rate"]:
+        raise UserError("optimizer.learning_rate must be positive with Muon, whose rate follows the same schedule")
     served = models.from_settings(config.model).scales
     for scale in config.data.scales:
         if scale not in served:

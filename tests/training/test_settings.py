@@ -23,6 +23,14 @@ def test_the_default_config_has_every_setting_and_no_other(tmp_path):
             check_settings(less)
 
 
+def test_muon_needs_a_learning_rate_for_its_schedule(tmp_path):
+    config = tiny.config(tmp_path, optimizer__learning_rate=0.0)
+    check_settings(config)
+    config.optimizer.muon_learning_rate = 1e-3
+    with pytest.raises(UserError, match=r"optimizer\.learning_rate must be positive with Muon"):
+        check_settings(config)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

@@ -58,6 +58,24 @@ def pixels(text: str) -> int:
     return int(float(match[1]) * (10**6 if match[2] else 1))
 
 
+def quality(text: str) -> int:
+    """Parses the quality of a lossy format, from 1 to 100."""
+    if not text.isdecimal() or not 1 <= int(text) <= 100:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a quality from 1 to 100")
+    return int(text)
+
+
+def colour(text: str) -> tuple[int, int, int]:
+    """Parses a colour, such as "white", "#ff8000" or "rgb(255, 128, 0)"."""
+    import PIL.ImageColor
+
+    try:
+        red, green, blue, *_ = PIL.ImageColor.getrgb(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a colour, such as white or #ff8000") from None
+    return red, green, blue
+
+
 def _scale(text: str) -> int:
     if not text.isdecimal() or int(text) < 2:
         raise UserError(f"--scales takes whole numbers above 1, separated by commas; got {text!r}")

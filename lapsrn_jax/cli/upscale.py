@@ -4,11 +4,12 @@ import argparse
 import functools
 import hashlib
 import json
+import os
 import signal
 import sys
 from typing import Any
 
-from lapsrn_jax.cli.options import add_json, add_network, check_output, count, memory, pixels
+from lapsrn_jax.cli.options import add_json, add_network, check_output, colour, count, memory, pixels, quality
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.files import atomic_write
 
@@ -24,6 +25,9 @@ def add_to(commands: Any) -> None:
     size.add_argument("--scale", type=float, help="factor for width and height: 2, 3, 1.5, ... (default: 4)")
     size.add_argument("--width", type=count, help="width in pixels, instead of --scale")
     size.add_argument("--height", type=count, help="height in pixels, instead of --scale")
+    size.add_argument(
+        "--copy-large", action="store_true", help="copy pictures that already have the --width and --height"
+    )
     network = parser.add_argument_group("network")
     add_network(network)
     network.add_argument("--fast", action="store_true", help="half of the recursions: faster, slightly lower quality")
@@ -43,6 +47,18 @@ def add_to(commands: Any) -> None:
     result = parser.add_argument_group("result")
     result.add_argument(
         "--format", help="format of results in a folder or on standard output: png, jpg, ... (default: as the source)"
+    )
+    result.add_argument(
+        "--suffix", default="", metavar="TEXT", help="text after the names of results in a folder, such as _x4"
+    )
+    loss = result.add_mutually_exclusive_group()
+    loss.add_argument(
+        "--quality", type=quality, metavar="N", help="quality of JPEG, WebP, AVIF and HEIC, from 1 to 100 "
+        "(default: 95, or 90 for AVIF and HEIC)",
+    )  # fmt: skip
+    loss.add_argument("--lossless", action="store_true", help="write WebP and HEIC without loss; refuse JPEG and AVIF")
+    result.add_argument(
+        "--background", type=colour, metavar="COLOR", help="fill transparency with a colour, such as white or #ff8000"
     )
     result.add_argument("--keep-hidden", action="store_true", help="keep the colours of invisible pixels, for textures")
     result.add_argument(
@@ -66,9 +82,10 @@ def run(options: argparse.Namespace) -> None:
     import PIL.Image
 
     from lapsrn_jax.images.formats import format_of
-    from lapsrn_jax.upscaling.batch import Settings, summary, upscale_all
+    from lapsrn_jax.upscaling.batch import summary, upscale_all
     from lapsrn_jax.upscaling.jobs import STREAM, find_jobs
     from lapsrn_jax.upscaling.photos import target_size
+    from lapsrn_jax.upscaling.picture import Settings
     from lapsrn_jax.upscaling.record import Record
     from lapsrn_jax.upscaling.upscale import Upscaler
     from lapsrn_jax.weights.files import load_weights
@@ -76,14 +93,20 @@ def run(options: argparse.Namespace) -> None:
     if options.max_pixels:
         PIL.Image.MAX_IMAGE_PIXELS = options.max_pixels // 2  # Pillow warns from here on, and refuses twice as many
     sized = options.width is not None or options.height is not None
+    if options.copy_large and not sized:
+        raise UserError("--copy-large needs --width or --height, since no picture is large enough for a scale")
     scale = options.scale if options.scale is not None or sized else 4.0
-    size = functools.partial(target_size, scale=scale, width=options.width, height=options.height)
+    size = functools.partial(
+        target_size, scale=scale, width=options.width, height=options.height, keep_large=options.copy_large
+    )
     size((1, 1))
     suffix = f".{options.format.lower().lstrip('.')}" if options.format else None
     if suffix:
         format_of(f"results{suffix}")
+    if {"/", os.sep} & {*options.suffix}:
+        raise UserError(f"--suffix {options.suffix} holds a path separator: give a text such as _x4")
     check_output(options.json)
-    jobs, left_out = find_jobs(options.input, options.output, suffix)
+    jobs, left_out = find_jobs(options.input, options.output, suffix, options.suffix)
     _set_up_jax(options.device)
     model, params = load_weights(options.weights)
     network = Upscaler(
@@ -99,6 +122,10 @@ def run(options: argparse.Namespace) -> None:
         keep_hidden=options.keep_hidden,
         overwrite=options.overwrite,
         fingerprint=_fingerprint(options, scale, model, params),
+        quality=options.quality,
+        lossless=options.lossless,
+        background=options.background,
+        copy_large=options.copy_large,
     )
     record = Record(options.output) if jobs[0].target != options.output else None
     reports: list[dict[str, Any]] = []
@@ -118,7 +145,7 @@ def run(options: argparse.Namespace) -> None:
     if report["status"] == "failed":
         raise UserError(report["error"])
     if options.output != STREAM:
-        now = "{} x {} pixels".format(*report["size"]) if report["status"] == "done" else "done before"
+        now = "{} x {} pixels".format(*report["size"]) if "size" in report else "done before"
         print(f"{report['target']}: {now}")
 
 
@@ -129,7 +156,9 @@ def _fingerprint(options: argparse.Namespace, scale: float | None, model: Any, p
 
     names = ("width", "height", "fast", "self_ensemble", "keep_hidden", "strip")
     chosen = [scale, *(getattr(options, name) for name in names)]
-    identity = [__version__, models.settings(model), weights_digest(params), chosen]
+    # Only where given: results from before these options existed stay valid.
+    later = {name: getattr(options, name) for name in ("quality", "lossless", "background") if getattr(options, name)}
+    identity = [__version__, models.settings(model), weights_digest(params), chosen, *([later] if later else [])]
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 

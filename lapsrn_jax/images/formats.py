@@ -1,6 +1,7 @@
 """The supported image formats and their limits."""
 
 import dataclasses
+import importlib.util
 import os
 import pathlib
 from collections.abc import Mapping
@@ -28,6 +29,7 @@ class Format:
     iptc: bool = False  # IPTC can be embedded
     resolution: bool = True  # the resolution has a field outside of EXIF
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # for Pillow's `save`
+    lossless: Mapping[str, Any] | None = dataclasses.field(default_factory=dict)  # the same without loss; None: cannot
 
 
 # The options keep nearly all quality and full colour resolution. Rare formats are left out: their decoders get less
@@ -36,13 +38,27 @@ _JPEG = {"quality": 95, "subsampling": 0}
 _ALL = [
     Format("PNG", (".png",), 2**31 - 1, sixteen_bits=True),
     Format("TIFF", (".tif", ".tiff"), 2**31 - 1, cmyk=True, sixteen_bits=True, iptc=True),
-    Format("JPEG", (".jpg", ".jpeg"), 65500, alpha=False, cmyk=True, iptc=True, options=_JPEG),
-    Format("WEBP", (".webp",), 16383, gray=False, resolution=False, options={"quality": 95, "exact": True}),
+    Format("JPEG", (".jpg", ".jpeg"), 65500, alpha=False, cmyk=True, iptc=True, options=_JPEG, lossless=None),
+    Format(
+        "WEBP", (".webp",), 16383, gray=False, resolution=False, options={"quality": 95, "exact": True},
+        lossless={"lossless": True, "exact": True},
+    ),
     Format("BMP", (".bmp",), 2**31 - 1, max_pixels=2**30, alpha=False, profile=False, metadata=False),  # 32-bit sizes
-]
+]  # fmt: skip
 if PIL.features.check("avif"):  # its limits are those of common decoders
     avif = {"quality": 90, "subsampling": "4:4:4"}
-    _ALL.append(Format("AVIF", (".avif",), 32768, max_pixels=2**28, gray=False, resolution=False, options=avif))
+    _ALL.append(
+        Format("AVIF", (".avif",), 32768, max_pixels=2**28, gray=False, resolution=False, options=avif, lossless=None)
+    )
+if importlib.util.find_spec("pillow_heif"):  # the extra "heic"
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+    heif = {"quality": 90}  # with half the colour resolution, which all decoders can read
+    exact = {"quality": -1, "chroma": "444", "matrix_coefficients": 0}
+    _ALL.append(Format("HEIF", (".heic", ".heif"), 16384, gray=False, resolution=False, options=heif, lossless=exact))
+
+_NO_ALPHA = "cannot store transparency"
 
 FORMAT_OF_SUFFIX = {suffix: format for format in _ALL for suffix in format.suffixes}
 PILLOW_NAMES = [format.name for format in _ALL]
@@ -60,7 +76,23 @@ def format_of(target: str | os.PathLike[str]) -> Format:
     return FORMAT_OF_SUFFIX[suffix.lower()]
 
 
-def check_writable(target: str | os.PathLike[str], size: tuple[int, int], channels: int, alpha: bool) -> None:
+def save_options(format: Format, quality: int | None, lossless: bool) -> dict[str, Any]:
+    """Returns options for Pillow's `save`.
+
+    Args:
+      format: the format.
+      quality: from 1 to 100, or None for the format's default. Formats without a quality ignore it.
+      lossless: whether to lose nothing, in place of a quality.
+    """
+    if lossless:
+        return dict(format.lossless or {})
+    chosen = {"quality": quality} if quality is not None and "quality" in format.options else {}
+    return dict(format.options) | chosen
+
+
+def check_writable(
+    target: str | os.PathLike[str], size: tuple[int, int], channels: int, alpha: bool, *, lossless: bool = False
+) -> None:
     """Checks that a format can hold an image, so that errors show up before the work begins.
 
     Args:
@@ -68,18 +100,20 @@ def check_writable(target: str | os.PathLike[str], size: tuple[int, int], channe
       size: (width, height) of the image in pixels.
       channels: number of channels without alpha: 1 (gray), 3 (RGB) or 4 (CMYK).
       alpha: whether the image has transparency.
+      lossless: whether the format must be lossless.
 
     Raises:
       UserError: the format cannot hold the image. The message names the formats that can.
     """
     format = format_of(target)
-    obstacle = _obstacle(format, size, channels, alpha)
+    obstacle = _obstacle(format, size, channels, alpha, lossless)
     if obstacle:
-        others = [other.name for other in _ALL if not _obstacle(other, size, channels, alpha)]
-        raise UserError(f"cannot write {target}: {format.name} {obstacle}; write {' or '.join(others)} instead")
+        others = [other.name for other in _ALL if not _obstacle(other, size, channels, alpha, lossless)]
+        fill = ", or fill it with --background" if obstacle == _NO_ALPHA else ""
+        raise UserError(f"cannot write {target}: {format.name} {obstacle}; write {' or '.join(others)} instead{fill}")
 
 
-def _obstacle(format: Format, size: tuple[int, int], channels: int, alpha: bool) -> str | None:
+def _obstacle(format: Format, size: tuple[int, int], channels: int, alpha: bool, lossless: bool) -> str | None:
     width, height = size
     if max(size) > format.max_side:
         return f"allows at most {format.max_side} pixels per side, not {width} x {height}"
@@ -88,5 +122,7 @@ def _obstacle(format: Format, size: tuple[int, int], channels: int, alpha: bool)
     if channels == 4 and not format.cmyk:
         return "cannot store CMYK"
     if alpha and not format.alpha:
-        return "cannot store transparency"
+        return _NO_ALPHA
+    if lossless and format.lossless is None:
+        return "is lossy"
     return None

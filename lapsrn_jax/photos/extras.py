@@ -34,6 +34,8 @@ def extras(file: BinaryIO, format: str, info: Any) -> dict[str, Any]:
     dropped = []
     if format == "MPO":
         dropped.append("further images")
+    if format == "HEIF" and info.get("bit_depth", 8) > 8:
+        dropped.append(f"bits beyond 8 of {info['bit_depth']} per sample")
     if format == "AVIF":
         dropped += _avif_limits(file)
     iptc = (info.get("photoshop") or {}).get(_IPTC) or info.get("iptc")

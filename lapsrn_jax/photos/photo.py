@@ -20,3 +20,8 @@ class Photo:
     chunks: tuple[tuple[bytes, bytes], ...] = ()  # PNG's chunks on colour and text: type, content
     lossless: bool = False  # a lossless WebP
     dropped: tuple[str, ...] = ()  # names of what the file has beyond this
+
+
+def samples_of(photo: Photo) -> np.ndarray:
+    """Returns the samples [H, W, C] of a photo, with alpha last if it has alpha."""
+    return photo.pixels if photo.alpha is None else np.dstack([photo.pixels, photo.alpha])

@@ -13,7 +13,7 @@ import PIL.Image
 
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.files import atomic_write
-from lapsrn_jax.images.formats import Format, check_writable, format_of
+from lapsrn_jax.images.formats import Format, check_writable, format_of, save_options
 from lapsrn_jax.photos import exif
 from lapsrn_jax.photos.extras import TEXT_CHUNKS, iptc_segment, is_srgb, lost_outside_of_png
 from lapsrn_jax.photos.photo import Photo
@@ -32,6 +32,8 @@ def write_photo(
     *,
     strip: bool = False,
     format: str | None = None,
+    quality: int | None = None,
+    lossless: bool = False,
     on_complete: Callable[[pathlib.Path], None] | None = None,
 ) -> None:
     """Writes an image as its rows arrive, with the ICC profile, EXIF, XMP, IPTC and resolution of `like`.
@@ -48,6 +50,9 @@ def write_photo(
       like: the image that the metadata is copied from.
       strip: leave out EXIF, XMP, IPTC and resolution. The ICC profile stays, because the colours depend on it.
       format: the format, such as "PNG", in place of the suffix of `target`; required for a stream.
+      quality: quality of lossy formats, from 1 to 100; None for the package's choice, which is lossless for WebP if
+        `like` is a lossless WebP.
+      lossless: write without loss, which excludes `quality`.
       on_complete: called with the complete temporary file before it is renamed to the path `target`.
 
     Raises:
@@ -58,19 +63,21 @@ def write_photo(
     if not isinstance(target, str | os.PathLike) and format is None:
         raise ValueError("a stream needs a format")
     where = target if isinstance(target, str | os.PathLike) else f"the {format} stream"
-    check_writable(format or str(target), size, like.pixels.shape[2], like.alpha is not None)
+    check_writable(format or str(target), size, like.pixels.shape[2], like.alpha is not None, lossless=lossless)
     form = format_of(format or str(target))
     like = _described(like, form, size, strip, where)
+    stays_lossless = form.name == "WEBP" and like.lossless and quality is None
+    options = save_options(form, quality, lossless or stays_lossless)
     try:
         if isinstance(target, str | os.PathLike):
             with (
                 atomic_write(target, on_complete=on_complete) as partial,
                 partial.open("w+b") as file,
             ):
-                _write(file, form, size, bands, like)
+                _write(file, form, size, bands, like, options)
         else:
             with tempfile.NamedTemporaryFile() as file:  # tifffile needs a named file
-                _write(file, form, size, bands, like)
+                _write(file, form, size, bands, like, options)
                 file.seek(0)
                 shutil.copyfileobj(file, target)
     except OSError as error:
@@ -121,7 +128,14 @@ def _described(like: Photo, form: Format, size: tuple[int, int], strip: bool, wh
     return dataclasses.replace(like, exif=exif.resized(like.exif, *size)) if like.exif else like
 
 
-def _write(file: IO[bytes], form: Format, size: tuple[int, int], bands: Iterable[np.ndarray], like: Photo) -> None:
+def _write(
+    file: IO[bytes],
+    form: Format,
+    size: tuple[int, int],
+    bands: Iterable[np.ndarray],
+    like: Photo,
+    options: dict[str, Any],
+) -> None:
     samples = like.pixels.shape[2] + (like.alpha is not None)
     shape = (size[1], size[0], samples)
     rows = max(1, _AT_ONCE // (size[0] * samples * like.pixels.dtype.itemsize))
@@ -131,7 +145,7 @@ def _write(file: IO[bytes], form: Format, size: tuple[int, int], bands: Iterable
     elif form.name == "TIFF":
         write_tiff(file, size, bands, rows, like)
     else:
-        _write_whole(file, form, size, bands, like)
+        _write_whole(file, form, size, bands, like, options)
     next(bands, None)  # a writer may have stopped at the last row; this checks that no more follow
 
 
@@ -165,7 +179,12 @@ def _regrouped(
 
 
 def _write_whole(
-    file: IO[bytes], form: Format, size: tuple[int, int], bands: Iterable[np.ndarray], like: Photo
+    file: IO[bytes],
+    form: Format,
+    size: tuple[int, int],
+    bands: Iterable[np.ndarray],
+    like: Photo,
+    options: dict[str, Any],
 ) -> None:
     channels, alpha = like.pixels.shape[2], like.alpha is not None
     own = {1: "L", 3: "RGB", 4: "CMYK"}[channels] + "A" * alpha
@@ -180,9 +199,6 @@ def _write_whole(
     metadata = {"icc_profile": like.icc_profile, "exif": like.exif, "xmp": like.xmp, "dpi": like.dpi}
     if form.name == "JPEG" and like.exif:
         metadata["exif"] = b"Exif\0\0" + like.exif
-    options: dict[str, Any] = {key: value for key, value in metadata.items() if value}
     if form.name == "JPEG" and like.iptc:
-        options["extra"] = iptc_segment(like.iptc)
-    if form.name == "WEBP":
-        options["lossless"] = like.lossless
-    image.save(file, format=form.name, **form.options, **options)
+        metadata["extra"] = iptc_segment(like.iptc)
+    image.save(file, format=form.name, **options, **{key: value for key, value in metadata.items() if value})

@@ -23,7 +23,9 @@ class Job(NamedTuple):
     target: str
 
 
-def find_jobs(inputs: Iterable[str], output: str, suffix: str | None = None) -> tuple[list[Job], list[str]]:
+def find_jobs(
+    inputs: Iterable[str], output: str, suffix: str | None = None, tag: str = ""
+) -> tuple[list[Job], list[str]]:
     """Returns a job for each picture.
 
     A single input file becomes the file `output`, unless that is a folder. Everything else is written to the folder
@@ -36,18 +38,22 @@ def find_jobs(inputs: Iterable[str], output: str, suffix: str | None = None) -> 
         `STREAM`.
       output: a file, a folder or `STREAM`.
       suffix: suffix of the results, such as ".png", or None to keep that of the sources.
+      tag: text between the name and the suffix of each result, such as "_x4".
 
     Returns:
       (jobs, left_out): the jobs, and lines that say which files and folders were left out and why.
 
     Raises:
-      UserError: an input does not exist, a folder has no pictures, or several pictures share one output file.
+      UserError: an input does not exist, a folder has no pictures, several pictures share one output file, or `tag` is
+        given with an output that is not a folder.
     """
     inputs = list(inputs)
     folder = pathlib.Path(output)
     alone = len(inputs) == 1 and (inputs[0] == STREAM or pathlib.Path(inputs[0]).is_file())
     if alone and (output == STREAM or not (folder.is_dir() or output.endswith(("/", os.sep)))):
         if output == STREAM or folder.suffix:
+            if tag:
+                raise UserError(f"--suffix names the results in a folder, but {output} is one file: leave out --suffix")
             return [Job(inputs[0], output)], []
         if inputs[0] == STREAM:
             raise UserError(f"{output} has no suffix to tell its format. Give it a suffix, such as {output}.png")
@@ -67,7 +73,7 @@ def find_jobs(inputs: Iterable[str], output: str, suffix: str | None = None) -> 
 
     jobs, taken = [], set()
     for source, place in places.items():
-        place = place.with_suffix(suffix or source.suffix)
+        place = place.with_name(f"{place.stem}{tag}{suffix or source.suffix}")
         unique, number = place, 2
         while str(unique).casefold() in taken:  # some file systems treat A.png and a.png as the same file
             unique = place.with_stem(f"{place.stem}_{number}")

@@ -97,7 +97,9 @@ def _without_fringe(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     return result[rows, columns]
 
 
-def target_size(shape: Size, scale: float | None, width: int | None, height: int | None) -> Size:
+def target_size(
+    shape: Size, scale: float | None, width: int | None, height: int | None, *, keep_large: bool = False
+) -> Size:
     """Returns the size (H', W') of the result for a picture of size `shape` (H, W).
 
     Args:
@@ -105,6 +107,7 @@ def target_size(shape: Size, scale: float | None, width: int | None, height: int
       scale: factor for both sides, above 1. Give either `scale`, or `width`, `height` or both.
       width: W' in pixels. If only this is given, the height keeps the aspect ratio.
       height: H' in pixels. If only this is given, the width keeps the aspect ratio.
+      keep_large: return `shape` if neither side would have to grow.
 
     Raises:
       UserError: neither or both kinds of arguments are given, or a side would not grow.
@@ -120,6 +123,8 @@ def target_size(shape: Size, scale: float | None, width: int | None, height: int
         height = scaled_size(shape[0], width / shape[1])
     if width is None:
         width = scaled_size(shape[1], height / shape[0])
+    if keep_large and height <= shape[0] and width <= shape[1]:
+        return shape
     if height < shape[0] or width < shape[1]:
         raise UserError(f"{width} x {height} is smaller than the picture, {shape[1]} x {shape[0]}: give a larger size")
     return height, width

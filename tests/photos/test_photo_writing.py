@@ -118,7 +118,7 @@ def test_a_place_that_cannot_be_written(tmp_path):
         ("a.bmp", (40000, 30000), "RGB", "BMP allows at most .* pixels, not 40000 x 30000"),
         ("a.jpg", (9, 9), "RGBA", "JPEG cannot store transparency; write PNG or TIFF or WEBP"),
         ("a.png", (9, 9), "CMYK", "PNG cannot store CMYK; write TIFF or JPEG instead"),
-        ("a.gif", (9, 9), "RGB", r"its suffix must be one of .*\.png"),
+        ("a.psd", (9, 9), "RGB", r"its suffix must be one of .*\.png"),
         ("a", (9, 9), "RGB", r"its suffix must be one of .*\.png"),
     ],
 )

@@ -1,8 +1,8 @@
 """A network that is plain bicubic interpolation, so that tests of files need not compile anything."""
 
 from lapsrn_jax.models import Pyramid
-from lapsrn_jax.upscaling.batch import Settings
 from lapsrn_jax.upscaling.photos import target_size
+from lapsrn_jax.upscaling.picture import Settings
 from lapsrn_jax.upscaling.upscale import Upscaler, imresize_bands
 
 

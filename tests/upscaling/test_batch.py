@@ -19,7 +19,7 @@ from lapsrn_jax.models import Pyramid, Tying
 from lapsrn_jax.photos.photo import Photo
 from lapsrn_jax.photos.reading import read_photo
 from lapsrn_jax.photos.writing import write_photo
-from lapsrn_jax.upscaling import batch
+from lapsrn_jax.upscaling import picture
 from lapsrn_jax.weights.files import save_weights
 from tests import tiny
 from tests.conftest import ROOT
@@ -169,7 +169,7 @@ def test_losses_are_reported_before_the_work(tmp_path, rng, weights, monkeypatch
     def stop(*_, **__):
         raise UserError("no work today")
 
-    monkeypatch.setattr(batch, "write_photo", stop)
+    monkeypatch.setattr(picture, "write_photo", stop)
     assert upscale(*arguments) == 2
     assert f"a.webp: {note}" in capsys.readouterr().err
 
@@ -224,7 +224,11 @@ def test_other_parameters_are_another_network(folder, weights, tmp_path, capsys)
         assert "48 x 40 pixels" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("option", ["--strip", "--keep-hidden", "--self-ensemble", "--fast", "--scale=3"])
+@pytest.mark.parametrize(
+    "option",
+    ["--strip", "--keep-hidden", "--self-ensemble", "--fast", "--scale=3"]
+    + ["--quality=9", "--lossless", "--background=red"],
+)
 def test_every_setting_counts(folder, weights, capsys, option):
     """And the command passes them on: with another setting, what was done is done again."""
     weights = weights if option != "--fast" else "cms-lapsrn"
@@ -235,14 +239,14 @@ def test_every_setting_counts(folder, weights, capsys, option):
 
 
 def test_the_report_is_written_when_the_batch_is_interrupted(folder, weights, monkeypatch):
-    read, report = batch.read_photo, folder / "report.json"
+    read, report = picture.read_photo, folder / "report.json"
 
     def interrupted(path):
         if "b.jpg" in path:
             raise KeyboardInterrupt
         return read(path)
 
-    monkeypatch.setattr(batch, "read_photo", interrupted)
+    monkeypatch.setattr(picture, "read_photo", interrupted)
     assert upscale(folder / "in", "-o", folder / "out", "--weights", weights, "--json", report) == 130
     assert [report["status"] for report in json.loads(report.read_text())] == ["done"]
 
@@ -257,14 +261,14 @@ def test_a_lone_picture_that_fails_is_in_the_report(folder, weights):
 TERMINATED = """
 import sys, time
 from lapsrn_jax.cli import main
-from lapsrn_jax.upscaling import batch
+from lapsrn_jax.upscaling import picture
 
 def endless(*_, **__):
     print("working", flush=True)
     time.sleep(600)
     yield
 
-batch.enlarged = endless
+picture.enlarged = endless
 main(sys.argv[1:])
 """
 
@@ -283,13 +287,13 @@ def test_sigterm_leaves_no_partial_file(folder, weights):
 
 def test_standard_streams_may_be_closed_or_replaced(folder, weights, monkeypatch, capsys):
     """Shells close them, Jupyter replaces them. Only the stream `-` needs them."""
-    picture = folder / "in" / "a.png"
+    source = folder / "in" / "a.png"
     for stream in (None, io.StringIO()):
         with monkeypatch.context() as patch:
             patch.setattr(sys, "stdout", stream)
             patch.setattr(sys, "stdin", stream)
-            assert upscale(picture, "-o", folder / f"{stream is None}.png", "--weights", weights) == 0
-            assert upscale(picture, "-o", "-", "--weights", weights) == 2
+            assert upscale(source, "-o", folder / f"{stream is None}.png", "--weights", weights) == 0
+            assert upscale(source, "-o", "-", "--weights", weights) == 2
             assert upscale("-", "-o", folder / "b.png", "--weights", weights) == 2
         errors = capsys.readouterr().err
         assert "standard output is closed or takes text only: give a file instead of -" in errors

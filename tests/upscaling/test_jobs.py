@@ -114,7 +114,7 @@ def test_earlier_results_are_named_first(folder):
 
 def test_hidden_files_are_skipped_and_others_are_counted(folder):
     """As macOS and some servers leave them; formats that are not supported and linked folders are named."""
-    for name in ("in/._a.png", "in/.thumbs/a.png", "in/@eaDir/a.png", "in/x.gif", "in/deep/y.GIF", "in/deep/z.heic"):
+    for name in ("in/._a.png", "in/.thumbs/a.png", "in/@eaDir/a.png", "in/x.psd", "in/deep/y.PSD", "in/deep/z.xcf"):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).touch()
     (folder / "elsewhere").mkdir()
@@ -123,7 +123,7 @@ def test_hidden_files_are_skipped_and_others_are_counted(folder):
     found, left_out = jobs.find_jobs(["in"], "out")
     assert [job.target for job in found] == ["out/a.png", "out/b.JPG", "out/deep/a.png", "out/deep/ü 日本.webp"]
     assert left_out == [
-        "files in formats that are not supported: 2 .gif, 1 .heic, 1 .txt",
+        "files in formats that are not supported: 2 .psd, 1 .txt, 1 .xcf",
         "in/link, which is a link to a folder: give it as an input",
     ]
     assert [job.source for job in find_jobs(["in/.thumbs", "in/link"], "out")] == ["in/.thumbs/a.png", "in/link/e.png"]

@@ -11,7 +11,7 @@ import pytest
 from lapsrn_jax.files import locked
 from lapsrn_jax.images.io import read_image, write_image
 from lapsrn_jax.photos import writing
-from lapsrn_jax.upscaling import batch
+from lapsrn_jax.upscaling import picture
 from lapsrn_jax.upscaling.batch import upscale_all
 from lapsrn_jax.upscaling.jobs import find_jobs
 from lapsrn_jax.upscaling.record import JOURNAL, Entry, Record
@@ -201,14 +201,14 @@ def test_a_lock_leaves_no_file_and_keeps_others_out(tmp_path):
 
 
 def test_a_bug_on_one_picture_does_not_stop_the_batch(folder, monkeypatch, capsys):
-    read = batch.read_photo
+    read = picture.read_photo
 
     def buggy(path):
         if "b.jpg" in path:
             raise RuntimeError("a bug")
         return read(path)
 
-    monkeypatch.setattr(batch, "read_photo", buggy)
+    monkeypatch.setattr(picture, "read_photo", buggy)
     assert run(folder / "in", folder / "out") == ["done", "failed", "done"]
     assert "Traceback" in capsys.readouterr().err
 

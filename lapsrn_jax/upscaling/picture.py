@@ -1,0 +1,155 @@
+"""Enlarges one picture file of a batch, unless its result is there already."""
+
+import os
+import pathlib
+import shutil
+import sys
+from collections.abc import Callable
+from typing import Any, BinaryIO, NamedTuple, cast
+
+from lapsrn_jax.errors import UserError
+from lapsrn_jax.files import atomic_write, remove_partial, sha256
+from lapsrn_jax.images.formats import check_writable, format_of
+from lapsrn_jax.photos.background import filled
+from lapsrn_jax.photos.photo import samples_of
+from lapsrn_jax.photos.reading import read_photo
+from lapsrn_jax.photos.writing import what_is_lost, write_photo
+from lapsrn_jax.upscaling.jobs import STREAM, Job
+from lapsrn_jax.upscaling.photos import enlarged
+from lapsrn_jax.upscaling.record import Entry, Record
+from lapsrn_jax.upscaling.upscale import Progress, Size, Upscaler
+
+
+class Settings(NamedTuple):
+    """The settings that all pictures of a batch share.
+
+    Attributes:
+      size: a function from a picture's (rows, columns) to those of its result.
+      format: format of a result on standard output, or None for that of its source. Files use their suffix.
+      strip: leave out all metadata that is not needed to show the picture.
+      keep_hidden: keep the colours of invisible pixels; see `enlarged`.
+      overwrite: replace files that the record does not list as unchanged results.
+      fingerprint: text that identifies everything that affects the results. A result with another fingerprint is
+        replaced.
+      quality: quality of lossy formats; see `write_photo`.
+      lossless: write without loss.
+      background: colour (red, green, blue from 0 to 255) that fills transparency, or None to keep transparency.
+      copy_large: copy pictures for which `size` returns their own size. Otherwise, they are errors.
+    """
+
+    size: Callable[[Size], Size]
+    format: str | None
+    strip: bool
+    keep_hidden: bool
+    overwrite: bool
+    fingerprint: str
+    quality: int | None = None
+    lossless: bool = False
+    background: tuple[int, int, int] | None = None
+    copy_large: bool = False
+
+
+def upscale_picture(
+    job: Job,
+    upscale: Upscaler,
+    settings: Settings,
+    record: Record | None,
+    inputs: set[Any],
+    progress: Progress,
+    say: Callable[[str], None],
+) -> dict[str, Any]:
+    """Enlarges one picture unless it is done already.
+
+    Args:
+      job: the picture and its result.
+      upscale: the network.
+      settings: the settings of the batch.
+      record: the record of the output folder, or None.
+      inputs: identities of all inputs, which are never overwritten.
+      progress: called with the share of the work that was done since the last call.
+      say: prints a line.
+
+    Returns:
+      "status", "size" and "note" of the picture's report.
+
+    Raises:
+      UserError: the picture cannot be read, enlarged or written.
+    """
+    if job.target != STREAM and identity(job.target) in inputs:
+        raise UserError(f"{job.target} is one of the inputs: give another --output")
+    entry = None
+    if record:
+        entry = Entry(record.name(job.target), _digest(job.source), settings.fingerprint, _digest(job.target))
+        if entry in record:
+            return {"status": "skipped"}
+    replaces = job.target != STREAM and os.path.exists(job.target)
+    if replaces and not settings.overwrite and not (record and record.made(job.target)):
+        raise UserError(f"{job.target} exists already: give another --output, or --overwrite to replace it")
+
+    if job.source == STREAM:
+        photo = read_photo(_bytes(sys.stdin, "standard input"), "standard input")
+    else:
+        photo = read_photo(job.source)
+    unchanged = not (settings.strip or settings.lossless or settings.quality is not None)
+    if settings.background and photo.alpha is not None:
+        photo, unchanged = filled(photo, settings.background, job.source), False
+    shape = photo.pixels.shape[:2]
+    size = settings.size(shape)
+    large = settings.copy_large and size == shape
+    if not large:
+        upscale.check(max(size[0] / shape[0], size[1] / shape[1]))
+    form = (settings.format or photo.format) if job.target == STREAM else None
+    where = form or job.target
+    check_writable(where, size[::-1], photo.pixels.shape[2], photo.alpha is not None, lossless=settings.lossless)
+
+    def add(complete: pathlib.Path) -> None:
+        if record and entry:
+            record.add(entry._replace(result=sha256(complete)))
+
+    target: Any = _bytes(sys.stdout, "standard output") if job.target == STREAM else pathlib.Path(job.target)
+    if job.target != STREAM:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if record:
+            remove_partial(target)
+    report = {"status": "copied" if large else "done", "size": size[::-1]}
+    if large and unchanged and format_of(where).name == photo.format and STREAM not in job:
+        with atomic_write(target, on_complete=add) as partial:
+            shutil.copyfile(job.source, partial)
+        return report
+    note = what_is_lost(where, photo, strip=settings.strip)
+    if note:
+        say(f"{job.target}: {note}")
+        report["note"] = note
+    if large:
+        bands = iter([samples_of(photo)])
+    else:
+        bands = enlarged(photo, upscale, size, keep_hidden=settings.keep_hidden, progress=progress)
+    write_photo(
+        target, size[::-1], bands, photo, strip=settings.strip, format=form, quality=settings.quality,
+        lossless=settings.lossless, on_complete=add,
+    )  # fmt: skip
+    return report
+
+
+def identity(path: str) -> tuple[int, int] | None:
+    """Identifies a file by what it is, not by its name: links and other letter cases are the same file."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _bytes(stream: Any, name: str) -> BinaryIO:
+    """Returns the binary stream below a standard stream. Shells can close standard streams, Jupyter replaces them."""
+    binary = getattr(stream, "buffer", None)
+    if binary is None:
+        raise UserError(f"{name} is closed or takes text only: give a file instead of {STREAM}")
+    return cast(BinaryIO, binary)
+
+
+def _digest(path: str) -> str:
+    try:
+        return sha256(path)
+    except FileNotFoundError:
+        return ""

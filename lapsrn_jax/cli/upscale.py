@@ -56,7 +56,7 @@ def add_to(commands: Any) -> None:
         "--quality", type=quality, metavar="N", help="quality of JPEG, WebP, AVIF and HEIC, from 1 to 100 "
         "(default: 95, or 90 for AVIF and HEIC)",
     )  # fmt: skip
-    loss.add_argument("--lossless", action="store_true", help="write WebP and HEIC without loss; refuse JPEG and AVIF")
+    loss.add_argument("--lossless", action="store_true", help="write WebP and HEIC without loss; refuse lossy formats")
     result.add_argument(
         "--background", type=colour, metavar="COLOR", help="fill transparency with a colour, such as white or #ff8000"
     )

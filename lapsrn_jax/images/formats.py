@@ -28,6 +28,9 @@ class Format:
     metadata: bool = True  # EXIF and XMP can be embedded
     iptc: bool = False  # IPTC can be embedded
     resolution: bool = True  # the resolution has a field outside of EXIF
+    palette: bool = False  # a picture has at most 256 colours and no partial transparency
+    animated: bool = False  # it holds animations
+    pages: bool = False  # it holds several pages
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # for Pillow's `save`
     lossless: Mapping[str, Any] | None = dataclasses.field(default_factory=dict)  # the same without loss; None: cannot
 
@@ -36,14 +39,18 @@ class Format:
 # scrutiny, and files may come from anyone.
 _JPEG = {"quality": 95, "subsampling": 0}
 _ALL = [
-    Format("PNG", (".png",), 2**31 - 1, sixteen_bits=True),
-    Format("TIFF", (".tif", ".tiff"), 2**31 - 1, cmyk=True, sixteen_bits=True, iptc=True),
+    Format("PNG", (".png",), 2**31 - 1, sixteen_bits=True, animated=True),
+    Format("TIFF", (".tif", ".tiff"), 2**31 - 1, cmyk=True, sixteen_bits=True, iptc=True, pages=True),
     Format("JPEG", (".jpg", ".jpeg"), 65500, alpha=False, cmyk=True, iptc=True, options=_JPEG, lossless=None),
     Format(
-        "WEBP", (".webp",), 16383, gray=False, resolution=False, options={"quality": 95, "exact": True},
-        lossless={"lossless": True, "exact": True},
+        "WEBP", (".webp",), 16383, gray=False, resolution=False, animated=True,
+        options={"quality": 95, "exact": True}, lossless={"lossless": True, "exact": True},
     ),
     Format("BMP", (".bmp",), 2**31 - 1, max_pixels=2**30, alpha=False, profile=False, metadata=False),  # 32-bit sizes
+    Format(
+        "GIF", (".gif",), 65535, gray=False, profile=False, metadata=False, resolution=False, palette=True,
+        animated=True, lossless=None,
+    ),
 ]  # fmt: skip
 if PIL.features.check("avif"):  # its limits are those of common decoders
     avif = {"quality": 90, "subsampling": "4:4:4"}
@@ -62,6 +69,7 @@ _NO_ALPHA = "cannot store transparency"
 
 FORMAT_OF_SUFFIX = {suffix: format for format in _ALL for suffix in format.suffixes}
 PILLOW_NAMES = [format.name for format in _ALL]
+PHOTOGRAPHS = [format for format in _ALL if not format.palette]  # formats of pictures to train on and to score
 
 
 def format_of(target: str | os.PathLike[str]) -> Format:
@@ -108,9 +116,28 @@ def check_writable(
     format = format_of(target)
     obstacle = _obstacle(format, size, channels, alpha, lossless)
     if obstacle:
-        others = [other.name for other in _ALL if not _obstacle(other, size, channels, alpha, lossless)]
+        others = [other.name for other in PHOTOGRAPHS if not _obstacle(other, size, channels, alpha, lossless)]
         fill = ", or fill it with --background" if obstacle == _NO_ALPHA else ""
         raise UserError(f"cannot write {target}: {format.name} {obstacle}; write {' or '.join(others)} instead{fill}")
+
+
+def check_holds(target: str | os.PathLike[str], source: str, count: int, *, animation: bool) -> None:
+    """Raises `UserError` if a format cannot hold the frames of an animation or the pages of a document.
+
+    Args:
+      target: a path with a suffix, or the name of a format.
+      source: name of the file that has the frames or pages, for the message.
+      count: number of frames or pages.
+      animation: whether they are frames.
+    """
+    able = [format for format in _ALL if (format.animated if animation else format.pages)]
+    format = format_of(target)
+    if count > 1 and format not in able:
+        kind = "an animation" if animation else f"a document of {count} pages"
+        others = " or ".join(other.name for other in able)
+        raise UserError(
+            f"cannot write {target}: {source} is {kind}, and {format.name} holds one picture; write {others} instead"
+        )
 
 
 def _obstacle(format: Format, size: tuple[int, int], channels: int, alpha: bool, lossless: bool) -> str | None:

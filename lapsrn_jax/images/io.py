@@ -10,8 +10,9 @@ import PIL.ImageOps
 
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.files import atomic_write
-from lapsrn_jax.images.formats import FORMAT_OF_SUFFIX, PILLOW_NAMES, format_of
+from lapsrn_jax.images.formats import PHOTOGRAPHS, format_of
 
+_SUFFIXES = {suffix for format in PHOTOGRAPHS for suffix in format.suffixes}
 _GRAY_MODES = {"1", "L", "LA"}
 
 
@@ -26,7 +27,7 @@ def read_image(path: str | os.PathLike[str]) -> np.ndarray:
         allows.
     """
     try:
-        with PIL.Image.open(path, formats=PILLOW_NAMES) as file:
+        with PIL.Image.open(path, formats=[format.name for format in PHOTOGRAPHS]) as file:
             image = PIL.ImageOps.exif_transpose(file)
             if image.mode.startswith("I;16"):  # Pillow's own conversion to 8 bits would clip instead of scale
                 return np.rint(np.asarray(image) / 257).astype(np.uint8)
@@ -36,7 +37,7 @@ def read_image(path: str | os.PathLike[str]) -> np.ndarray:
     except FileNotFoundError:
         raise UserError(f"no such image: {path}") from None
     except PIL.UnidentifiedImageError:
-        formats = ", ".join(sorted(FORMAT_OF_SUFFIX))
+        formats = ", ".join(sorted(_SUFFIXES))
         raise UserError(f"{path} is not a picture in a supported format ({formats})") from None
     except (OSError, SyntaxError, ValueError, EOFError, PIL.Image.DecompressionBombError) as error:
         raise UserError(f"{path} is damaged or unreadable: {error}") from None
@@ -65,9 +66,9 @@ def find_images(folder: str | os.PathLike[str]) -> list[pathlib.Path]:
     folder = pathlib.Path(folder)
     if not folder.is_dir():
         raise UserError(f"no such image folder: {folder}")
-    paths = sorted(path for path in walk(folder)[0] if path.suffix.lower() in FORMAT_OF_SUFFIX)
+    paths = sorted(path for path in walk(folder)[0] if path.suffix.lower() in _SUFFIXES)
     if not paths:
-        raise UserError(f"no images in {folder} (looked for {', '.join(sorted(FORMAT_OF_SUFFIX))})")
+        raise UserError(f"no images in {folder} (looked for {', '.join(sorted(_SUFFIXES))})")
     return paths
 
 

@@ -81,11 +81,16 @@ def byte_order(exif: bytes) -> Literal["<", ">"]:
     return _header(io.BytesIO(exif))[0].order
 
 
-def from_tiff(file: IO[bytes]) -> bytes | None:
-    """Returns the descriptive tags of a TIFF's first page as EXIF, or None if they are missing or damaged."""
+def from_tiff(file: IO[bytes], page: int | None = None) -> bytes | None:
+    """Returns the descriptive tags of a TIFF's page as EXIF, or None if they are missing or damaged.
+
+    Args:
+      file: the TIFF file.
+      page: offset of the page's directory, or None for the first page.
+    """
     try:
         layout, first = _header(file)
-        entries = _tree(file, layout, first, _DESCRIPTIVE | _BELOW[0])
+        entries = _tree(file, layout, first if page is None else page, _DESCRIPTIVE | _BELOW[0])
     except _DAMAGE:
         return None
     order = layout.order
@@ -93,18 +98,37 @@ def from_tiff(file: IO[bytes]) -> bytes | None:
     return head + _packed(entries, _Layout(order, big=False), len(head)) if entries else None
 
 
-def into_tiff(file: IO[bytes], exif: bytes) -> None:
-    """Adds EXIF to the first page of a TIFF file of the same byte order, open for reading and writing."""
+def into_tiff(file: IO[bytes], exif: bytes, page: int = 0) -> None:
+    """Adds EXIF to a page of a TIFF file of the same byte order, open for reading and writing.
+
+    Args:
+      file: the TIFF file.
+      exif: the EXIF.
+      page: number of the page, from 0.
+    """
     blob = io.BytesIO(exif)
     added = _tree(blob, *_header(blob), _DESCRIPTIVE | _BELOW[0])
-    layout, first = _header(file)
+    layout, at = _header(file)
+    pointer = 8 if layout.big else 4
+    for _ in range(page):
+        pointer, at = _next(file, layout, at)
+    following = _next(file, layout, at)[1]
     tags = {entry.tag for entry in added}
-    own = [entry for entry in _directory(file, layout, first) if entry.tag not in tags]
+    own = [entry for entry in _directory(file, layout, at) if entry.tag not in tags]
     end = file.seek(0, io.SEEK_END)
     end += file.write(b"\0" * (end % 2))
-    file.write(_packed(own + added, layout, end))  # replaces the old directory, which stays unused
-    file.seek(8 if layout.big else 4)
+    file.write(_packed(own + added, layout, end, following))  # replaces the old directory, which stays unused
+    file.seek(pointer)
     file.write(layout.struct("I", "Q").pack(end))
+
+
+def _next(file: IO[bytes], layout: _Layout, at: int) -> tuple[int, int]:
+    """Returns where the directory at offset `at` has the offset of the next one, and that offset."""
+    count, head, offset = layout.struct("H", "Q"), layout.struct("HHI", "HHQ"), layout.struct("I", "Q")
+    file.seek(at)
+    pointer = at + count.size + count.unpack(file.read(count.size))[0] * (head.size + offset.size)
+    file.seek(pointer)
+    return pointer, offset.unpack(file.read(offset.size))[0]
 
 
 def _header(file: IO[bytes]) -> tuple[_Layout, int]:
@@ -164,8 +188,8 @@ def _number(entry: _Entry, layout: _Layout) -> int:
     return int.from_bytes(entry.value, "little" if layout.order == "<" else "big")
 
 
-def _packed(entries: list[_Entry], layout: _Layout, at: int) -> bytes:
-    """Packs a directory for offset `at`, followed by its values and nested directories."""
+def _packed(entries: list[_Entry], layout: _Layout, at: int, following: int = 0) -> bytes:
+    """Packs a directory for offset `at`, followed by its values and nested directories. `following` is the next one."""
     count, head, offset = layout.struct("H", "Q"), layout.struct("HHI", "HHQ"), layout.struct("I", "Q")
     entries = sorted((entry for entry in entries if layout.big or entry.kind < _LONG8), key=lambda entry: entry.tag)
     behind = at + count.size + len(entries) * (head.size + offset.size) + offset.size
@@ -179,7 +203,7 @@ def _packed(entries: list[_Entry], layout: _Layout, at: int) -> bytes:
             values += entry.value + b"\0" * (len(entry.value) % 2)
         else:
             table += head.pack(entry.tag, entry.kind, entry.count) + entry.value.ljust(offset.size, b"\0")
-    return count.pack(len(entries)) + table + offset.pack(0) + values
+    return count.pack(len(entries)) + table + offset.pack(following) + values
 
 
 def _patched(exif: bytes, numbers: dict[int, int]) -> bytes:

@@ -28,7 +28,7 @@ def extras(file: BinaryIO, format: str, info: Any) -> dict[str, Any]:
       info: Pillow's `info` of the image.
     """
     if format == "PNG":
-        return {"chunks": _png_chunks(file)}
+        return {"chunks": _png_chunks(file)} | _apng_limits(file, info)
     if format == "WEBP":
         return {"lossless": _webp_is_lossless(file)}
     dropped = []
@@ -90,12 +90,21 @@ def _png_chunks(file: BinaryIO) -> Chunks:
     return tuple(chunks)
 
 
+def _apng_limits(file: BinaryIO, info: Any) -> dict[str, Any]:
+    """Names what Pillow drops: it reads animations with 8 bits per sample."""
+    file.seek(24)  # the bit depth, in the first chunk (IHDR)
+    deep = "loop" in info and file.read(1) == b"\x10"
+    return {"dropped": ("bits beyond 8 per sample",)} if deep else {}
+
+
 def _webp_is_lossless(file: BinaryIO) -> bool:
     file.seek(12)
     while len(head := file.read(8)) == 8:
         kind, length = struct.unpack("<4sI", head)
         if kind in (b"VP8 ", b"VP8L"):
             return bool(kind == b"VP8L")
+        if kind == b"ANMF":  # a frame, whose chunks follow its 16 bytes
+            length = 16
         file.seek(length + length % 2, io.SEEK_CUR)
     return False
 

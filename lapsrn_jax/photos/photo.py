@@ -1,6 +1,9 @@
-"""An image with the metadata of its file."""
+"""Images with the metadata of their file."""
 
 import dataclasses
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -20,6 +23,27 @@ class Photo:
     chunks: tuple[tuple[bytes, bytes], ...] = ()  # PNG's chunks on colour and text: type, content
     lossless: bool = False  # a lossless WebP
     dropped: tuple[str, ...] = ()  # names of what the file has beyond this
+
+
+class Frame(NamedTuple):
+    """One image of an album, and the time in seconds for which an animation shows it."""
+
+    photo: Photo
+    seconds: Fraction = Fraction(0)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Album:
+    """The images of one file: a single one, the frames of an animation, or the pages of a document.
+
+    Frames are whole images of equal size, RGB with alpha, 8 bits: what a viewer shows at that time.
+    """
+
+    shapes: list[tuple[int, int]]  # (rows, columns) of each image, upright
+    frames: Iterator[Frame]  # decodes each image when its turn comes
+    plays: int | None = None  # how often an animation plays, 0 for endlessly; None for images that do not move
+    order: Literal["<", ">"] = "<"  # byte order of the EXIF of a document
+    fallback: bool = False  # the first image is for programs that do not know animations, and is none of the frames
 
 
 def samples_of(photo: Photo) -> np.ndarray:

@@ -17,10 +17,15 @@ def from_pillow(image: PIL.Image.Image) -> Photo:
     single transparent colour in the image's `info`. ICC profile, EXIF and resolution are kept.
 
     Raises:
-      UserError: the image has no pixels, or a `Photo` cannot hold its mode (such as 32 bits per pixel).
+      UserError: the image has no pixels, it holds several pictures, or a `Photo` cannot hold its mode (such as 32 bits
+        per pixel).
     """
     if 0 in image.size:
         raise UserError(f"the image has no pixels: it is {image.width} x {image.height}")
+    if image.format != "MPO" and (count := getattr(image, "n_frames", 1)) > 1:  # as in files
+        raise UserError(
+            f"the image holds {count} pictures: pass image.copy() for the one it shows, or use `lapsrn upscale` for all"
+        )
     if image.mode == "I;16":
         samples, channels = np.asarray(image)[:, :, None], 1
         if "transparency" in image.info:

@@ -1,27 +1,31 @@
-"""Reads an image file with its metadata."""
+"""Reads an image file, or each image of a file with several, with its metadata."""
 
 import contextlib
 import dataclasses
+import fractions
 import io
 import logging
 import os
 import warnings
 from collections.abc import Iterator, Mapping
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 import PIL.Image
 import PIL.PngImagePlugin
+import tifffile
 
 from lapsrn_jax.errors import UserError
-from lapsrn_jax.images.formats import PILLOW_NAMES
+from lapsrn_jax.images.formats import PILLOW_NAMES, format_of
 from lapsrn_jax.photos import exif
 from lapsrn_jax.photos.decoding import decode
 from lapsrn_jax.photos.extras import extras
-from lapsrn_jax.photos.photo import Photo
-from lapsrn_jax.photos.reading_tiff import MAGIC, read_tiff
+from lapsrn_jax.photos.photo import Album, Frame, Photo
+from lapsrn_jax.photos.reading_tiff import MAGIC, pages_of, read_page, shape_of
 
 _ORIENTATION = 274
+_SIDEWAYS = 5  # orientations from here on are rotated by 90 degrees
+_FINEST = 65535  # parts of a second
 _MAX_STREAM = 2**31  # bytes to read from a pipe before giving up
 
 # Pillow takes larger colour profiles for attacks; some printers' profiles have a few MB.
@@ -47,14 +51,47 @@ def read_photo(source: str | os.PathLike[str] | BinaryIO, name: str | None = Non
         unsigned 8-bit or 16-bit; or it has more pixels than Pillow allows, which is twice
         `PIL.Image.MAX_IMAGE_PIXELS` (179 million by default).
     """
-    name = str(name or (source if isinstance(source, str | os.PathLike) else getattr(source, "name", "the picture")))
-    try:
-        with _opened(source, name) as file, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of odd metadata and of 89 million pixels
+    with open_album(source, name) as album:
+        if len(album.shapes) > 1:
+            name = name_of(source, name)
+            raise UserError(f"{name} holds {len(album.shapes)} pictures: save the one to enlarge as a separate file")
+        return next(album.frames).photo
+
+
+@contextlib.contextmanager
+def open_album(source: str | os.PathLike[str] | BinaryIO, name: str | None = None) -> Iterator[Album]:
+    """Opens an image, an animation (GIF, PNG or WebP) or a TIFF with several pages as `read_photo` reads an image.
+
+    The frames of the album raise `UserError` as well, when one is damaged.
+    """
+    name = name_of(source, name)
+    with contextlib.ExitStack() as stack:
+        with _explained(name):
+            file = stack.enter_context(_opened(source, name))
             if not file.read(1):
                 raise UserError(f"{name} is empty")
             file.seek(0)
-            return _read(file, name)
+            if file.read(4) in MAGIC:
+                file.seek(0)
+                album = _document(stack.enter_context(tifffile.TiffFile(file)), file, name)
+            else:
+                file.seek(0)
+                album = _album(stack.enter_context(PIL.Image.open(file, formats=PILLOW_NAMES)), file, name)
+        yield album
+
+
+def name_of(source: str | os.PathLike[str] | BinaryIO, name: str | None = None) -> str:
+    """Returns the name of a source for messages."""
+    return str(name or (source if isinstance(source, str | os.PathLike) else getattr(source, "name", "the picture")))
+
+
+@contextlib.contextmanager
+def _explained(name: str) -> Iterator[None]:
+    """Turns what decoders raise into a `UserError`, and silences their warnings."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow warns of odd metadata and of 89 million pixels
+            yield
     except UserError:
         raise
     except FileNotFoundError:
@@ -84,27 +121,78 @@ def _opened(source: str | os.PathLike[str] | BinaryIO, name: str) -> Iterator[Bi
         yield io.BytesIO(content)
 
 
-def _read(file: BinaryIO, name: str) -> Photo:
-    if file.read(4) in MAGIC:
-        info: Mapping[Any, Any]
-        samples, channels, orientation, info = read_tiff(file, name)
-        format, exif_bytes = "TIFF", exif.from_tiff(file)
-        further = extras(file, format, info)
-    else:
-        file.seek(0)
-        with PIL.Image.open(file, formats=PILLOW_NAMES) as image:
-            format = "JPEG" if image.format == "MPO" else str(image.format)
-            frames = getattr(image, "n_frames", 1)
-            if frames > 1 and format != "JPEG":
-                raise UserError(f"{name} holds {frames} pictures: save the one to enlarge as a separate file")
+def _document(tiff: tifffile.TiffFile, file: BinaryIO, name: str) -> Album:
+    numbers = pages_of(tiff, name)
+
+    def frames() -> Iterator[Frame]:
+        for number in numbers:
+            with _explained(name):
+                samples, channels, orientation, info = read_page(tiff, number, file, name)
+                exif_bytes = exif.from_tiff(file, tiff.pages[number].offset)
+                photo = _photo(samples, channels, orientation, info, exif_bytes, "TIFF", name)
+                photo = dataclasses.replace(photo, **extras(file, "TIFF", info))
+            yield Frame(photo)
+
+    order: Literal["<", ">"] = "<" if tiff.byteorder == "<" else ">"
+    return Album([shape_of(tiff.pages[number]) for number in numbers], frames(), order=order)
+
+
+def _album(image: PIL.Image.Image, file: BinaryIO, name: str) -> Album:
+    format = "JPEG" if image.format == "MPO" else str(image.format)
+    count = 1 if format == "JPEG" else getattr(image, "n_frames", 1)
+    if count > 1 and format_of(format).animated:
+        return _animation(image, count, file, name)
+    if count > 1:
+        raise UserError(f"{name} holds {count} pictures: save the one to enlarge as a separate file")
+
+    def frames() -> Iterator[Frame]:
+        with _explained(name):
             samples, channels = decode(image, file, name)
             orientation, info = orientation_of(image), image.info  # read last: PNG may store them after the pixels
-            exif_bytes = _exif(info)
-            further = extras(file, str(image.format), info)
+            photo = _photo(samples, channels, orientation, info, _exif(info), format, name)
+            photo = dataclasses.replace(photo, **extras(file, str(image.format), info))
+        yield Frame(photo)
+
+    shape = image.size if orientation_of(image) >= _SIDEWAYS else image.size[::-1]
+    return Album([shape], frames())
+
+
+def _animation(image: PIL.Image.Image, count: int, file: BinaryIO, name: str) -> Album:
+    format, info, orientation = str(image.format), image.info, orientation_of(image)
+    plays = info.get("loop", 0 if format != "GIF" else None)
+    if format == "GIF":  # it counts repetitions
+        plays = {None: 1, 0: 0}.get(plays, (plays or 0) + 1)
+
+    def frames() -> Iterator[Frame]:
+        further: dict[str, Any] = {}
+        for number in range(count):
+            with _explained(name):
+                image.seek(number)
+                samples = np.asarray(image.convert("RGBA"))
+                if not number:
+                    at = file.tell()  # Pillow goes on reading there
+                    further = extras(file, format, image.info)
+                    file.seek(at)
+                photo = _photo(samples, 3, orientation, image.info, _exif(image.info), format, name)
+                seconds = fractions.Fraction(image.info.get("duration", 0) / 1000).limit_denominator(_FINEST)
+            yield Frame(dataclasses.replace(photo, **further), seconds)
+
+    shape = image.size if orientation >= _SIDEWAYS else image.size[::-1]
+    return Album([shape] * count, frames(), plays, fallback=bool(getattr(image, "default_image", False)))
+
+
+def _photo(
+    samples: np.ndarray,
+    channels: int,
+    orientation: int,
+    info: Mapping[Any, Any],
+    exif_bytes: bytes | None,
+    format: str,
+    name: str,
+) -> Photo:
     if not samples.size:
         raise UserError(f"{name} has no pixels")
-    photo = upright_photo(samples, channels, orientation, info, exif_bytes, format)
-    return dataclasses.replace(photo, **further)
+    return upright_photo(samples, channels, orientation, info, exif_bytes, format)
 
 
 def upright_photo(
@@ -131,7 +219,7 @@ def upright_photo(
         alpha=np.ascontiguousarray(samples[:, :, channels]) if samples.shape[2] > channels else None,
         icc_profile=profile or None,
         exif=exif_bytes,
-        dpi=dpi[::-1] if dpi and orientation >= 5 else dpi,
+        dpi=dpi[::-1] if dpi and orientation >= _SIDEWAYS else dpi,
         format=format,
         xmp=_xmp(info),
     )
@@ -146,7 +234,7 @@ def orientation_of(image: PIL.Image.Image) -> int:
 
 
 def _upright(samples: np.ndarray, orientation: int) -> np.ndarray:
-    if orientation in (5, 6, 7, 8):
+    if orientation in range(_SIDEWAYS, 9):
         samples = samples.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):
         samples = samples[::-1]

@@ -1,6 +1,5 @@
 """Reads TIFF with tifffile, since Pillow loses 16-bit colour and some transparency; rare kinds go through Pillow."""
 
-import itertools
 import math
 from typing import Any, BinaryIO
 
@@ -25,45 +24,74 @@ _UNSIGNED = 1
 _BOUNDED = {1, 5, 8, 32773, 32946, 34925, 50000}  # none, LZW, deflate, PackBits, LZMA, Zstandard
 
 
-def read_tiff(file: BinaryIO, name: str) -> tuple[np.ndarray, int, int, dict[str, Any]]:
-    """Decodes the image of a TIFF file.
+def pages_of(tiff: tifffile.TiffFile, name: str) -> list[int]:
+    """Returns the numbers of a TIFF's pages, without the previews and masks that accompany them.
+
+    Raises:
+      UserError: the file begins with a preview.
+      PIL.Image.DecompressionBombError: a page has too many pixels.
+      ValueError: the file is damaged.
+    """
+    pages: Any = tiff.pages
+    if pages[0].subfiletype & _REDUCED:
+        raise UserError(
+            f"{name} begins with a preview, as raw files of cameras do: convert it to an ordinary picture first"
+        )
+    most = 2 * (PIL.Image.MAX_IMAGE_PIXELS or math.inf)
+    found, seen = [], set()
+    for number, page in enumerate(pages):
+        if page.offset in seen:
+            raise ValueError("its pages form a loop")
+        seen.add(page.offset)
+        if number and page.subfiletype & (_REDUCED | _MASK):
+            continue
+        if max(page.imagewidth * page.imagelength, page.tilewidth * page.tilelength) > most:
+            raise PIL.Image.DecompressionBombError
+        found.append(number)
+    return found
+
+
+def shape_of(page: Any) -> tuple[int, int]:
+    """Returns (rows, columns) of a page after it is turned upright."""
+    shape = page.imagelength, page.imagewidth
+    return shape[::-1] if _number(page, _ORIENTATION, 1) >= _SIDEWAYS else shape
+
+
+def read_page(
+    tiff: tifffile.TiffFile, number: int, file: BinaryIO, name: str
+) -> tuple[np.ndarray, int, int, dict[str, Any]]:
+    """Decodes a page of a TIFF file.
+
+    Args:
+      tiff: the file.
+      number: number of the page, from `pages_of`.
+      file: the file from which `tiff` reads.
+      name: name of the image in messages.
 
     Returns:
       (samples, channels, orientation, info): samples and channels as `decode` returns them; EXIF's number for the
       orientation; ICC profile, XMP and DPI under Pillow's names.
 
     Raises:
-      UserError: the file holds several images, or samples that a `Photo` cannot hold.
-      PIL.Image.DecompressionBombError: the image has too many pixels.
+      UserError: the page has samples that a `Photo` cannot hold.
       Exception: the file is damaged. Decoders raise exceptions of any type.
     """
+    page: Any = tiff.pages[number]
+    orientation = _number(page, _ORIENTATION, 1)
+    info = _info(page)
+    bits, plain = page.bitspersample, page.photometric in _KINDS and page.sampleformat == _UNSIGNED
+    if plain and bits in (1, 8, 16) and page.compression in _BOUNDED:
+        return *_samples(page, name), orientation, info
+    if bits > 8:
+        reason = f"{bits} bits per pixel" if bits != 16 else "16 bits per pixel of a rare kind"
+        raise UserError(f"{name} has {reason}: convert it to 8 or 16 bits first")
     file.seek(0)
-    with tifffile.TiffFile(file) as tiff:
-        pages: Any = tiff.pages
-        page = pages[0]
-        if page.subfiletype & _REDUCED:
-            raise UserError(
-                f"{name} begins with a preview, as raw files of cameras do: convert it to an ordinary picture first"
-            )
-        if not all(other.subfiletype & (_REDUCED | _MASK) for other in itertools.islice(pages, 1, 50)):
-            raise UserError(f"{name} holds {len(pages)} pictures: save the one to enlarge as a separate file")
-        most = 2 * (PIL.Image.MAX_IMAGE_PIXELS or math.inf)
-        if max(page.imagewidth * page.imagelength, page.tilewidth * page.tilelength) > most:
-            raise PIL.Image.DecompressionBombError
-        orientation = _number(page, _ORIENTATION, 1)
-        info = _info(page)
-        bits, plain = page.bitspersample, page.photometric in _KINDS and page.sampleformat == _UNSIGNED
-        if plain and bits in (1, 8, 16) and page.compression in _BOUNDED:
-            return *_samples(page, name), orientation, info
-        if bits > 8:
-            reason = f"{bits} bits per pixel" if bits != 16 else "16 bits per pixel of a rare kind"
-            raise UserError(f"{name} has {reason}: convert it to 8 or 16 bits first")
-        file.seek(0)
-        with PIL.Image.open(file, formats=["TIFF"]) as image:
-            samples, channels = decode(image, file, name)
-        if orientation >= _SIDEWAYS and "dpi" in info:  # Pillow has already turned the image
-            info["dpi"] = info["dpi"][::-1]
-        return samples, channels, 1, info
+    with PIL.Image.open(file, formats=["TIFF"]) as image:
+        image.seek(number)
+        samples, channels = decode(image, file, name)
+    if orientation >= _SIDEWAYS and "dpi" in info:  # Pillow has already turned the image
+        info["dpi"] = info["dpi"][::-1]
+    return samples, channels, 1, info
 
 
 def _samples(page: Any, name: str) -> tuple[np.ndarray, int]:

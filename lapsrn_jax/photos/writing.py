@@ -1,12 +1,15 @@
 """Writes an image, which arrives in bands of rows, with its metadata."""
 
+import contextlib
 import dataclasses
+import math
 import os
 import pathlib
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from typing import IO, Any, BinaryIO
+from fractions import Fraction
+from typing import IO, Any, BinaryIO, Literal
 
 import numpy as np
 import PIL.Image
@@ -17,8 +20,9 @@ from lapsrn_jax.images.formats import Format, check_writable, format_of, save_op
 from lapsrn_jax.photos import exif
 from lapsrn_jax.photos.extras import TEXT_CHUNKS, iptc_segment, is_srgb, lost_outside_of_png
 from lapsrn_jax.photos.photo import Photo
+from lapsrn_jax.photos.writing_gif import write_gif
 from lapsrn_jax.photos.writing_png import write_png
-from lapsrn_jax.photos.writing_tiff import write_tiff
+from lapsrn_jax.photos.writing_tiff import Page, needs_big, write_tiff
 
 _AT_ONCE = 2**20  # bytes of a band; small enough for the processor's cache
 _JPEG_MOST = 65504  # bytes that a JPEG segment holds after its length and identifier
@@ -65,19 +69,30 @@ def write_photo(
     where = target if isinstance(target, str | os.PathLike) else f"the {format} stream"
     check_writable(format or str(target), size, like.pixels.shape[2], like.alpha is not None, lossless=lossless)
     form = format_of(format or str(target))
-    like = _described(like, form, size, strip, where)
-    stays_lossless = form.name == "WEBP" and like.lossless and quality is None
-    options = save_options(form, quality, lossless or stays_lossless)
+    like, options = described(like, form, size, strip, where), options_for(form, like, quality, lossless)
+    with opened_for_writing(target, where, on_complete) as file:
+        _write(file, form, size, bands, like, options)
+
+
+@contextlib.contextmanager
+def opened_for_writing(
+    target: str | os.PathLike[str] | BinaryIO, where: object, on_complete: Callable[[pathlib.Path], None] | None
+) -> Iterator[IO[bytes]]:
+    """Yields a temporary file. Once it is complete, it becomes the file `target` or goes into the stream `target`.
+
+    Raises:
+      UserError: `target`, whose name is `where`, cannot be written.
+    """
     try:
         if isinstance(target, str | os.PathLike):
             with (
                 atomic_write(target, on_complete=on_complete) as partial,
                 partial.open("w+b") as file,
             ):
-                _write(file, form, size, bands, like, options)
+                yield file
         else:
             with tempfile.NamedTemporaryFile() as file:  # tifffile needs a named file
-                _write(file, form, size, bands, like, options)
+                yield file
                 file.seek(0)
                 shutil.copyfileobj(file, target)
     except OSError as error:
@@ -101,14 +116,26 @@ def what_is_lost(target: str | os.PathLike[str], like: Photo, *, strip: bool = F
     notes = [f"cannot store {' and '.join(lost)}, which will be left out"] if lost else []
     if like.pixels.dtype == np.uint16 and not form.sixteen_bits:
         notes.append("has 8 bits per sample: the picture's 16 bits will be rounded")
+    if form.palette and like.format != form.name:
+        notes.append("has at most 256 colours and no partial transparency")
     lines = [f"{form.name} {'; it '.join(notes)}"] if notes else []
     if like.dropped:
         lines.append(f"the picture's {' and '.join(like.dropped)} will be left out")
     return "; ".join(lines) or None
 
 
-def _described(like: Photo, form: Format, size: tuple[int, int], strip: bool, where: object) -> Photo:
-    """Returns `like` with the metadata for the new file."""
+def options_for(form: Format, like: Photo, quality: int | None, lossless: bool) -> dict[str, Any]:
+    """Returns options for Pillow's `save`. A lossless WebP stays lossless, unless there is a quality."""
+    stays_lossless = form.name == "WEBP" and like.lossless and quality is None
+    return save_options(form, quality, lossless or stays_lossless)
+
+
+def described(like: Photo, form: Format, size: tuple[int, int], strip: bool, where: object) -> Photo:
+    """Returns `like` with the metadata for the new file.
+
+    Raises:
+      UserError: the format cannot hold what the colours depend on, or so much metadata.
+    """
     profile, gray = like.icc_profile, like.pixels.shape[2] == 1
     if profile and not form.profile:
         if not is_srgb(profile):  # viewers assume sRGB anyway
@@ -136,17 +163,30 @@ def _write(
     like: Photo,
     options: dict[str, Any],
 ) -> None:
-    samples = like.pixels.shape[2] + (like.alpha is not None)
-    shape = (size[1], size[0], samples)
-    rows = max(1, _AT_ONCE // (size[0] * samples * like.pixels.dtype.itemsize))
-    bands = _regrouped(bands, shape, like.pixels.dtype, rows)
+    rows, bands = in_strips(size, bands, like)
     if form.name == "PNG":
         write_png(file, size, bands, like)
     elif form.name == "TIFF":
-        write_tiff(file, size, bands, rows, like)
+        samples = math.prod(size) * (like.pixels.shape[2] + (like.alpha is not None)) * like.pixels.dtype.itemsize
+        order: Literal["<", ">"] = exif.byte_order(like.exif) if like.exif else "<"
+        write_tiff(file, [Page(size, bands, rows, like)], order, big=needs_big(samples))
+    elif form.name == "GIF":
+        write_gif(file, size, [(in_eight_bits(np.concatenate(list(bands))), Fraction(0))], plays=1)
     else:
         _write_whole(file, form, size, bands, like, options)
     next(bands, None)  # a writer may have stopped at the last row; this checks that no more follow
+
+
+def in_strips(size: tuple[int, int], bands: Iterable[np.ndarray], like: Photo) -> tuple[int, Iterator[np.ndarray]]:
+    """Regroups bands for a processor's cache. Returns the number of rows in each but the last, and the bands."""
+    samples = like.pixels.shape[2] + (like.alpha is not None)
+    rows = max(1, _AT_ONCE // (size[0] * samples * like.pixels.dtype.itemsize))
+    return rows, _regrouped(bands, (size[1], size[0], samples), like.pixels.dtype, rows)
+
+
+def in_eight_bits(samples: np.ndarray) -> np.ndarray:
+    """Rounds uint16 samples to uint8."""
+    return ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8) if samples.dtype == np.uint16 else samples
 
 
 def _regrouped(
@@ -191,8 +231,7 @@ def _write_whole(
     mode = own if form.gray else own.replace("L", "RGB")
     image, top = PIL.Image.new(mode, size), 0
     for band in bands:
-        if band.dtype == np.uint16:
-            band = ((band.astype(np.uint32) + 128) // 257).astype(np.uint8)
+        band = in_eight_bits(band)
         part = PIL.Image.frombytes(own, (size[0], len(band)), np.ascontiguousarray(band))
         image.paste(part if own == mode else part.convert(mode), (0, top))
         top += len(band)

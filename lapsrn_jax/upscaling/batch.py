@@ -24,9 +24,10 @@ def upscale_all(
 ) -> Iterator[dict[str, Any]]:
     """Does the jobs and yields a report on each. A failed picture does not stop the batch.
 
-    A report has "source", "target" and "status". Status "done" comes with "size" and "seconds", and with "note" if
-    something was lost; so does "copied", for pictures that are large enough. "skipped" means that `record` lists the
-    result and that it is unchanged; "failed" comes with "error", which is one line.
+    A report has "source", "target" and "status". Status "done" comes with "size" and "seconds", with "note" if
+    something was lost, and with "images", their number, if the file has several; so does "copied", for pictures that
+    are large enough. "skipped" means that `record` lists the result and that it is unchanged; "failed" comes with
+    "error", which is one line.
 
     Several processes may work with the same record. Jobs that another process is working on come last.
 

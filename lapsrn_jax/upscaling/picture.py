@@ -1,19 +1,23 @@
-"""Enlarges one picture file of a batch, unless its result is there already."""
+"""Enlarges one picture, animation or document of a batch, unless its result is there already."""
 
+import itertools
 import os
 import pathlib
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, NamedTuple, cast
+
+import numpy as np
 
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.files import atomic_write, remove_partial, sha256
-from lapsrn_jax.images.formats import check_writable, format_of
+from lapsrn_jax.images.formats import check_holds, check_writable, format_of
 from lapsrn_jax.photos.background import filled
-from lapsrn_jax.photos.photo import samples_of
-from lapsrn_jax.photos.reading import read_photo
+from lapsrn_jax.photos.photo import Album, Photo, samples_of
+from lapsrn_jax.photos.reading import open_album
 from lapsrn_jax.photos.writing import what_is_lost, write_photo
+from lapsrn_jax.photos.writing_album import Part, write_album
 from lapsrn_jax.upscaling.jobs import STREAM, Job
 from lapsrn_jax.upscaling.photos import enlarged
 from lapsrn_jax.upscaling.record import Entry, Record
@@ -70,7 +74,7 @@ def upscale_picture(
       say: prints a line.
 
     Returns:
-      "status", "size" and "note" of the picture's report.
+      "status", "size", "images" and "note" of the picture's report.
 
     Raises:
       UserError: the picture cannot be read, enlarged or written.
@@ -86,33 +90,69 @@ def upscale_picture(
     if replaces and not settings.overwrite and not (record and record.made(job.target)):
         raise UserError(f"{job.target} exists already: give another --output, or --overwrite to replace it")
 
-    if job.source == STREAM:
-        photo = read_photo(_bytes(sys.stdin, "standard input"), "standard input")
-    else:
-        photo = read_photo(job.source)
-    unchanged = not (settings.strip or settings.lossless or settings.quality is not None)
-    if settings.background and photo.alpha is not None:
-        photo, unchanged = filled(photo, settings.background, job.source), False
-    shape = photo.pixels.shape[:2]
-    size = settings.size(shape)
-    large = settings.copy_large and size == shape
-    if not large:
-        upscale.check(max(size[0] / shape[0], size[1] / shape[1]))
-    form = (settings.format or photo.format) if job.target == STREAM else None
+    name = "standard input" if job.source == STREAM else job.source
+    with open_album(_bytes(sys.stdin, name) if job.source == STREAM else job.source, name) as album:
+        return _upscale_album(job, album, name, upscale, settings, record, entry, progress, say)
+
+
+def _upscale_album(
+    job: Job,
+    album: Album,
+    name: str,
+    upscale: Upscaler,
+    settings: Settings,
+    record: Record | None,
+    entry: Entry | None,
+    progress: Progress,
+    say: Callable[[str], None],
+) -> dict[str, Any]:
+    first = next(album.frames)
+    form = (settings.format or first.photo.format) if job.target == STREAM else None
     where = form or job.target
-    check_writable(where, size[::-1], photo.pixels.shape[2], photo.alpha is not None, lossless=settings.lossless)
+    shapes = [first.photo.pixels.shape[:2], *album.shapes[1:]]
+    if album.fallback and format_of(where).name != "PNG":  # no other format has a place for it
+        first, shapes = next(album.frames), shapes[1:]
+    count = len(shapes)
+    check_holds(where, name, count, animation=album.plays is not None)
+    sizes = [settings.size(shape) for shape in shapes]
+    large = [settings.copy_large and size == shape for size, shape in zip(sizes, shapes, strict=True)]
+    for size, shape, same in zip(sizes, shapes, large, strict=True):
+        if not same:
+            upscale.check(max(size[0] / shape[0], size[1] / shape[1]))
+
+    def ready(photo: Photo) -> Photo:
+        return filled(photo, settings.background, name) if settings.background else photo
+
+    def bands(photo: Photo, size: Size, same: bool) -> Iterator[np.ndarray]:
+        if same:
+            return iter([samples_of(photo)])
+        return enlarged(
+            photo, upscale, size, keep_hidden=settings.keep_hidden, progress=lambda part: progress(part / count)
+        )
+
+    def parts() -> Iterator[Part]:
+        for frame, size, same in zip(itertools.chain([first], album.frames), sizes, large, strict=True):
+            photo = ready(frame.photo)
+            yield Part(bands(photo, size, same), photo, frame.seconds)
 
     def add(complete: pathlib.Path) -> None:
         if record and entry:
             record.add(entry._replace(result=sha256(complete)))
 
+    photo = ready(first.photo)
+    for size in sizes:
+        channels, alpha = photo.pixels.shape[2], photo.alpha is not None
+        check_writable(where, size[::-1], channels, alpha, lossless=settings.lossless)
     target: Any = _bytes(sys.stdout, "standard output") if job.target == STREAM else pathlib.Path(job.target)
     if job.target != STREAM:
         target.parent.mkdir(parents=True, exist_ok=True)
         if record:
             remove_partial(target)
-    report = {"status": "copied" if large else "done", "size": size[::-1]}
-    if large and unchanged and format_of(where).name == photo.format and STREAM not in job:
+    report: dict[str, Any] = {"status": "copied" if all(large) else "done", "size": sizes[0][::-1]}
+    if count > 1:
+        report["images"] = count
+    unchanged = photo is first.photo and not (settings.strip or settings.lossless or settings.quality is not None)
+    if all(large) and unchanged and format_of(where).name == photo.format and STREAM not in job:
         with atomic_write(target, on_complete=add) as partial:
             shutil.copyfile(job.source, partial)
         return report
@@ -120,14 +160,14 @@ def upscale_picture(
     if note:
         say(f"{job.target}: {note}")
         report["note"] = note
-    if large:
-        bands = iter([samples_of(photo)])
+    options: dict[str, Any] = {
+        "strip": settings.strip, "format": form, "quality": settings.quality, "lossless": settings.lossless,
+        "on_complete": add,
+    }  # fmt: skip
+    if count == 1:
+        write_photo(target, sizes[0][::-1], bands(photo, sizes[0], large[0]), photo, **options)
     else:
-        bands = enlarged(photo, upscale, size, keep_hidden=settings.keep_hidden, progress=progress)
-    write_photo(
-        target, size[::-1], bands, photo, strip=settings.strip, format=form, quality=settings.quality,
-        lossless=settings.lossless, on_complete=add,
-    )  # fmt: skip
+        write_album(target, [size[::-1] for size in sizes], parts(), album, **options)
     return report
 
 

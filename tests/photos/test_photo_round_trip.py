@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lapsrn_jax.errors import UserError
-from lapsrn_jax.images.formats import PILLOW_NAMES, format_of
+from lapsrn_jax.images.formats import PHOTOGRAPHS, format_of
 from lapsrn_jax.photos.photo import Photo
 from lapsrn_jax.photos.reading import read_photo
 from lapsrn_jax.photos.writing import what_is_lost, write_photo
@@ -12,6 +12,7 @@ from tests.photos import pictures
 from tests.photos.pictures import HEIGHT, KINDS, PROFILE, WIDTH, XMP, directories, photo, samples_of, smooth
 
 SIZE = (WIDTH, HEIGHT)
+NAMES = [format.name for format in PHOTOGRAPHS]
 LOSSLESS = {"PNG", "TIFF", "BMP"}
 
 
@@ -22,7 +23,7 @@ def there_and_back(path, like: Photo, **options) -> Photo:
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", PILLOW_NAMES)
+@pytest.mark.parametrize("name", NAMES)
 def test_samples(tmp_path, name, kind, dtype):
     like, path = photo(smooth(kind, dtype), kind), tmp_path / f"a.{name}"
     channels, alpha = KINDS[kind]
@@ -48,7 +49,7 @@ def test_samples(tmp_path, name, kind, dtype):
 
 
 @pytest.mark.parametrize("kind", ["gray", "RGB", "RGBA", "CMYK"])
-@pytest.mark.parametrize("name", PILLOW_NAMES)
+@pytest.mark.parametrize("name", NAMES)
 def test_metadata(tmp_path, name, kind):
     channels, alpha = KINDS[kind]
     path, format = tmp_path / f"a.{name}", format_of(tmp_path / f"a.{name}")

@@ -239,14 +239,14 @@ def test_every_setting_counts(folder, weights, capsys, option):
 
 
 def test_the_report_is_written_when_the_batch_is_interrupted(folder, weights, monkeypatch):
-    read, report = picture.read_photo, folder / "report.json"
+    read, report = picture.open_album, folder / "report.json"
 
-    def interrupted(path):
+    def interrupted(path, name):
         if "b.jpg" in path:
             raise KeyboardInterrupt
-        return read(path)
+        return read(path, name)
 
-    monkeypatch.setattr(picture, "read_photo", interrupted)
+    monkeypatch.setattr(picture, "open_album", interrupted)
     assert upscale(folder / "in", "-o", folder / "out", "--weights", weights, "--json", report) == 130
     assert [report["status"] for report in json.loads(report.read_text())] == ["done"]
 

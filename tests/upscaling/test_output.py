@@ -45,7 +45,7 @@ def test_lossless_loses_nothing_or_is_refused(suffix, rng, tmp_path):
     like = photo(rng.integers(0, 256, (24, 30, 3), np.uint8), "RGB")
     path = tmp_path / f"a{suffix}"
     if FORMAT_OF_SUFFIX[suffix].lossless is None:
-        with pytest.raises(UserError, match=r"(JPEG|AVIF) is lossy; write PNG or TIFF or WEBP"):
+        with pytest.raises(UserError, match=r"(JPEG|AVIF|GIF) is lossy; write PNG or TIFF or WEBP"):
             write_photo(path, (30, 24), [like.pixels], like, lossless=True)
     else:
         write_photo(path, (30, 24), [like.pixels], like, lossless=True)

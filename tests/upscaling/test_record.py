@@ -201,14 +201,14 @@ def test_a_lock_leaves_no_file_and_keeps_others_out(tmp_path):
 
 
 def test_a_bug_on_one_picture_does_not_stop_the_batch(folder, monkeypatch, capsys):
-    read = picture.read_photo
+    read = picture.open_album
 
-    def buggy(path):
+    def buggy(path, name):
         if "b.jpg" in path:
             raise RuntimeError("a bug")
-        return read(path)
+        return read(path, name)
 
-    monkeypatch.setattr(picture, "read_photo", buggy)
+    monkeypatch.setattr(picture, "open_album", buggy)
     assert run(folder / "in", folder / "out") == ["done", "failed", "done"]
     assert "Traceback" in capsys.readouterr().err
 

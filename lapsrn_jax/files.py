@@ -50,19 +50,20 @@ def _prefix(path: pathlib.Path) -> str:
 
 
 @contextlib.contextmanager
-def locked(path: pathlib.Path, *, wait: bool = True) -> Iterator[bool]:
+def locked(path: pathlib.Path, *, wait: bool = True, stop: Callable[[], bool] = lambda: False) -> Iterator[bool]:
     """Holds a lock between processes on the file `path`, which exists only while it is locked.
 
     Args:
       path: the file to lock. Its folder must exist.
       wait: whether to wait until no other process holds the lock.
+      stop: called while waiting; whether to give up.
 
     Yields:
-      Whether the lock is held. It always is if `wait` is set.
+      Whether the lock is held. It always is if `wait` is set, unless `stop` ended the wait.
     """
     lock = filelock.FileLock(path)
     try:
-        lock.acquire(blocking=wait)
+        lock.acquire(blocking=wait, cancel_check=stop)
     except filelock.Timeout:
         yield False
         return

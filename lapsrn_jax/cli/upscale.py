@@ -36,7 +36,10 @@ def add_to(commands: Any) -> None:
         action="store_true",
         help="average over rotations and reflections: eight times slower, slightly better",
     )
-    network.add_argument("--device", help="cpu or cuda (default: the fastest available)")
+    network.add_argument(
+        "--device", metavar="KIND[:N,...]",
+        help="cpu or cuda, or some devices of a kind, such as cuda:0,1 (default: all of the fastest kind)",
+    )  # fmt: skip
     network.add_argument(
         "--max-memory",
         type=memory,
@@ -107,10 +110,15 @@ def run(options: argparse.Namespace) -> None:
         raise UserError(f"--suffix {options.suffix} holds a path separator: give a text such as _x4")
     check_output(options.json)
     jobs, left_out = find_jobs(options.input, options.output, suffix, options.suffix)
-    _set_up_jax(options.device)
+    devices = _set_up_jax(options.device)
     model, params = load_weights(options.weights)
     network = Upscaler(
-        model, params, max_memory=options.max_memory, self_ensemble=options.self_ensemble, fast=options.fast
+        model,
+        params,
+        max_memory=options.max_memory,
+        self_ensemble=options.self_ensemble,
+        fast=options.fast,
+        devices=devices,
     )
     if scale is not None:
         network.check(scale)
@@ -162,17 +170,27 @@ def _fingerprint(options: argparse.Namespace, scale: float | None, model: Any, p
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
-def _set_up_jax(device: str | None) -> None:
+def _set_up_jax(chosen: str | None) -> list[Any]:
+    """Returns the devices that `--device` chooses."""
     import jax
 
     from lapsrn_jax.cache import keep_compiled
 
-    if device:
-        jax.config.update("jax_platforms", device)
+    kind, _, numbers = (chosen or "").partition(":")
+    if kind:
+        jax.config.update("jax_platforms", kind)
         try:
             jax.devices()
         except (RuntimeError, AssertionError):  # JAX asserts that it has found a device
             raise UserError(
-                f"--device {device} is not available: JAX finds no such device, or was installed without support for it"
+                f"--device {chosen} is not available: JAX finds no such device, or was installed without support for it"
             ) from None
     keep_compiled()
+    devices = jax.local_devices()
+    if not numbers:
+        return devices
+    found = {str(number): device for number, device in enumerate(devices)}
+    names = dict.fromkeys(numbers.split(","))
+    if missing := ", ".join(name for name in names if name not in found):
+        raise UserError(f"--device {chosen} names {missing or 'nothing'}, but JAX finds {kind}:{','.join(found)}")
+    return [found[name] for name in names]

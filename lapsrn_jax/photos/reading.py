@@ -6,6 +6,7 @@ import fractions
 import io
 import logging
 import os
+import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO, Literal
@@ -85,12 +86,35 @@ def name_of(source: str | os.PathLike[str] | BinaryIO, name: str | None = None) 
     return str(name or (source if isinstance(source, str | os.PathLike) else getattr(source, "name", "the picture")))
 
 
+class _Silence:
+    """Silences warnings while at least one thread is inside. `warnings.catch_warnings` mixes up threads."""
+
+    def __init__(self) -> None:
+        self._lock, self._inside, self._caught = threading.Lock(), 0, warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                self._caught = warnings.catch_warnings()
+                self._caught.__enter__()
+                warnings.simplefilter("ignore")  # Pillow warns of odd metadata and of 89 million pixels
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                self._caught.__exit__(None, None, None)
+
+
+_SILENCE = _Silence()
+
+
 @contextlib.contextmanager
 def _explained(name: str) -> Iterator[None]:
     """Turns what decoders raise into a `UserError`, and silences their warnings."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of odd metadata and of 89 million pixels
+        with _SILENCE:
             yield
     except UserError:
         raise

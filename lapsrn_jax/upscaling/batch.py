@@ -1,14 +1,17 @@
-"""Enlarges many pictures in turn. Failures are reported without stopping, and finished results are skipped."""
+"""Enlarges many pictures, several at a time. Failures are reported without stopping, finished results are skipped."""
 
 import collections
 import pathlib
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
+import PIL.Image
 import tqdm
 
 from lapsrn_jax.errors import UserError
@@ -18,11 +21,19 @@ from lapsrn_jax.upscaling.picture import Settings, identity, upscale_picture
 from lapsrn_jax.upscaling.record import Record
 from lapsrn_jax.upscaling.upscale import Upscaler
 
+_AHEAD = 4  # pictures that may wait for an earlier one, for each that is worked on
+_BYTES = 16  # memory per pixel of a picture and of its result
+
+Report = dict[str, Any]
+
 
 def upscale_all(
     jobs: Sequence[Job], upscale: Upscaler, settings: Settings, record: Record | None = None
-) -> Iterator[dict[str, Any]]:
-    """Does the jobs and yields a report on each. A failed picture does not stop the batch.
+) -> Iterator[Report]:
+    """Does the jobs and yields a report on each, in order. A failed picture does not stop the batch.
+
+    While the devices enlarge one picture, other threads read the next ones and write the last ones. They work on as
+    many pictures as keep the devices busy and as fit into memory.
 
     A report has "source", "target" and "status". Status "done" comes with "size" and "seconds", with "note" if
     something was lost, and with "images", their number, if the file has several; so does "copied", for pictures that
@@ -40,41 +51,135 @@ def upscale_all(
     Raises:
       UserError: the disk is full, so that the remaining pictures would fail too.
     """
-    inputs = {identity(job.source) for job in jobs if job.source != STREAM} - {None}
-    waiting = collections.deque((job, False) for job in jobs)
     with tqdm.tqdm(
         total=len(jobs), unit="picture", desc="enlarging", disable=None, dynamic_ncols=True,
         bar_format="{desc}: {percentage:3.0f}%|{bar}| {n:.1f}/{total} [{elapsed}<{remaining}]{postfix}",
     ) as bar:  # fmt: skip
-
-        def say(line: str) -> None:
-            bar.write(line, file=sys.stderr)
-
-        while waiting:
-            job, postponed = waiting.popleft()
-            bar.set_postfix_str(pathlib.PurePath(job.source).name)
-            start = time.monotonic()
-            report: dict[str, Any] = {"source": job.source, "target": job.target}
-            full = False
-            try:
-                with record.claimed(job.target, wait=postponed) if record else nullcontext(True) as claimed:
-                    if not claimed:
-                        waiting.append((job, True))
-                        continue
-                    report |= upscale_picture(job, upscale, settings, record, inputs, bar.update, say)
-                if report["status"] != "skipped":
-                    report["seconds"] = round(time.monotonic() - start, 3)
-            except Exception as error:  # a bug on one picture should not stop a long batch
-                report |= {"status": "failed", "error": _one_line(error)}
-                if not isinstance(error, UserError | OSError | MemoryError):
-                    traceback.print_exc()
-                if len(jobs) > 1:
-                    say(f"failed: {report['error']}")
-                full = is_disk_full(error)
-            bar.update(len(jobs) - len(waiting) - bar.n)
+        work = _Work(jobs, upscale, settings, record, bar)
+        for report, full in work.alone(jobs[0]) if len(jobs) == 1 else work.together(upscale.images_at_once):
             yield report
             if full:
                 raise UserError(f"{report['error']}: free some space and run the same command again")
+
+
+class _Work:
+    """A batch that is being worked on."""
+
+    def __init__(
+        self, jobs: Sequence[Job], upscale: Upscaler, settings: Settings, record: Record | None, bar: tqdm.tqdm
+    ) -> None:
+        self._jobs, self._upscale, self._settings, self._record, self._bar = jobs, upscale, settings, record, bar
+        self._inputs = {identity(job.source) for job in jobs if job.source != STREAM} - {None}
+        self._memory = _Memory(upscale.memory_for_images)
+        self._stop, self._counting = threading.Event(), threading.Lock()
+
+    def alone(self, job: Job) -> Iterator[tuple[Report, bool]]:
+        """Does the only job, in this thread."""
+        outcome = self._do(job, wait=True)
+        assert outcome
+        yield outcome
+
+    def together(self, number: int) -> Iterator[tuple[Report, bool]]:
+        """Does the jobs in `number` threads. Yields reports in order, and whether the disk is full."""
+        postponed = []
+        with ThreadPoolExecutor(number, "pictures") as pool:
+            try:
+                for job, outcome in self._in_order(pool, self._jobs, number, wait=False):
+                    if outcome:
+                        yield outcome
+                    else:
+                        postponed.append(job)
+                for _, outcome in self._in_order(pool, postponed, number, wait=True):
+                    assert outcome
+                    yield outcome
+            finally:
+                self._stop.set()  # without an exception, all is done
+                pool.shutdown(cancel_futures=True)
+
+    def _in_order(
+        self, pool: ThreadPoolExecutor, jobs: Sequence[Job], number: int, wait: bool
+    ) -> Iterator[tuple[Job, tuple[Report, bool] | None]]:
+        started: collections.deque[tuple[Job, Future[tuple[Report, bool] | None]]] = collections.deque()
+        remaining = iter(jobs)
+        while True:
+            while len(started) < _AHEAD * number and (job := next(remaining, None)):
+                started.append((job, pool.submit(self._do, job, wait=wait)))
+            if not started:
+                return
+            job, future = started.popleft()
+            yield job, future.result()
+
+    def _do(self, job: Job, wait: bool) -> tuple[Report, bool] | None:
+        """Does a job. Returns its report and whether the disk is full, or None if another process has the job."""
+        report: Report = {"source": job.source, "target": job.target}
+        start, done, full = time.monotonic(), 0.0, False
+
+        def progress(share: float) -> None:
+            nonlocal done
+            if self._stop.is_set():
+                raise KeyboardInterrupt
+            done += share
+            self._advance(share)
+
+        try:
+            claim = self._record.claimed(job.target, wait=wait, stop=self._stop.is_set) if self._record else None
+            with claim or nullcontext(True) as claimed:
+                if not claimed:
+                    return None
+                with self._memory.taken(self._needed(job)):
+                    self._bar.set_postfix_str(pathlib.PurePath(job.source).name, refresh=False)
+                    report |= upscale_picture(
+                        job, self._upscale, self._settings, self._record, self._inputs, progress, self._say
+                    )
+            if report["status"] != "skipped":
+                report["seconds"] = round(time.monotonic() - start, 3)
+        except Exception as error:  # a bug on one picture should not stop a long batch
+            report |= {"status": "failed", "error": _one_line(error)}
+            if not isinstance(error, UserError | OSError | MemoryError):
+                traceback.print_exc()
+            if len(self._jobs) > 1:
+                self._say(f"failed: {report['error']}")
+            full = is_disk_full(error)
+        self._advance(1 - done)
+        return report, full
+
+    def _advance(self, share: float) -> None:
+        with self._counting:
+            self._bar.update(share)
+
+    def _say(self, line: str) -> None:
+        self._bar.write(line, file=sys.stderr)
+
+    def _needed(self, job: Job) -> int:
+        """Estimates the bytes that a picture and its result take; 0 for one that will fail."""
+        try:
+            with PIL.Image.open(job.source) as image:
+                width, height = image.size
+            size = self._settings.size((height, width))
+        except Exception:  # reading it will tell
+            return 0
+        return _BYTES * (width * height + size[0] * size[1])
+
+
+class _Memory:
+    """Memory that threads take in turn. One that wants more than there is takes all."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit, self._free = limit, limit
+        self._turn, self._changed = threading.Lock(), threading.Condition()
+
+    @contextmanager
+    def taken(self, amount: int) -> Iterator[None]:
+        amount = min(amount, self._limit)
+        with self._turn, self._changed:  # those that come later wait, so that small amounts do not starve a large one
+            self._changed.wait_for(lambda: self._free >= amount)
+            self._free -= amount
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._free += amount
+                self._changed.notify_all()
 
 
 def summary(reports: Sequence[dict[str, Any]]) -> str:

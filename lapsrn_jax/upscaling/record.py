@@ -5,7 +5,8 @@ import hashlib
 import json
 import os
 import pathlib
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -45,10 +46,15 @@ class Record:
         self._entries: set[Entry] = set()
         self._results: dict[str, set[str]] = collections.defaultdict(set)
         self._end = 0  # of the part of the journal that has been read
+        self._reading = threading.Lock()
         self.read()
 
     def read(self) -> None:
         """Reads the entries that were added to the journal since the last call."""
+        with self._reading:
+            self._read()
+
+    def _read(self) -> None:
         try:
             with (self._folder / JOURNAL).open("rb") as file:
                 file.seek(self._end)
@@ -86,18 +92,21 @@ class Record:
             os.fsync(file.fileno())
 
     @contextmanager
-    def claimed(self, target: str | os.PathLike[str], *, wait: bool) -> Iterator[bool]:
+    def claimed(
+        self, target: str | os.PathLike[str], *, wait: bool, stop: Callable[[], bool] = lambda: False
+    ) -> Iterator[bool]:
         """Claims a result for this process, so that others leave it alone.
 
         Args:
           target: path of the result.
           wait: whether to wait for another process that has claimed it.
+          stop: whether to give up waiting.
 
         Yields:
           Whether this process now has the claim.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         lock = f".{hashlib.sha256(os.fsencode(self.name(target))).hexdigest()[:16]}.lock"
-        with locked(self._folder / lock, wait=wait) as held:
+        with locked(self._folder / lock, wait=wait, stop=stop) as held:
             self.read()
             yield held

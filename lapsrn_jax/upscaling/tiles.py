@@ -1,22 +1,20 @@
 """Applies a network to an image of any size in tiles, within a memory limit. The tiles leave no seams."""
 
-import functools
+import collections
 import itertools
 import math
-import pathlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from lapsrn_jax import models
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.models import SuperResolver
-from lapsrn_jax.models.window import Window
+from lapsrn_jax.upscaling.devices import Devices, is_shortage
+from lapsrn_jax.upscaling.plans import Plan, plan
 
-# Each shape compiles separately, so all images share a few tile shapes.
-SIDES = (16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
 AREA = 2**16  # pixels of the largest tile; larger tiles gain little speed
 # The time for a feature map of n pixels grows as n ** COST: the smaller it is, the more of it stays in the cache.
 COST = 1.17
@@ -25,81 +23,44 @@ WHOLE = "the picture exceeds the memory limit: this network works on the whole p
 Rows = Callable[[int, int], np.ndarray]
 
 
-class Plan(NamedTuple):
-    """The division of an image into tiles: along each axis (rows, columns), tiles of `side` pixels, `step` apart.
+class _Tile(NamedTuple):
+    """A tile that the devices are working on."""
 
-    An axis with several tiles has a margin at both ends of each. An axis with a single tile fits inside it.
-    """
-
-    side: tuple[int, int]
-    step: tuple[int, int]
-    margin: int
-
-    @property
-    def axes(self) -> tuple[int, ...]:
-        """The axes with several tiles, numbered as in `Window`."""
-        return tuple(axis for axis in (1, 2) if self.step[axis - 1] < self.side[axis - 1])
-
-    def before(self, axis: int) -> int:
-        """Returns the number of margin pixels before a tile's first own pixel."""
-        return self.margin if axis in self.axes else 0
-
-
-def plan(shape: tuple[int, int], margins: Sequence[tuple[int, int]], area: int) -> Plan | None:
-    """Returns the plan with the least work whose tiles have at most `area` pixels, or None if there is none.
-
-    Args:
-      shape: (rows, columns) of the image.
-      margins: the model's margins before and after the layers of each level, as `SuperResolver.margins` returns them.
-      area: maximum number of pixels per tile, including margins.
-    """
-    margin = margins[0][0] + 1  # the convolution that extracts features sees one pixel more
-
-    def along(length: int) -> list[tuple[int, int, int]]:
-        """Returns the choices of (side, step, number of tiles)."""
-        whole = [(side, side, 1) for side in SIDES if side >= length][:1]
-        cut = [(side, side - 2 * margin, -(-length // (side - 2 * margin))) for side in SIDES if side > 2 * margin]
-        return whole + [choice for choice in cut if choice[0] < length]
-
-    def work(choice: tuple[tuple[int, int, int], tuple[int, int, int]]) -> float:
-        """Estimates the time for all tiles from the sizes of each level's feature maps."""
-        tiles = math.prod(count for _, _, count in choice)
-        maps = [
-            math.prod((step << level) + 2 * before * (step < side) for side, step, _ in choice)
-            for level, (before, _) in enumerate(margins)
-        ]
-        return tiles * sum(pixels**COST for pixels in maps)
-
-    choices = itertools.product(along(shape[0]), along(shape[1]))
-    fitting = [choice for choice in choices if choice[0][0] * choice[1][0] <= area]
-    if not fitting:
-        return None
-    rows, columns = min(fitting, key=work)
-    return Plan((rows[0], columns[0]), (rows[1], columns[1]), margin)
+    first: int  # its first row in the image
+    rows: int  # its rows in the image
+    columns: slice  # its columns in the image
+    tiling: Plan
+    results: list[Future[np.ndarray]]
 
 
 class Tiles:
-    """Applies a model to images that may be larger than memory.
+    """Applies a model to images that may be larger than memory. Several threads may use it.
 
     Args:
       model: a module from `lapsrn_jax.models`.
       params: the parameters of the model.
       max_memory: memory limit in bytes for the network, without the images; None for half of what is free.
       ensemble: average over the eight rotations and reflections, which takes eight times as long.
+      devices: the devices that share the work; None for the first.
     """
 
     def __init__(
-        self, model: SuperResolver, params: Any, max_memory: int | None = None, ensemble: bool = False
+        self,
+        model: SuperResolver,
+        params: Any,
+        max_memory: int | None = None,
+        ensemble: bool = False,
+        devices: Sequence[jax.Device] | None = None,
     ) -> None:
-        # During training, the parameters are replicated over all devices; one is enough here.
-        self._model, self._params = model, jax.device_put(jax.tree.map(np.asarray, params), jax.local_devices()[0])
-        self._max_memory, self._ensemble = _free_memory() // 2 if max_memory is None else max_memory, ensemble
-        self._area = AREA
+        self._model, self._ensemble, self._area = model, ensemble, AREA
+        self.devices = Devices(model, params, devices or jax.local_devices()[:1], max_memory)
 
     def bands(
         self, rows: Rows, shape: tuple[int, int], scale: int, progress: Callable[[float], None] = lambda _: None
     ) -> Iterator[np.ndarray]:
         """Yields the enlarged image from top to bottom in bands, float32 [n, scale W, C].
+
+        While the caller deals with a band, the devices work on the next tiles.
 
         Args:
           rows: a function of (start, stop) that returns these rows of the image, [stop - start, W, C] in [0, 1].
@@ -110,120 +71,104 @@ class Tiles:
         Raises:
           UserError: no tile fits in memory, or the network returns values that are not finite.
         """
-        done = 0
-        while done < shape[0]:
-            tiling = self._plan(shape, scale)
-            try:
-                band = self._band(rows, shape, scale, tiling, done, progress)
-            except jax.errors.JaxRuntimeError as error:
-                if "RESOURCE_EXHAUSTED" not in str(error) and "memory" not in str(error):
-                    raise
-                if not tiling.margin:
-                    raise UserError(WHOLE) from None
-                self._area = math.prod(tiling.side) // 2
-                continue
-            if not np.isfinite(band).all():
-                raise UserError("the network returns values that are not finite: its weights are damaged, use others")
-            yield band
-            done += tiling.step[0]
+        (height, width), channels = shape, self._model.channels
+        tiles = self._tiles(rows, shape, scale, 0)
+        waiting = collections.deque(itertools.islice(tiles, self.devices.at_once))
+        try:
+            while waiting:
+                waiting.extend(itertools.islice(tiles, 1))
+                tile = waiting.popleft()
+                if not tile.columns.start:
+                    band = np.empty((tile.rows * scale, width * scale, channels), np.float32)
+                try:
+                    result = self._averaged([part.result() for part in tile.results])
+                except jax.errors.JaxRuntimeError as error:
+                    if not is_shortage(error):
+                        raise
+                    if not tile.tiling.margin:
+                        raise UserError(WHOLE) from None
+                    self._area = math.prod(tile.tiling.side) // 2
+                    _cancel(waiting)
+                    tiles = self._tiles(rows, shape, scale, tile.first)
+                    waiting = collections.deque(itertools.islice(tiles, self.devices.at_once))
+                    continue
+                wide = tile.columns.stop - tile.columns.start
+                place = slice(tile.columns.start * scale, tile.columns.stop * scale)
+                band[:, place] = result[: tile.rows * scale, : wide * scale]
+                if not np.isfinite(band[:, place]).all():
+                    raise UserError(
+                        "the network returns values that are not finite: its weights are damaged, use others"
+                    )
+                progress(tile.rows * wide / (height * width))
+                if tile.columns.stop == width:
+                    yield band
+        finally:
+            _cancel(waiting)
 
     def _plan(self, shape: tuple[int, int], scale: int) -> Plan:
         margins = self._model.margins(scale)
         if margins is None:  # VDSR and its relatives first interpolate the whole image
             whole = Plan(shape, shape, 0)
-            if _memory(_compiled(self._model, scale, whole)) > self._max_memory:
+            if not self.devices.fit(scale, whole):
                 raise UserError(WHOLE)
             return whole
         while True:
             tiling = plan(shape, margins, self._area)
             if tiling is None:
-                mebibytes = self._max_memory // 2**20
+                mebibytes = self.devices.max_memory // 2**20
                 raise UserError(f"{mebibytes} MiB are too little for one tile of this network: allow more memory")
-            needed = _memory(_compiled(self._model, scale, tiling))
-            if needed <= self._max_memory:
+            if self.devices.fit(scale, tiling):
                 return tiling
             self._area = math.prod(tiling.side) // 2
 
-    def _band(
-        self,
-        rows: Rows,
-        shape: tuple[int, int],
-        scale: int,
-        tiling: Plan,
-        start: int,
-        progress: Callable[[float], None],
-    ) -> np.ndarray:
-        """Returns the enlarged rows from `start` on, as many as one tile covers."""
+    def _tiles(self, rows: Rows, shape: tuple[int, int], scale: int, first: int) -> Iterator[_Tile]:
+        """Starts on the tiles of the image from row `first` on, each when it is asked for."""
         height, width = shape
-        count = min(tiling.step[0], height - start)
-        top = start - tiling.before(1)
-        first, last = max(top, 0), min(top + tiling.side[0], height)
         channels = self._model.channels
-        source = np.zeros((tiling.side[0], width, channels), np.float32)
-        source[first - top : last - top] = rows(first, last)
-        seen = np.zeros(tiling.side[0], np.float32)
-        seen[first - top : last - top] = 1
+        while first < height:
+            tiling = self._plan(shape, scale)
+            count = min(tiling.step[0], height - first)
+            top = first - tiling.before(1)
+            start, stop = max(top, 0), min(top + tiling.side[0], height)
+            source = np.zeros((tiling.side[0], width, channels), np.float32)
+            source[start - top : stop - top] = rows(start, stop)
+            seen = np.zeros(tiling.side[0], np.float32)
+            seen[start - top : stop - top] = 1
+            for column in range(0, width, tiling.step[1]):
+                left = column - tiling.before(2)
+                start, stop = max(left, 0), min(left + tiling.side[1], width)
+                tile = np.zeros((*tiling.side, channels), np.float32)
+                inside = np.zeros((*tiling.side, 1), np.float32)
+                tile[:, start - left : stop - left] = source[:, start:stop]
+                inside[:, start - left : stop - left] = seen[:, None, None]
+                columns = slice(column, min(column + tiling.step[1], width))
+                yield _Tile(first, count, columns, tiling, self._applied(tile, inside, scale, tiling))
+            first += count
 
-        band = np.empty((count * scale, width * scale, channels), np.float32)
-        for column in range(0, width, tiling.step[1]):
-            left = column - tiling.before(2)
-            first, last = max(left, 0), min(left + tiling.side[1], width)
-            tile = np.zeros((*tiling.side, channels), np.float32)
-            inside = np.zeros((*tiling.side, 1), np.float32)
-            tile[:, first - left : last - left] = source[:, first:last]
-            inside[:, first - left : last - left] = seen[:, None, None]
-            end = min(column + tiling.step[1], width)
-            result = self._apply(tile, inside, scale, tiling)
-            band[:, column * scale : end * scale] = result[: count * scale, : (end - column) * scale]
-            progress(count * (end - column) / (height * width))
-        return band
-
-    def _apply(self, tile: np.ndarray, inside: np.ndarray, scale: int, tiling: Plan) -> np.ndarray:
-        """Returns the enlarged tile without its margins."""
-        if not self._ensemble:
-            return self._run(tile, inside, scale, tiling)
-        total: Any = 0.0
-        for turns, mirror in itertools.product(range(4), (False, True)):
+    def _applied(self, tile: np.ndarray, inside: np.ndarray, scale: int, tiling: Plan) -> list[Future[np.ndarray]]:
+        """Starts on a tile, or on its eight rotations and reflections."""
+        results = []
+        for turns, mirror in _EIGHT if self._ensemble else _EIGHT[:1]:
             image, seen = (np.rot90(x[:, ::-1] if mirror else x, turns) for x in (tile, inside))
             turned = tiling._replace(side=tiling.side[::-1], step=tiling.step[::-1]) if turns % 2 else tiling
-            result = np.rot90(self._run(image, seen, scale, turned), -turns)
-            total = total + (result[:, ::-1] if mirror else result)
+            results.append(self.devices.submit(image, seen, scale, turned))
+        return results
+
+    def _averaged(self, results: list[np.ndarray]) -> np.ndarray:
+        """Returns the mean of what `_applied` started, turned back."""
+        if not self._ensemble:
+            return results[0]
+        total: Any = 0.0
+        for (turns, mirror), result in zip(_EIGHT, results, strict=True):
+            back = np.rot90(result, -turns)
+            total = total + (back[:, ::-1] if mirror else back)
         return np.asarray(total / 8)
 
-    def _run(self, tile: np.ndarray, inside: np.ndarray, scale: int, tiling: Plan) -> np.ndarray:
-        compiled = _compiled(self._model, scale, tiling)
-        return np.asarray(compiled(self._params, tile[None], inside[None]))[0]
+
+_EIGHT = list(itertools.product(range(4), (False, True)))  # quarter turns, and whether mirrored before
 
 
-@functools.lru_cache(maxsize=512)
-def _compiled(model: SuperResolver, scale: int, tiling: Plan) -> jax.stages.Compiled:
-    """Compiles the network for the plan's tiles as a function from (params, image, inside) to the enlarged tile."""
-
-    def last_image(params: Any, image: jax.Array, inside: jax.Array) -> jax.Array:
-        window: Any = {"window": Window(inside, tiling.axes, tiling.margin)} if tiling.margin else {}
-        images: Any = model.apply({"params": params}, image, scale, **window)
-        last: jax.Array = images[-1]
-        return last
-
-    image = jax.ShapeDtypeStruct((1, *tiling.side, model.channels), np.float32)
-    inside = jax.ShapeDtypeStruct((1, *tiling.side, 1), np.float32)
-    params = models.shapes(model)
-    return jax.jit(last_image).lower(params, image, inside).compile()
-
-
-def _memory(compiled: jax.stages.Compiled) -> int:
-    """Returns the bytes that XLA plans to use, or 0 if it does not report them."""
-    analysis = compiled.memory_analysis()
-    return analysis.temp_size_in_bytes + analysis.output_size_in_bytes if analysis else 0
-
-
-def _free_memory() -> int:
-    """Returns the number of free bytes on the default device."""
-    statistics = jax.local_devices()[0].memory_stats()
-    if statistics and "bytes_limit" in statistics:
-        return int(statistics["bytes_limit"] - statistics.get("bytes_in_use", 0))
-    try:
-        lines = pathlib.Path("/proc/meminfo").read_text().splitlines()
-    except OSError:
-        return 4 * 2**30  # not Linux; most computers have this much to spare
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+def _cancel(tiles: Iterable[_Tile]) -> None:
+    for tile in tiles:
+        for result in tile.results:
+            result.cancel()

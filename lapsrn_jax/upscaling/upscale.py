@@ -1,8 +1,9 @@
 """Enlarges gray and colour images of any size to any size with a network, in bands of rows."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+import jax
 import numpy as np
 import numpy.typing as npt
 
@@ -35,6 +36,8 @@ class Upscaler:
         hold up to 4 bytes per pixel.
       self_ensemble: average the network over the eight rotations and reflections.
       fast: use half of the model's recursions.
+      devices: the devices that share the work, all of one kind; None for JAX's first. The memory limit holds for each
+        accelerator, or for all devices of a CPU together.
 
     Raises:
       UserError: `fast` is set and the model has fewer than four recursions.
@@ -48,9 +51,21 @@ class Upscaler:
         max_memory: int | None = None,
         self_ensemble: bool = False,
         fast: bool = False,
+        devices: Sequence[jax.Device] | None = None,
     ) -> None:
         self._model = with_half_the_recursions(model) if fast else model
-        self._tiles = Tiles(self._model, params, None if max_memory is None else max_memory // 2, self_ensemble)
+        limit = None if max_memory is None else max_memory // 2
+        self._tiles = Tiles(self._model, params, limit, self_ensemble, devices)
+
+    @property
+    def images_at_once(self) -> int:
+        """The number of images that keep the devices busy, if each is a single tile and another is being prepared."""
+        return self._tiles.devices.at_once + 1
+
+    @property
+    def memory_for_images(self) -> int:
+        """Bytes that decoded images and results may take."""
+        return self._tiles.devices.max_memory
 
     def __call__(self, image: npt.ArrayLike, scale: float) -> npt.NDArray[np.float64]:
         """Enlarges an image.

@@ -10,8 +10,10 @@ from lapsrn_jax.errors import UserError
 from lapsrn_jax.images import color
 from lapsrn_jax.models import VDSR, LapSRN, Pyramid, Tying, initial
 from lapsrn_jax.models.window import margins
-from lapsrn_jax.upscaling import tiles
-from lapsrn_jax.upscaling.tiles import Tiles, plan
+from lapsrn_jax.upscaling import devices, tiles
+from lapsrn_jax.upscaling.devices import Devices
+from lapsrn_jax.upscaling.plans import plan
+from lapsrn_jax.upscaling.tiles import Tiles
 from lapsrn_jax.weights.files import load_weights
 
 MODELS = {
@@ -77,7 +79,7 @@ def test_the_margin_is_no_wider_than_it_must_be(rng, monkeypatch):
     monkeypatch.setattr("lapsrn_jax.models.window._BETWEEN", 0)
     error = np.abs(tiled(Tiles(model, params), image, 4) - whole(model, params, image, 4)).max()
     jax.clear_caches()
-    tiles._compiled.cache_clear()
+    devices._compiled.cache_clear()
     assert error > 1e-4
 
 
@@ -108,10 +110,10 @@ def test_the_plan_has_the_least_work():
 
 def test_pictures_of_many_sizes_share_few_compiled_networks(rng):
     network = Tiles(MODELS["block skip"], random_params(MODELS["block skip"], rng))
-    tiles._compiled.cache_clear()
+    devices._compiled.cache_clear()
     for height, width in itertools.product(range(50, 65, 5), range(33, 49, 4)):
         tiled(network, rng.random((height, width)), 2)
-    assert tiles._compiled.cache_info().misses == 1
+    assert devices._compiled.cache_info().misses == 1
 
 
 def test_out_of_memory_halves_the_tile(rng, monkeypatch):
@@ -119,15 +121,15 @@ def test_out_of_memory_halves_the_tile(rng, monkeypatch):
     model = MODELS["cms"]
     params, image = random_params(model, rng), rng.random((300, 70))
     monkeypatch.setattr(tiles, "AREA", 128 * 96)
-    expected, run, calls = whole(model, params, image, 2), Tiles._run, []
+    expected, run, calls = whole(model, params, image, 2), Devices._run, []
 
-    def crowded(self, tile, *rest):
-        calls.append(tile.size)
-        if len(calls) > 1 and tile.size > 64 * 64:
+    def crowded(self, device, kind, found, *rest):
+        calls.append(found.size)
+        if len(calls) > 1 and found.size > 64 * 64:
             raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 123 bytes.")
-        return run(self, tile, *rest)
+        return run(self, device, kind, found, *rest)
 
-    monkeypatch.setattr(Tiles, "_run", crowded)
+    monkeypatch.setattr(Devices, "_run", crowded)
     result = tiled(Tiles(model, params), image, 2)
     assert calls[0] > 64 * 64 >= calls[-1]
     np.testing.assert_allclose(result, expected, atol=1e-6 * np.abs(expected).max())
@@ -138,7 +140,8 @@ def test_a_budget_makes_tiles_small_or_is_refused(rng):
     params, image = random_params(model, rng), rng.random((200, 200))
     network = Tiles(model, params, max_memory=2 * 2**20)
     result, expected = tiled(network, image, 2), whole(model, params, image, 2)
-    assert tiles._memory(tiles._compiled(model, 2, network._plan(image.shape, 2))) <= 2 * 2**20
+    program = devices._compiled(model, 2, network._plan(image.shape, 2), 1, jax.local_devices()[0])
+    assert devices._memory(program) <= 2 * 2**20
     np.testing.assert_allclose(result, expected, atol=1e-6 * np.abs(expected).max())
     with pytest.raises(UserError, match="0 MiB are too little"):
         tiled(Tiles(model, params, max_memory=1000), image, 2)
@@ -188,6 +191,6 @@ def test_a_network_that_needs_the_whole_picture_says_so_when_that_is_too_large(r
     def full(*_):
         raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 123 bytes.")
 
-    monkeypatch.setattr(Tiles, "_run", full)
+    monkeypatch.setattr(Devices, "_run", full)
     with pytest.raises(UserError, match="works on the whole picture at once"):
         tiled(Tiles(model, params), image, 3)

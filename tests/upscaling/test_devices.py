@@ -1,0 +1,170 @@
+"""Tiles of several images in one call, and several devices."""
+
+import concurrent.futures
+import os
+import subprocess
+import sys
+import threading
+import time
+
+import jax
+import numpy as np
+import pytest
+
+from lapsrn_jax.models import Pyramid, Tying
+from lapsrn_jax.upscaling import tiles
+from lapsrn_jax.upscaling.devices import Devices
+from lapsrn_jax.upscaling.plans import Plan
+from lapsrn_jax.upscaling.tiles import Tiles
+from lapsrn_jax.weights.files import save_weights
+from tests import tiny
+from tests.conftest import ROOT
+from tests.upscaling.test_batch import snapshot, upscale
+from tests.upscaling.test_tiles import random_params, tiled, whole
+
+MODEL = Pyramid(features=4, depth=3, recursions=1, tying=Tying())
+ONE = Plan((16, 16), (16, 16), 5)
+
+
+@pytest.fixture
+def network(rng, monkeypatch):
+    """Tiles as on an accelerator, where a call may hold four of them."""
+    monkeypatch.setattr(tiles, "AREA", 48 * 48)
+    network = Tiles(MODEL, random_params(MODEL, rng))
+    network.devices._most = 4
+    return network
+
+
+def calls_of(monkeypatch) -> list[int]:
+    """The number of tiles in each call from now on."""
+    calls, run = [], Devices._run
+    monkeypatch.setattr(Devices, "_run", lambda self, *args: calls.append(len(args[2])) or run(self, *args))
+    return calls
+
+
+def held(monkeypatch) -> tuple[threading.Event, threading.Event]:
+    """The first call says that it has begun, and waits for a signal."""
+    begun, go, run = threading.Event(), threading.Event(), Devices._run
+
+    def slow(self, *args):
+        if not begun.is_set():
+            begun.set()
+            assert go.wait(60)
+        return run(self, *args)
+
+    monkeypatch.setattr(Devices, "_run", slow)
+    return begun, go
+
+
+def test_an_image_in_calls_of_several_tiles(rng, network, monkeypatch):
+    calls, image = calls_of(monkeypatch), rng.random((131, 150))
+    expected = whole(MODEL, network.devices._params[jax.local_devices()[0]], image, 2)
+    np.testing.assert_allclose(tiled(network, image, 2), expected, atol=1e-6 * np.abs(expected).max())
+    assert max(calls) > 1
+
+
+def test_tiles_that_wait_share_a_call(rng, network, monkeypatch):
+    """Those of one kind only, in the order in which they came, and never more than fit."""
+    calls = calls_of(monkeypatch)
+    begun, go = held(monkeypatch)
+    other = Plan((16, 32), (16, 32), 5)
+
+    def submit(plan):
+        tile = rng.random((*plan.side, 1)).astype(np.float32)
+        return tile, network.devices.submit(tile, np.ones_like(tile), 2, plan)
+
+    submitted = [submit(ONE)]
+    assert begun.wait(60)
+    submitted += [submit(plan) for plan in [ONE] * 3 + [other] * 2 + [ONE] * 3 + [other]]
+    go.set()
+    for tile, result in submitted:
+        expected = whole(MODEL, network.devices._params[jax.local_devices()[0]], tile[:, :, 0], 2)
+        np.testing.assert_allclose(result.result(60)[:, :, 0], expected, atol=1e-6 * np.abs(expected).max())
+    assert calls == [1, 4, 3, 2]
+
+
+def test_a_call_that_needs_too_much_memory_is_split(rng, network, monkeypatch):
+    begun, go = held(monkeypatch)
+    run, failed = Devices._run, []
+
+    def crowded(self, device, kind, found, *rest):
+        if len(found) > 1:
+            failed.append(len(found))
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 123 bytes.")
+        return run(self, device, kind, found, *rest)
+
+    monkeypatch.setattr(Devices, "_run", crowded)
+    tile = rng.random((16, 16, 1)).astype(np.float32)
+    results = [network.devices.submit(tile, np.ones_like(tile), 2, ONE) for _ in range(5)]
+    assert begun.wait(60)
+    go.set()
+    for result in results:
+        np.testing.assert_array_equal(result.result(60), results[0].result(60))
+    assert network.devices._most < 4 or not failed
+
+
+def test_an_error_belongs_to_its_call(rng, network, monkeypatch):
+    tile = rng.random((16, 16, 1)).astype(np.float32)
+    with monkeypatch.context() as patch:
+        patch.setattr(Devices, "_run", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            network.devices.submit(tile, tile, 2, ONE).result(60)
+    assert network.devices.submit(tile, tile, 2, ONE).result(60).shape == (32, 32, 1)
+
+
+def test_tiles_of_an_image_that_is_given_up_are_not_computed(rng, network, monkeypatch):
+    calls = calls_of(monkeypatch)
+    begun, go = held(monkeypatch)
+    image = rng.random((200, 200))
+    blocked = network.devices.submit(image[:16, :16, None].astype(np.float32), np.ones((16, 16, 1), np.float32), 2, ONE)
+    assert begun.wait(60)
+    bands = network.bands(lambda a, b: image[a:b, :, None], image.shape, 2)
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        first = pool.submit(next, bands)
+        while not network.devices._waiting:
+            assert not first.done()
+            time.sleep(0.01)
+        go.set()
+        first.result(60)
+    before = sum(calls)
+    bands.close()
+    blocked.result(60)
+    network.devices._pool.shutdown()
+    assert sum(calls) - before <= 4  # those of a call that had begun
+    assert sum(calls) < 36
+
+
+@pytest.mark.slow
+def test_two_devices_write_the_same_bytes_as_one(tmp_path, rng):
+    """And both of them work."""
+    model = Pyramid(**tiny.MODEL, tying=Tying())
+    save_weights(tmp_path / "w.safetensors", model, random_params(model, rng), {})
+    tiny.write_photographs(tmp_path / "in", 6, 60)
+    for count in (1, 2):
+        code = f"""
+import sys, jax
+from lapsrn_jax.cli import main
+from lapsrn_jax.upscaling.devices import Devices
+run, used = Devices._run, set()
+Devices._run = lambda self, device, *rest: used.add(device) or run(self, device, *rest)
+try:
+    main(["upscale", "{tmp_path}/in", "-o", "{tmp_path}/{count}", "--weights", "{tmp_path}/w.safetensors"])
+finally:
+    assert len(used) == {count}, used
+"""
+        environment = os.environ | {"XLA_FLAGS": f"--xla_force_host_platform_device_count={count}"}
+        run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
+        assert run.returncode == 0, run.stderr
+    one, two = (snapshot(tmp_path / str(count)) for count in (1, 2))
+    del one[".lapsrn.jsonl"], two[".lapsrn.jsonl"]
+    assert one == two
+    assert len(one) == 6
+
+
+def test_devices_are_chosen_by_number(tmp_path, capsys):
+    tiny.write_photographs(tmp_path, 1)
+    command = [tmp_path / "0.png", "-o", tmp_path / "a.png", "--scale", "2", "--device"]
+    for device in ("cpu:7", "cpu:0,7", "cpu:x"):
+        assert upscale(*command, device) == 2
+        assert f"--device {device} names {device[-1]}, but JAX finds cpu:0" in capsys.readouterr().err
+    assert upscale(*command, "cpu:0") == 0

@@ -1,0 +1,128 @@
+"""Several pictures at a time: order, memory, interruptions."""
+
+import threading
+import time
+import warnings
+
+import pytest
+
+from lapsrn_jax.images.io import write_image
+from lapsrn_jax.photos.reading import _SILENCE
+from lapsrn_jax.upscaling import picture
+from lapsrn_jax.upscaling.batch import upscale_all
+from lapsrn_jax.upscaling.jobs import find_jobs
+from lapsrn_jax.upscaling.record import Record
+from tests import tiny
+from tests.upscaling.bicubic import Bicubic, settings
+
+
+@pytest.fixture
+def jobs(tmp_path, rng):
+    (tmp_path / "in").mkdir()
+    for i in range(24):
+        write_image(tmp_path / "in" / f"{i:02d}.png", tiny.photograph(rng, 8 + i % 5, 9))
+    return find_jobs([f"{tmp_path}/in"], f"{tmp_path}/out")[0]
+
+
+class Watched:
+    """Replaces `open_album`: takes a random time, and counts how many pictures are worked on at once."""
+
+    def __init__(self, monkeypatch, rng):
+        self.now = self.most = self.begun = 0
+        self._lock, self._delays, self._open = threading.Lock(), rng.random(99) * 0.02, picture.open_album
+        self.fail_at: dict[int, BaseException] = {}
+        monkeypatch.setattr(picture, "_upscale_album", self._counted(picture._upscale_album))
+
+    def _counted(self, work):
+        def counted(*arguments):
+            with self._lock:
+                self.begun += 1
+                number, self.now = self.begun, self.now + 1
+                self.most = max(self.most, self.now)
+            try:
+                time.sleep(self._delays[number])
+                if number in self.fail_at:
+                    raise self.fail_at[number]
+                return work(*arguments)
+            finally:
+                with self._lock:
+                    self.now -= 1
+
+        return counted
+
+
+def test_reports_keep_the_order_and_errors_their_picture(jobs, tmp_path, rng, monkeypatch):
+    watched = Watched(monkeypatch, rng)
+    (tmp_path / "in" / "07.png").write_bytes(b"no picture")
+    reports = list(upscale_all(jobs, Bicubic(), settings(), Record(tmp_path / "out")))
+    assert [report["source"] for report in reports] == [job.source for job in jobs]
+    assert [report["source"][-6:] for report in reports if report["status"] != "done"] == ["07.png"]
+    assert watched.most == Bicubic.images_at_once
+
+
+def test_pictures_wait_for_memory(jobs, tmp_path, rng, monkeypatch):
+    """With room for one only, and also if one alone is too much."""
+    watched, network = Watched(monkeypatch, rng), Bicubic()
+    network.memory_for_images = 16 * (12 * 9) * 5
+    assert {report["status"] for report in upscale_all(jobs, network, settings(), None)} == {"done"}
+    assert watched.most == 1
+    network.memory_for_images *= 2
+    assert {report["status"] for report in upscale_all(jobs, network, settings(overwrite=True), None)} == {"done"}
+    assert watched.most == 2
+
+
+def test_an_interruption_ends_the_threads_and_leaves_whole_results_only(jobs, tmp_path, rng, monkeypatch):
+    watched = Watched(monkeypatch, rng)
+    watched.fail_at[9] = KeyboardInterrupt()
+    before = threading.active_count()
+    reports = upscale_all(jobs, Bicubic(), settings(), Record(tmp_path / "out"))
+    with pytest.raises(KeyboardInterrupt):
+        list(reports)
+    assert threading.active_count() <= before
+    assert watched.begun < len(jobs)
+    found = {path.name for path in (tmp_path / "out").iterdir() if path.suffix != ".jsonl"}
+    assert found <= {f"{i:02d}.png" for i in range(24)}
+    again = list(upscale_all(jobs, Bicubic(), settings(), Record(tmp_path / "out")))
+    assert [report["status"] for report in again].count("skipped") == len(found)
+
+
+def test_a_batch_that_is_given_up_stops(jobs, tmp_path, rng, monkeypatch):
+    """Also in the middle of a picture, and while it waits for another process."""
+    watched, record = Watched(monkeypatch, rng), Record(tmp_path / "out")
+    with Record(tmp_path / "out").claimed(jobs[3].target, wait=False):
+        reports = upscale_all(jobs[:5], Bicubic(), settings(), record)
+        for _ in range(4):
+            next(reports)
+        start = time.monotonic()
+        reports.close()
+        assert time.monotonic() - start < 5
+    assert watched.begun == 4
+
+
+def test_warnings_are_silent_in_every_thread_and_come_back():
+    barrier, heard = threading.Barrier(3), []
+
+    def work(stay: float) -> None:
+        barrier.wait()
+        with _SILENCE:
+            time.sleep(stay)
+            warnings.warn("odd metadata", stacklevel=1)
+        heard.append(stay)
+
+    threads = [threading.Thread(target=work, args=(stay,)) for stay in (0.01, 0.05, 0.1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(heard) == 3  # a warning is an error in tests, and would have ended its thread
+    with pytest.raises(UserWarning, match="loud"):
+        warnings.warn("loud", stacklevel=1)
+
+
+def test_the_same_bytes_as_one_after_another(jobs, tmp_path):
+    list(upscale_all(jobs, Bicubic(), settings(), None))
+    for job in jobs:
+        alone = job._replace(target=f"{tmp_path}/alone.png")
+        list(upscale_all([alone], Bicubic(), settings(overwrite=True), None))
+        with open(job.target, "rb") as together, open(alone.target, "rb") as single:
+            assert together.read() == single.read()

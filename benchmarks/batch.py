@@ -2,7 +2,7 @@
 
     python -m benchmarks.batch [--pictures 500] [--against CHECKOUT] [--rounds 5]
 
-`--against` names another checkout of this repository, which takes turns with this one. Each run is a process of its own.
+`--against` names another checkout of this repository, which takes turns with this one. Each run is its own process.
 A first run of each compiles the networks and is not counted. Neither is the start of Python, so that the device's time
 goes from the first picture to the last.
 """
@@ -71,7 +71,7 @@ def write_pictures(folder: pathlib.Path, count: int, side: int) -> None:
 def measure(checkout: pathlib.Path, source: pathlib.Path, options: list[str]) -> dict[str, float]:
     """Runs the command of a checkout once. Returns the seconds, those in which a device computed, and peak MiB."""
     with tempfile.TemporaryDirectory() as target:
-        command = [sys.executable, "-c", RUN, "upscale", source, "-o", f"{target}/out", *options]
+        command = [sys.executable, "-c", RUN, "upscale", str(source), "-o", f"{target}/out", *options]
         environment = os.environ | {"PYTHONPATH": str(checkout)}
         run = subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True, check=True)
     found: dict[str, float] = json.loads(run.stdout.splitlines()[-1])

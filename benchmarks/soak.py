@@ -5,8 +5,8 @@
 The pictures are of every kind that the command reads, and some of the files are damaged. The first run is not
 interrupted; its results are the reference, and its memory is measured. Then `kill -9` ends processes that enlarge the
 same pictures into a second folder, at random moments, and the last one finishes. The script fails unless both folders
-hold the same bytes, each picture was enlarged once (or once more for a kill), no traceback was printed, and no other
-file was left in the folder.
+hold the same bytes, each picture was enlarged once (or once more for a kill that met it), no traceback was printed, and
+no other file was left in the folder.
 """
 
 import argparse
@@ -30,6 +30,7 @@ from tools.timing import machine
 
 COMMAND = [sys.executable, "-m", "lapsrn_jax.cli", "upscale"]
 JOURNAL = ".lapsrn.jsonl"
+AT_ONCE = 2  # pictures that the command works on with a CPU
 MODES = {
     "png": ("L", "LA", "RGB", "RGBA", "P", "1"),
     "jpg": ("L", "RGB", "CMYK"),
@@ -168,7 +169,7 @@ def main() -> None:
         times = collections.Counter(entries(root / "out"))
         assert times.keys() == expected.keys()
         again = sum(times.values()) - len(times)
-        assert again <= kills, f"{again} pictures were enlarged again after {kills} kills"
+        assert again <= AT_ONCE * kills, f"{again} pictures were enlarged again after {kills} kills"
     print(f"{machine()}")
     print(
         f"{options.pictures} pictures, {options.damaged} of them damaged: {len(expected)} enlarged, the others reported"

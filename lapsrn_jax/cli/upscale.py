@@ -1,6 +1,7 @@
 """`lapsrn upscale`: enlarges pictures."""
 
 import argparse
+import contextlib
 import functools
 import hashlib
 import json
@@ -139,7 +140,8 @@ def run(options: argparse.Namespace) -> None:
     reports: list[dict[str, Any]] = []
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # an exception cleans up
     try:
-        reports.extend(upscale_all(jobs, network, settings, record))  # one by one, also if it is interrupted
+        with contextlib.closing(upscale_all(jobs, network, settings, record)) as outcomes:
+            reports.extend(outcomes)  # one by one, also if it is interrupted
     finally:
         for line in left_out:
             print(f"left out: {line}", file=sys.stderr)

@@ -39,7 +39,7 @@ class Album:
     Frames are whole images of equal size, RGB with alpha, 8 bits: what a viewer shows at that time.
     """
 
-    shapes: list[tuple[int, int]]  # (rows, columns) of each image, upright
+    shapes: list[tuple[int, int]]  # (rows, columns) of each image, upright; of a single PNG, as it is stored
     frames: Iterator[Frame]  # decodes each image when its turn comes
     plays: int | None = None  # how often an animation plays, 0 for endlessly; None for images that do not move
     order: Literal["<", ">"] = "<"  # byte order of the EXIF of a document

@@ -177,8 +177,8 @@ def _album(image: PIL.Image.Image, file: BinaryIO, name: str) -> Album:
             photo = dataclasses.replace(photo, **extras(file, str(image.format), info))
         yield Frame(photo)
 
-    shape = image.size if orientation_of(image) >= _SIDEWAYS else image.size[::-1]
-    return Album([shape], frames())
+    turned = format != "PNG" and orientation_of(image) >= _SIDEWAYS  # PNG may store it after the pixels
+    return Album([image.size if turned else image.size[::-1]], frames())
 
 
 def _animation(image: PIL.Image.Image, count: int, file: BinaryIO, name: str) -> Album:

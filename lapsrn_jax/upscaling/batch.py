@@ -6,12 +6,11 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from typing import Any
 
-import PIL.Image
 import tqdm
 
 from lapsrn_jax.errors import UserError
@@ -22,14 +21,13 @@ from lapsrn_jax.upscaling.record import Record
 from lapsrn_jax.upscaling.upscale import Upscaler
 
 _AHEAD = 4  # pictures that may wait for an earlier one, for each that is worked on
-_BYTES = 16  # memory per pixel of a picture and of its result
 
 Report = dict[str, Any]
 
 
 def upscale_all(
     jobs: Sequence[Job], upscale: Upscaler, settings: Settings, record: Record | None = None
-) -> Iterator[Report]:
+) -> Generator[Report, None, None]:
     """Does the jobs and yields a report on each, in order. A failed picture does not stop the batch.
 
     While the devices enlarge one picture, other threads read the next ones and write the last ones. They work on as
@@ -56,10 +54,12 @@ def upscale_all(
         bar_format="{desc}: {percentage:3.0f}%|{bar}| {n:.1f}/{total} [{elapsed}<{remaining}]{postfix}",
     ) as bar:  # fmt: skip
         work = _Work(jobs, upscale, settings, record, bar)
-        for report, full in work.alone(jobs[0]) if len(jobs) == 1 else work.together(upscale.images_at_once):
-            yield report
-            if full:
-                raise UserError(f"{report['error']}: free some space and run the same command again")
+        outcomes = work.alone(jobs[0]) if len(jobs) == 1 else work.together(upscale.images_at_once)
+        with closing(outcomes):  # ends the threads at once, whatever happens
+            for report, full in outcomes:
+                yield report
+                if full:
+                    raise UserError(f"{report['error']}: free some space and run the same command again")
 
 
 class _Work:
@@ -73,13 +73,13 @@ class _Work:
         self._memory = _Memory(upscale.memory_for_images)
         self._stop, self._counting = threading.Event(), threading.Lock()
 
-    def alone(self, job: Job) -> Iterator[tuple[Report, bool]]:
+    def alone(self, job: Job) -> Generator[tuple[Report, bool], None, None]:
         """Does the only job, in this thread."""
         outcome = self._do(job, wait=True)
         assert outcome
         yield outcome
 
-    def together(self, number: int) -> Iterator[tuple[Report, bool]]:
+    def together(self, number: int) -> Generator[tuple[Report, bool], None, None]:
         """Does the jobs in `number` threads. Yields reports in order, and whether the disk is full."""
         postponed = []
         with ThreadPoolExecutor(number, "pictures") as pool:
@@ -126,11 +126,11 @@ class _Work:
             with claim or nullcontext(True) as claimed:
                 if not claimed:
                     return None
-                with self._memory.taken(self._needed(job)):
-                    self._bar.set_postfix_str(pathlib.PurePath(job.source).name, refresh=False)
-                    report |= upscale_picture(
-                        job, self._upscale, self._settings, self._record, self._inputs, progress, self._say
-                    )
+                self._bar.set_postfix_str(pathlib.PurePath(job.source).name, refresh=False)
+                report |= upscale_picture(
+                    job, self._upscale, self._settings, self._record, self._inputs, self._memory.taken, progress,
+                    self._say,
+                )  # fmt: skip
             if report["status"] != "skipped":
                 report["seconds"] = round(time.monotonic() - start, 3)
         except Exception as error:  # a bug on one picture should not stop a long batch
@@ -149,16 +149,6 @@ class _Work:
 
     def _say(self, line: str) -> None:
         self._bar.write(line, file=sys.stderr)
-
-    def _needed(self, job: Job) -> int:
-        """Estimates the bytes that a picture and its result take; 0 for one that will fail."""
-        try:
-            with PIL.Image.open(job.source) as image:
-                width, height = image.size
-            size = self._settings.size((height, width))
-        except Exception:  # reading it will tell
-            return 0
-        return _BYTES * (width * height + size[0] * size[1])
 
 
 class _Memory:

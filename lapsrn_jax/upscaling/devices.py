@@ -31,6 +31,7 @@ class _Request(NamedTuple):
     tile: np.ndarray
     inside: np.ndarray
     kind: _Kind
+    most: int  # tiles of the kind that a call may hold
     result: Future[np.ndarray]
 
 
@@ -51,7 +52,7 @@ class Devices:
         arrays = jax.tree.map(np.asarray, params)  # during training, they are replicated over all devices
         self._model, self._params = model, {device: jax.device_put(arrays, device) for device in devices}
         cpu = devices[0].platform == "cpu"
-        self.max_memory = min(map(_free_memory, devices)) // 2 if max_memory is None else max_memory
+        self.max_memory = min(map(_free_on, devices)) // 2 if max_memory is None else max_memory
         self._share = self.max_memory // (len(devices) if cpu else _CALLS)
         self._most = 1 if cpu else MOST
         self._idle = list(devices) * (1 if cpu else _CALLS)
@@ -81,7 +82,8 @@ class Devices:
         Returns:
           The enlarged tile without its margins, float32. It may be cancelled.
         """
-        request = _Request(tile, inside, _Kind(scale, tiling), Future())
+        kind = _Kind(scale, tiling)
+        request = _Request(tile, inside, kind, self._tiles_a_call(kind), Future())
         with self._lock:
             self._waiting.append(request)
         self._pool.submit(self._work)
@@ -114,7 +116,7 @@ class Devices:
     def _next(self) -> list[_Request]:
         """Takes the tiles for a call: those that have waited longest and are of one kind."""
         ready, others = list[_Request](), list[_Request]()
-        most = self._tiles_a_call(self._waiting[0].kind) if self._waiting else 0
+        most = min(self._waiting[0].most, self._most) if self._waiting else 0
         while self._waiting and len(ready) < most:
             request = self._waiting.popleft()
             if ready and request.kind != ready[0].kind:
@@ -189,11 +191,16 @@ def _memory(compiled: jax.stages.Compiled) -> int:
     return analysis.temp_size_in_bytes + analysis.output_size_in_bytes if analysis else 0
 
 
-def _free_memory(device: jax.Device) -> int:
+def _free_on(device: jax.Device) -> int:
     """Returns the number of free bytes on a device."""
     statistics = device.memory_stats()
     if statistics and "bytes_limit" in statistics:
         return int(statistics["bytes_limit"] - statistics.get("bytes_in_use", 0))
+    return free_memory()
+
+
+def free_memory() -> int:
+    """Returns the number of free bytes of this machine's main memory."""
     try:
         lines = pathlib.Path("/proc/meminfo").read_text().splitlines()
     except OSError:

@@ -1,11 +1,13 @@
 """Enlarges one picture, animation or document of a batch, unless its result is there already."""
 
 import itertools
+import math
 import os
 import pathlib
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any, BinaryIO, NamedTuple, cast
 
 import numpy as np
@@ -22,6 +24,8 @@ from lapsrn_jax.upscaling.jobs import STREAM, Job
 from lapsrn_jax.upscaling.photos import enlarged
 from lapsrn_jax.upscaling.record import Entry, Record
 from lapsrn_jax.upscaling.upscale import Progress, Size, Upscaler
+
+_BYTES = 16  # memory per pixel of a picture and of its result
 
 
 class Settings(NamedTuple):
@@ -59,6 +63,7 @@ def upscale_picture(
     settings: Settings,
     record: Record | None,
     inputs: set[Any],
+    room: Callable[[int], AbstractContextManager[None]],
     progress: Progress,
     say: Callable[[str], None],
 ) -> dict[str, Any]:
@@ -70,6 +75,7 @@ def upscale_picture(
       settings: the settings of the batch.
       record: the record of the output folder, or None.
       inputs: identities of all inputs, which are never overwritten.
+      room: waits for a number of bytes of memory, and keeps them until the picture is done.
       progress: called with the share of the work that was done since the last call.
       say: prints a line.
 
@@ -91,8 +97,17 @@ def upscale_picture(
         raise UserError(f"{job.target} exists already: give another --output, or --overwrite to replace it")
 
     name = "standard input" if job.source == STREAM else job.source
-    with open_album(_bytes(sys.stdin, name) if job.source == STREAM else job.source, name) as album:
+    source: Any = _bytes(sys.stdin, name) if job.source == STREAM else job.source
+    with open_album(source, name) as album, room(_BYTES * max(_pixels(shape, settings) for shape in album.shapes)):
         return _upscale_album(job, album, name, upscale, settings, record, entry, progress, say)
+
+
+def _pixels(shape: Size, settings: Settings) -> int:
+    """Returns the pixels of an image and of its result."""
+    try:
+        return math.prod(shape) + math.prod(settings.size(shape))
+    except UserError:  # it is too large, unless turning it upright helps
+        return math.prod(shape)
 
 
 def _upscale_album(

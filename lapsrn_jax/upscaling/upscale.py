@@ -12,6 +12,7 @@ from lapsrn_jax.images.color import rgb_to_ycbcr, ycbcr_to_rgb
 from lapsrn_jax.images.io import as_array
 from lapsrn_jax.images.resize import resize_matrix, scaled_size
 from lapsrn_jax.models import Pyramid, SuperResolver
+from lapsrn_jax.upscaling.devices import free_memory
 from lapsrn_jax.upscaling.tiles import Rows, Tiles
 
 BAND = 64  # rows per band outside of the network
@@ -56,16 +57,12 @@ class Upscaler:
         self._model = with_half_the_recursions(model) if fast else model
         limit = None if max_memory is None else max_memory // 2
         self._tiles = Tiles(self._model, params, limit, self_ensemble, devices)
+        self.memory_for_images = free_memory() // 2 if limit is None else limit  # bytes for images and results
 
     @property
     def images_at_once(self) -> int:
         """The number of images that keep the devices busy, if each is a single tile and another is being prepared."""
         return self._tiles.devices.at_once + 1
-
-    @property
-    def memory_for_images(self) -> int:
-        """Bytes that decoded images and results may take."""
-        return self._tiles.devices.max_memory
 
     def __call__(self, image: npt.ArrayLike, scale: float) -> npt.NDArray[np.float64]:
         """Enlarges an image.

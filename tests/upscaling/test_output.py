@@ -174,3 +174,11 @@ def test_heic_beyond_eight_bits_is_named(tmp_path):
     heif = pytest.importorskip("pillow_heif")
     heif.encode("RGB;16", (53, 37), smooth("RGB", np.uint16).tobytes(), tmp_path / "deep.heic")
     assert read_photo(tmp_path / "deep.heic").dropped == ("bits beyond 8 of 10 per sample",)
+
+
+def test_a_sideways_png_is_sized_as_it_is_seen(tmp_path):
+    """Stored with 53 columns and 37 rows, which would be too wide."""
+    content = encoded(smooth("RGB"), "PNG", exif=b"Exif\0\0" + exif(6)).getvalue()
+    (tmp_path / "a.png").write_bytes(content)
+    assert upscale(tmp_path / "a.png", "-o", tmp_path / "b.png", "--width", "40") == 0
+    assert read_photo(tmp_path / "b.png").pixels.shape == (58, 40, 3)

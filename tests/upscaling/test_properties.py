@@ -2,6 +2,7 @@
 
 import pathlib
 import sys
+import threading
 
 import jax
 import numpy as np
@@ -20,6 +21,7 @@ from tests import tiny
 
 # The modules that change files. The rest of the work takes most of the time, but its interruptions are all alike.
 INTERRUPTED = ("/lapsrn_jax/files.py", "/lapsrn_jax/upscaling/batch.py", "/lapsrn_jax/upscaling/record.py",
+               "/lapsrn_jax/upscaling/picture.py",
                "/lapsrn_jax/photos/writing.py")  # fmt: skip
 NAMES = st.text(st.sampled_from("aAb_2.\u00fc "), min_size=1, max_size=4).filter(lambda name: name.strip(". ") == name)
 SUFFIXES = st.sampled_from([".png", ".PNG", ".jpg", ".tif"])
@@ -98,12 +100,14 @@ def interrupted(arguments: list[str], after: int) -> int:
 
     before = sys.gettrace()
     sys.settrace(trace)
+    threading.settrace(trace)  # the threads that work on pictures
     try:
         run(arguments)
     except Interrupt:
         pass
     finally:
         sys.settrace(before)
+        threading.settrace(None)
     return lines
 
 

@@ -67,8 +67,9 @@ class Devices:
         return self._most * self._calls
 
     def fit(self, scale: int, tiling: Plan) -> bool:
-        """Whether the memory limit allows a tile of a plan."""
-        return self._needed(_Kind(scale, tiling)) <= self._share
+        """Whether the memory limit allows a tile of a plan. A picture that must stay whole may take all of it."""
+        limit = self._share if tiling.margin else self.max_memory
+        return self._needed(_Kind(scale, tiling)) <= limit
 
     def submit(self, tile: np.ndarray, inside: np.ndarray, scale: int, tiling: Plan) -> Future[np.ndarray]:
         """Enlarges a tile.

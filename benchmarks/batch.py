@@ -100,6 +100,7 @@ def main() -> None:
         for _ in range(args.rounds):
             for name, checkout in checkouts.items():
                 found[name].append(measure(checkout, many, args.options.split()))
+                print(name, found[name][-1], file=sys.stderr, flush=True)
     print(f"{machine()}: {args.pictures} pictures of {args.side} x {args.side}, {args.options}, {args.rounds} rounds\n")
     print("| | s | pictures a minute | device waits | peak MiB | takes |\n| --- | --- | --- | --- | --- | --- |")
     for name, runs in found.items():

@@ -121,6 +121,6 @@ def _results(paths: Iterable[pathlib.Path]) -> set[pathlib.Path]:
 def _outside(paths: Iterable[pathlib.Path], output: pathlib.Path, folder: pathlib.Path) -> list[pathlib.Path]:
     """Sorts the paths and drops those in `output`, if that is a folder below `folder`."""
     inside = output.resolve()
-    if folder.resolve() not in inside.parents:
+    if folder.resolve() not in inside.parents or inside.is_file():  # a file is refused later, by name
         return sorted(paths)
     return sorted(path for path in paths if not path.resolve().is_relative_to(inside))

@@ -16,8 +16,6 @@ from lapsrn_jax.upscaling.devices import Devices, is_shortage
 from lapsrn_jax.upscaling.plans import Plan, plan
 
 AREA = 2**16  # pixels of the largest tile; larger tiles gain little speed
-# The time for a feature map of n pixels grows as n ** COST: the smaller it is, the more of it stays in the cache.
-COST = 1.17
 WHOLE = "the picture exceeds the memory limit: this network works on the whole picture at once; use a pyramid network"
 
 Rows = Callable[[int, int], np.ndarray]

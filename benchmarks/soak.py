@@ -33,6 +33,7 @@ JOURNAL = ".lapsrn.jsonl"
 AT_ONCE = 2  # pictures that the command works on with a CPU
 MODES = {
     "png": ("L", "LA", "RGB", "RGBA", "P", "1"),
+    "gif": ("L", "P"),
     "jpg": ("L", "RGB", "CMYK"),
     "webp": ("RGB", "RGBA"),
     "bmp": ("L", "RGB"),

@@ -15,11 +15,11 @@ export function removeFringe(photo: Photo): void {
   const { width, height, pixels } = photo;
   const count = width * height;
   const alpha = Float64Array.from({ length: count }, (_, i) => pixels[4 * i + 3]);
-  const most = filtered(alpha, width, height, Math.max);
+  const most = filtered(alpha, width, height, largest);
   if (!most.some((value) => value > 0)) return;
-  const weight = filtered(alpha, width, height, add);
+  const weight = filtered(alpha, width, height, mean);
   const colors = [0, 1, 2].map((c) => {
-    const weighted = filtered(alpha.map((value, i) => value * pixels[4 * i + c]), width, height, add);
+    const weighted = filtered(alpha.map((value, i) => value * pixels[4 * i + c]), width, height, mean);
     let [low, high] = [255, 0];
     for (let i = c; i < 4 * count; i += 4) [low, high] = [Math.min(low, pixels[i]), Math.max(high, pixels[i])];
     return { weighted, low, high };
@@ -38,18 +38,33 @@ export function removeFringe(photo: Photo): void {
   }
 }
 
-const add = (a: number, b: number): number => a + b;
+/** A filter of one line: `at(i)` is its value at i, which may lie outside, and `put(i, value)` takes the results. */
+type Line = (length: number, at: (i: number) => number, put: (i: number, value: number) => void) => void;
 
-/** The sum or the largest of the 5x5 pixels around each, with the border mirrored. */
-function filtered(plane: Float64Array, width: number, height: number, join: typeof add): Float64Array {
+const largest: Line = (length, at, put) => {
+  for (let i = 0; i < length; i++) {
+    let value = at(i - REACH);
+    for (let d = 1 - REACH; d <= REACH; d++) value = Math.max(value, at(i + d));
+    put(i, value);
+  }
+};
+
+/** The mean as SciPy computes it, step by step, so that ties round the same way. */
+const mean: Line = (length, at, put) => {
+  const size = 2 * REACH + 1;
+  let sum = 0;
+  for (let d = -REACH; d <= REACH; d++) sum += at(d);
+  put(0, sum / size);
+  for (let i = 1; i < length; i++) put(i, (sum += at(i + REACH) - at(i - REACH - 1)) / size);
+};
+
+/** A plane with its columns and then its rows filtered, with the border mirrored. */
+function filtered(plane: Float64Array, width: number, height: number, filter: Line): Float64Array {
   const along = (from: Float64Array, length: number, lines: number, step: number, next: number): Float64Array => {
     const result = new Float64Array(from.length);
     for (let line = 0; line < lines; line++) {
-      for (let i = 0; i < length; i++) {
-        let value = from[line * next + mirrored(i - REACH, length) * step];
-        for (let d = 1 - REACH; d <= REACH; d++) value = join(value, from[line * next + mirrored(i + d, length) * step]);
-        result[line * next + i * step] = value;
-      }
+      const start = line * next;
+      filter(length, (i) => from[start + mirrored(i, length) * step], (i, value) => (result[start + i * step] = value));
     }
     return result;
   };
@@ -76,7 +91,7 @@ function nearestPixels(plane: Float64Array, width: number, height: number): Int3
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
       let [best, column] = [Infinity, x];
-      for (let d = 0; d * d < best && d < width; d++) {
+      for (let d = 0; d * d <= best && d < width; d++) {
         for (const at of d === 0 ? [x] : [x - d, x + d]) {
           if (at < 0 || at >= width || rows[y * width + at] < 0) continue;
           const distance = d * d + (rows[y * width + at] - y) ** 2;

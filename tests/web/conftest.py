@@ -30,11 +30,11 @@ def chromium() -> str | None:
     return os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 
 
-def node(*command: object, **options) -> subprocess.CompletedProcess[str]:
-    """Runs a program of web/test."""
-    environment = os.environ | {"PYTHON": sys.executable, "CHROMIUM": chromium() or ""}
+def node(*command: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Runs a program of web/test, with further variables of the environment."""
+    variables = os.environ | {"PYTHON": sys.executable, "CHROMIUM": chromium() or ""} | environment
     return subprocess.run(
-        ["node", *map(str, command)], cwd=TESTS, env=environment, capture_output=True, text=True, check=False, **options
+        ["node", *map(str, command)], cwd=TESTS, env=variables, capture_output=True, text=True, check=False
     )
 
 

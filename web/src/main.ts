@@ -104,6 +104,7 @@ function showPicture(): void {
   const result = selected?.result ?? null;
   const [bicubic, comparing] = [compare.value === "bicubic", result !== null && result.bands.length > 0];
   element("viewport").classList.toggle("comparing", comparing);
+  element("viewport").classList.toggle("transparent", result !== null && result.channels % 2 === 0);
   element("before").textContent = bicubic ? "Bicubic" : "Original";
   element("message").hidden = selected?.status !== "failed";
   element("message").textContent = selected?.message ?? "";

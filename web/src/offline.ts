@@ -18,7 +18,7 @@ export async function keepOffline(say: (text: string) => void): Promise<void> {
       return;
     }
     await keepFiles();
-    say("Works without a network");
+    say("Works offline");
   } catch {
     say(""); // no network now, or a private window: the page works as long as it is open
   }

@@ -58,8 +58,8 @@ export async function open(url, { webgpu = false, ...view } = {}) {
 }
 
 /** Sets the window's size and the colour scheme. */
-export async function show(page, { width = 1280, height = 800, scheme = "light", scale = 1, touch = false } = {}) {
-  await page.setViewport({ width, height, deviceScaleFactor: scale, hasTouch: touch, isMobile: touch });
+export async function show(page, { width = 1280, height = 800, scheme = "light", scale = 1 } = {}) {
+  await page.setViewport({ width, height, deviceScaleFactor: scale });
   await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
 }
 

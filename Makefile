@@ -40,6 +40,7 @@ lint: .venv/ready
 
 docs: .venv/docs-ready
 	.venv/bin/zensical build --strict --clean
+	if [ -e lapsrn_jax/page/index.html ]; then rm -r build/site/page && cp -r lapsrn_jax/page build/site/page; fi
 	.venv/bin/python -m tools.check_links build/site $$(git ls-files '*.md')
 
 web: $(NETWORKS) web/node_modules/ready

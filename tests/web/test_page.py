@@ -79,7 +79,7 @@ def report(tmp_path_factory):
     rng = np.random.default_rng(0)
     for name in ("small.png", "copy/small.png"):
         IMAGE.save(folder / name)
-    PIL.Image.fromarray(rng.integers(0, 256, (700, 700, 3), dtype=np.uint8)).save(folder / "large.png")
+    PIL.Image.fromarray(rng.integers(0, 256, (512, 512, 3), dtype=np.uint8)).save(folder / "large.png")
     PIL.Image.fromarray(rng.integers(0, 256, (2, 12_000), dtype=np.uint8)).save(folder / "wide.png")
     result = node("--test", "--test-reporter=tap", "page.test.mjs", LAPSRN_PICTURES=str(folder))
     parts = re.split(r"^(ok|not ok) \d+ - (.*)$", result.stdout, flags=re.MULTILINE)

@@ -36,6 +36,10 @@ const queue = new Queue({
     announceState(picture);
     show();
   },
+  progressed(picture) {
+    announceState(picture);
+    showProgress();
+  },
   runs: (description) => (element("runs").textContent = `Runs on ${description}.`),
 });
 
@@ -88,7 +92,7 @@ function wanted(): Picture[] {
   return same ? [] : [selected];
 }
 
-/** Shows the state of everything. It is cheap, and called whenever anything changes. */
+/** Shows the state of everything, whenever anything changes. */
 function show(): void {
   const any = pictures.length > 0;
   element("welcome").hidden = any;
@@ -96,7 +100,7 @@ function show(): void {
   for (const picture of pictures) list.update(picture, picture === selected, picture === queue.current);
   showPicture();
   showSettings();
-  showWork();
+  showProgress();
   showDownload();
 }
 
@@ -142,10 +146,12 @@ function showSettings(): void {
   button.textContent = again ? "Enlarge again" : count > 1 ? `Enlarge ${count} pictures` : "Enlarge";
 }
 
-function showWork(): void {
+/** Shows how far the work is. It is cheap, since it happens often. */
+function showProgress(): void {
   const { current } = queue;
   element("work").hidden = !current;
   if (!current) return;
+  list.update(current, current === selected, true);
   element("work-title").textContent = `Enlarging ${current.file.name}`;
   element<HTMLProgressElement>("progress").value = current.share;
   element("left").textContent = current.share ? `${percent(current.share)}, ${timeLeft(current)}` : "starting";
@@ -219,5 +225,5 @@ document.addEventListener("drop", (event) => {
   void add(event.dataTransfer?.files ?? []);
 });
 
-setInterval(() => queue.current && show(), 1000); // the time left
+setInterval(showProgress, 1000); // the time left
 void keepOffline((text) => (element("offline").textContent = text));

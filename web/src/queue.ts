@@ -5,8 +5,10 @@ import { Result, type Picture } from "./picture";
 import type { Target } from "./target";
 
 export interface Listener {
-  /** Something about a picture changed. */
+  /** The state or the result of a picture changed. */
   changed(picture: Picture): void;
+  /** More of a picture is done. */
+  progressed(picture: Picture): void;
   /** What runs the networks became known. */
   runs(description: string): void;
 }
@@ -86,7 +88,8 @@ export class Queue {
         break;
       case "progress":
         picture.share += report.share;
-        break;
+        this.listener.progressed(picture);
+        return;
       case "band":
         picture.result!.add(report);
         break;

@@ -60,7 +60,10 @@ export async function open(url, { webgpu = false, ...view } = {}) {
 /** Sets the window's size and the colour scheme. */
 export async function show(page, { width = 1280, height = 800, scheme = "light", scale = 1 } = {}) {
   await page.setViewport({ width, height, deviceScaleFactor: scale });
-  await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
+  await page.emulateMediaFeatures([
+    { name: "prefers-color-scheme", value: scheme },
+    { name: "prefers-reduced-motion", value: "reduce" }, // colours change at once
+  ]);
 }
 
 /** Adds files, paths, to the list. */

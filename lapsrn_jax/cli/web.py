@@ -26,7 +26,9 @@ def run(options: argparse.Namespace) -> None:
       UserError: the page is not built, or the port is taken.
     """
     if not (PAGE / "index.html").exists():
-        raise UserError("this installation has no page: run `make web` in the repository, and install the package again")
+        raise UserError(
+            "this installation has no page: run `make web` in the repository, and install the package again"
+        )
     try:
         server = http.server.ThreadingHTTPServer((HOST, options.port), functools.partial(_Handler, directory=str(PAGE)))
     except OSError as error:

@@ -3,8 +3,8 @@
     python -m benchmarks.page [--scale 2] [--side 256] [--rounds 3] [--upscalerjs FOLDER]
 
 The page is the one that `make web` built. `--upscalerjs` names a folder in which
-`npm install upscaler @tensorflow/tfjs@4.11` was run: its default model, which enlarges by 2, takes part on all cores.
-All enlarge the centre of one photograph from a file to pixels; the page also shows them. What they prepare for a size
+`npm install upscaler @tensorflow/tfjs@4.11 @tensorflow/tfjs-backend-wasm@4.11` was run: its default model, which enlarges
+by 2, takes part on all cores. All enlarge the centre of one photograph from a file to pixels; the page also shows them. What they prepare for a size
 (they load, we compile) is not counted.
 """
 
@@ -59,7 +59,7 @@ def main() -> None:
                 runs, seconds = page(picture, args.scale, args.rounds, fast)
                 results[f"the page, {'fast, ' if fast else ''}{runs}"] = seconds
             if args.upscalerjs and count == len(cores) and args.scale == 2:
-                results |= upscalerjs(picture, args.upscalerjs, args.rounds)
+                results["UpscalerJS, WebAssembly"] = upscalerjs(picture, args.upscalerjs, args.rounds)
             for program, seconds in results.items():
                 median = statistics.median(seconds)
                 print(f"| {count} | {program} | {median:.2f} | {median / megapixels:.2f} |", flush=True)
@@ -82,10 +82,10 @@ def page(picture: pathlib.Path, scale: int, rounds: int, fast: bool) -> tuple[st
     return answer["runs"].removeprefix("Runs on ").rstrip("."), answer["seconds"][1:]
 
 
-def upscalerjs(picture: pathlib.Path, folder: pathlib.Path, rounds: int) -> dict[str, list[float]]:
-    """Returns the seconds of each call for each backend."""
-    answer = json.loads(run("node", WEB / "test" / "upscalerjs.mjs", folder.resolve(), picture, rounds))
-    return {f"UpscalerJS, {backend}": seconds for backend, seconds in answer.items()}
+def upscalerjs(picture: pathlib.Path, folder: pathlib.Path, rounds: int) -> list[float]:
+    """Returns the seconds of each call."""
+    seconds: list[float] = json.loads(run("node", WEB / "test" / "upscalerjs.mjs", folder.resolve(), picture, rounds))
+    return seconds
 
 
 def run(*command: object) -> str:

@@ -11,12 +11,15 @@ const SECONDS = 1000;
 const FLAGS = ["--no-sandbox", "--disable-dev-shm-usage"];
 const GPU = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"]; // computes on the processor
 
-/** Starts `lapsrn web`. */
-export async function serve() {
+/** Starts `lapsrn web`, or a plain web server that sends no headers for threads. */
+export async function serve({ plain = false } = {}) {
   const python = process.env.PYTHON ?? path.join(ROOT, ".venv/bin/python");
-  const command = spawn(python, ["-m", "lapsrn_jax.cli", "web", "--port", "0"], { cwd: ROOT, stdio: ["ignore", "pipe", "inherit"] });
+  const server = plain
+    ? ["-u", "-m", "http.server", "0", "--bind", "127.0.0.1", "--directory", "lapsrn_jax/page"]
+    : ["-m", "lapsrn_jax.cli", "web", "--port", "0"];
+  const command = spawn(python, server, { cwd: ROOT, stdio: ["ignore", "pipe", plain ? "ignore" : "inherit"] });
   const [line] = await once(command.stdout, "data");
-  const url = String(line).split(" ")[0];
+  const [url] = /http:[^ )]+/.exec(line);
   const stop = async () => {
     if (command.exitCode !== null || command.signalCode !== null) return;
     command.kill("SIGINT");

@@ -157,3 +157,18 @@ test("it works after the server has stopped, and asked no other host", async () 
   assert.deepEqual(others, []);
   assert.ok(requests.some((url) => url.endsWith(".wasm")) && requests.some((url) => url.endsWith(".onnx")));
 });
+
+test("threads work on a server that knows nothing of them", async () => {
+  const plain = await serve({ plain: true });
+  const other = await open(plain.url);
+  try {
+    await other.page.waitForFunction(() => crossOriginIsolated);
+    await add(other.page, picture("small.png"));
+    await enlarge(other.page);
+    assert.deepEqual(await states(other.page), [["done", "48 × 40"]]);
+    assert.deepEqual(other.problems, []);
+  } finally {
+    await other.browser.close();
+    await plain.stop();
+  }
+});

@@ -3,9 +3,9 @@
     python -m benchmarks.page [--scale 2] [--side 256] [--rounds 3] [--upscalerjs FOLDER]
 
 The page is the one that `make web` built. `--upscalerjs` names a folder in which
-`npm install upscaler @tensorflow/tfjs@4.11 @tensorflow/tfjs-backend-wasm@4.11` was run: its default model, which enlarges
-by 2, takes part on all cores. All enlarge the centre of one photograph from a file to pixels; the page also shows them. What they prepare for a size
-(they load, we compile) is not counted.
+`npm install upscaler @tensorflow/tfjs@4.11 @tensorflow/tfjs-backend-wasm@4.11` was run: its default model, which
+enlarges by 2, takes part on all cores. All enlarge the centre of one photograph from a file to pixels; the page also
+shows them. What they prepare for a size (they load, we compile) is not counted.
 """
 
 import argparse

@@ -43,7 +43,7 @@ docs: .venv/docs-ready
 	if [ -e lapsrn_jax/page/index.html ]; then rm -r build/site/page && cp -r lapsrn_jax/page build/site/page; fi
 	.venv/bin/python -m tools.check_links build/site $$(git ls-files '*.md')
 
-web: $(NETWORKS) web/node_modules/ready
+web: web/node_modules/ready $(NETWORKS)
 	cd web && npx tsc && npx vite build
 
 web-test: web

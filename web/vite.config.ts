@@ -7,7 +7,9 @@ const headers = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Emb
 const fileList: Plugin = {
   name: "file-list",
   generateBundle(_, bundle) {
-    const files = Object.keys(bundle).filter((name) => name !== "sw.js").sort();
+    const files = Object.keys(bundle)
+      .filter((name) => name !== "sw.js")
+      .sort();
     this.emitFile({ type: "asset", fileName: "files.json", source: JSON.stringify(files) });
   },
 };

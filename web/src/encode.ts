@@ -27,7 +27,10 @@ async function encode({ pictures, format, quality }: Encoding): Promise<Encoded>
       format === "png"
         ? await encodePng(bands, size.width, size.height, channels)
         : await encodeCanvas(bands, size, `image/${format}`, quality, format === "jpeg");
-    files.push({ name: unique(`${name.replace(/\.[^.]*$/, "")}_${size.width}x${size.height}`, SUFFIX[format], taken), blob });
+    files.push({
+      name: unique(`${name.replace(/\.[^.]*$/, "")}_${size.width}x${size.height}`, SUFFIX[format], taken),
+      blob,
+    });
   }
   if (files.length === 1) return files[0];
   const contents: Record<string, Uint8Array> = {};

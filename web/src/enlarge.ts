@@ -29,7 +29,10 @@ export interface Band {
  * @param progress called after each tile with the share of the work that was done since the last call.
  */
 export async function* enlarged(
-  photo: Photo, size: Size, fast: boolean, progress: (share: number) => void,
+  photo: Photo,
+  size: Size,
+  fast: boolean,
+  progress: (share: number) => void,
 ): AsyncGenerator<Band> {
   const { width, height, gray, transparent } = photo;
   if (transparent) removeFringe(photo);

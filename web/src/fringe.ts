@@ -19,7 +19,12 @@ export function removeFringe(photo: Photo): void {
   if (!most.some((value) => value > 0)) return;
   const weight = filtered(alpha, width, height, mean);
   const colors = [0, 1, 2].map((c) => {
-    const weighted = filtered(alpha.map((value, i) => value * pixels[4 * i + c]), width, height, mean);
+    const weighted = filtered(
+      alpha.map((value, i) => value * pixels[4 * i + c]),
+      width,
+      height,
+      mean,
+    );
     let [low, high] = [255, 0];
     for (let i = c; i < 4 * count; i += 4) [low, high] = [Math.min(low, pixels[i]), Math.max(high, pixels[i])];
     return { weighted, low, high };
@@ -64,7 +69,11 @@ function filtered(plane: Float64Array, width: number, height: number, filter: Li
     const result = new Float64Array(from.length);
     for (let line = 0; line < lines; line++) {
       const start = line * next;
-      filter(length, (i) => from[start + mirrored(i, length) * step], (i, value) => (result[start + i * step] = value));
+      filter(
+        length,
+        (i) => from[start + mirrored(i, length) * step],
+        (i, value) => (result[start + i * step] = value),
+      );
     }
     return result;
   };

@@ -20,12 +20,17 @@ export function readHeader(bytes: Uint8Array): Header {
   if (bytes.length === 0) throw new PictureError("The file is empty.");
   const text = (start: number, length: number): string => String.fromCharCode(...bytes.subarray(start, start + length));
   const found =
-    text(1, 3) === "PNG" && bytes[0] === 0x89 ? png(bytes, text)
-    : bytes[0] === 0xff && bytes[1] === 0xd8 ? jpeg(bytes)
-    : text(0, 4) === "RIFF" && text(8, 4) === "WEBP" ? webp(bytes, text)
-    : text(0, 2) === "BM" && bytes.length > 26 ? bmp(bytes)
-    : text(4, 4) === "ftyp" ? avif(bytes, text)
-    : null;
+    text(1, 3) === "PNG" && bytes[0] === 0x89
+      ? png(bytes, text)
+      : bytes[0] === 0xff && bytes[1] === 0xd8
+        ? jpeg(bytes)
+        : text(0, 4) === "RIFF" && text(8, 4) === "WEBP"
+          ? webp(bytes, text)
+          : text(0, 2) === "BM" && bytes.length > 26
+            ? bmp(bytes)
+            : text(4, 4) === "ftyp"
+              ? avif(bytes, text)
+              : null;
   if (!found) throw new PictureError(refusal(text(0, 300)));
   if (!(found.width > 0 && found.height > 0)) throw new PictureError(CUT_OFF);
   return found;
@@ -37,7 +42,7 @@ function png(bytes: Uint8Array, text: Text): Header {
   if (bytes.length < 33) throw new PictureError(CUT_OFF);
   const view = viewOf(bytes);
   const kind = bytes[25];
-  for (let at = 8; ; ) {
+  for (let at = 8; ;) {
     if (at + 12 > bytes.length) throw new PictureError(CUT_OFF);
     const chunk = text(at + 4, 4);
     if (chunk === "acTL") throw new PictureError(several());
@@ -49,9 +54,10 @@ function png(bytes: Uint8Array, text: Text): Header {
 
 function jpeg(bytes: Uint8Array): Header {
   const view = viewOf(bytes);
-  for (let at = 2; at + 10 <= bytes.length && bytes[at] === 0xff; ) {
+  for (let at = 2; at + 10 <= bytes.length && bytes[at] === 0xff;) {
     const marker = bytes[at + 1];
-    if (marker === 0xff) at += 1; // padding
+    if (marker === 0xff)
+      at += 1; // padding
     else if (marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker)) {
       if (!ends(bytes, at)) throw new PictureError(CUT_OFF);
       const [height, width] = [view.getUint16(at + 5), view.getUint16(at + 7)];

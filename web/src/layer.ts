@@ -41,7 +41,11 @@ export class Layer {
     context.imageSmoothingEnabled = zoom < 1;
     context.imageSmoothingQuality = "medium";
     if (this.scale === 1 || zoom < this.scale) {
-      draw(context, { left: 0, top: 0, bitmap: this.overview }, { ...at, x: at.x * this.scale, y: at.y * this.scale, zoom: zoom / this.scale });
+      draw(
+        context,
+        { left: 0, top: 0, bitmap: this.overview },
+        { ...at, x: at.x * this.scale, y: at.y * this.scale, zoom: zoom / this.scale },
+      );
     } else for (const piece of this.pieces) draw(context, piece, at);
   }
 

@@ -22,7 +22,10 @@ interface Line {
 export class List {
   private readonly lines = new Map<Picture, Line>();
 
-  constructor(private readonly list: HTMLUListElement, private readonly actions: Actions) {}
+  constructor(
+    private readonly list: HTMLUListElement,
+    private readonly actions: Actions,
+  ) {}
 
   /** Brings the line of a picture up to date; makes it if there is none. */
   update(picture: Picture, selected: boolean, current: boolean): void {

@@ -207,8 +207,12 @@ element("zoom-out").addEventListener("click", () => viewer.zoomBy(1 / 1.5));
 element("zoom-fit").addEventListener("click", () => viewer.fit());
 element("zoom-pixels").addEventListener("click", () => viewer.pixels());
 
-for (const [name, input] of [["choose", element<HTMLInputElement>("files")], ["take", element<HTMLInputElement>("camera")]] as const) {
-  for (const button of document.querySelectorAll(`[data-${name}]`)) button.addEventListener("click", () => input.click());
+for (const [name, input] of [
+  ["choose", element<HTMLInputElement>("files")],
+  ["take", element<HTMLInputElement>("camera")],
+] as const) {
+  for (const button of document.querySelectorAll(`[data-${name}]`))
+    button.addEventListener("click", () => input.click());
   input.addEventListener("change", () => {
     void add([...(input.files ?? [])]);
     input.value = ""; // so that the same file can be chosen again
@@ -219,7 +223,8 @@ document.addEventListener("dragover", (event) => {
   event.preventDefault();
   document.body.classList.add("dropping");
 });
-for (const kind of ["dragleave", "drop"]) document.addEventListener(kind, () => document.body.classList.remove("dropping"));
+for (const kind of ["dragleave", "drop"])
+  document.addEventListener(kind, () => document.body.classList.remove("dropping"));
 document.addEventListener("drop", (event) => {
   event.preventDefault();
   void add(event.dataTransfer?.files ?? []);

@@ -62,7 +62,10 @@ async function start(): Promise<{ ort: Runtime; provider: Provider }> {
           import("onnxruntime-web/ort-wasm-simd-threaded.mjs?url"),
           import("onnxruntime-web/ort-wasm-simd-threaded.wasm?url"),
         ]);
-  ort.env.wasm.wasmPaths = { mjs: new URL(mjs.default, self.location.href), wasm: new URL(wasm.default, self.location.href) };
+  ort.env.wasm.wasmPaths = {
+    mjs: new URL(mjs.default, self.location.href),
+    wasm: new URL(wasm.default, self.location.href),
+  };
   ort.env.wasm.numThreads = self.crossOriginIsolated ? Math.min(navigator.hardwareConcurrency || 1, 16) : 1;
   ort.env.logLevel = "error";
   return { ort: ort as Runtime, provider };

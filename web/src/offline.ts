@@ -31,7 +31,8 @@ async function keepFiles(): Promise<void> {
   const name = `lapsrn-${await digest(text)}`;
   const cache = await caches.open(name);
   // Either the files of WebGPU or those of WebAssembly are used here.
-  const hasGpu = "gpu" in navigator && (await (navigator.gpu as { requestAdapter(): Promise<unknown> }).requestAdapter());
+  const hasGpu =
+    "gpu" in navigator && (await (navigator.gpu as { requestAdapter(): Promise<unknown> }).requestAdapter());
   const runtime = hasGpu ? /ort-wasm-simd-threaded-/ : /asyncify/;
   for (const file of ["./", ...files.filter((file) => !runtime.test(file))]) {
     if (!(await cache.match(file))) await cache.add(file);

@@ -69,7 +69,13 @@ export class Result {
   /** RGBA as bytes: the browser may keep them on disk. */
   readonly bands: Blob[] = [];
 
-  constructor(readonly size: Size, readonly channels: number, readonly target: Target, readonly fast: boolean, source: ImageBitmap) {
+  constructor(
+    readonly size: Size,
+    readonly channels: number,
+    readonly target: Target,
+    readonly fast: boolean,
+    source: ImageBitmap,
+  ) {
     this.sr = new Layer(size);
     this.bicubic = new Layer(size);
     this.source = new Layer({ width: source.width, height: source.height });

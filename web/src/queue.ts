@@ -65,7 +65,10 @@ export class Queue {
     worker.onmessage = ({ data }: MessageEvent<Report>) => this.reported(data);
     worker.onerror = (event) => {
       event.preventDefault();
-      this.reported({ kind: "failed", message: "The browser stopped the work, most likely for lack of memory. Choose a smaller size." });
+      this.reported({
+        kind: "failed",
+        message: "The browser stopped the work, most likely for lack of memory. Choose a smaller size.",
+      });
     };
     return worker;
   }

@@ -10,7 +10,10 @@ interface FetchEvent extends Event {
 interface Scope {
   skipWaiting(): Promise<void>;
   clients: { claim(): Promise<void> };
-  addEventListener(kind: string, listener: (event: FetchEvent & { waitUntil(done: Promise<void>): void }) => void): void;
+  addEventListener(
+    kind: string,
+    listener: (event: FetchEvent & { waitUntil(done: Promise<void>): void }) => void,
+  ): void;
 }
 const scope = self as unknown as Scope;
 

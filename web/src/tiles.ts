@@ -18,7 +18,9 @@ export interface Span {
 export function spans(length: number, side: number): Span[] {
   const count = length <= side ? 1 : Math.ceil((length - 2 * MARGIN) / (side - 2 * MARGIN));
   const seen = count === 1 ? length : Math.ceil((length - 2 * MARGIN) / count) + 2 * MARGIN;
-  const firsts = Array.from({ length: count }, (_, i) => (i === 0 ? 0 : Math.round((i * (length - seen)) / (count - 1))));
+  const firsts = Array.from({ length: count }, (_, i) =>
+    i === 0 ? 0 : Math.round((i * (length - seen)) / (count - 1)),
+  );
   const borders = firsts.map((first, i) => (i === 0 ? 0 : Math.floor((first + firsts[i - 1] + seen) / 2)));
   return firsts.map((first, i) => ({
     first,

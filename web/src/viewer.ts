@@ -173,7 +173,10 @@ export class Viewer {
     if (!this.shown) return;
     const { preview, before, after, size, complete } = this.shown;
     const border = before && after ? Math.round((canvas.width * split.valueAsNumber) / 100) : canvas.width;
-    for (const [layer, left, right] of [[before, 0, border], [after, border, canvas.width]] as const) {
+    for (const [layer, left, right] of [
+      [before, 0, border],
+      [after, border, canvas.width],
+    ] as const) {
       context.save();
       context.beginPath();
       context.rect(left, 0, right - left, canvas.height);

@@ -25,7 +25,9 @@ async function enlarge({ file, target, fast }: Order): Promise<void> {
   const channels = (photo.gray ? 1 : 3) + (photo.transparent ? 1 : 0);
   report({ kind: "opened", source: bitmap, size, channels, runs: await description() }, [bitmap]);
   for await (const band of enlarged(photo, size, fast, (share) => report({ kind: "progress", share }))) {
-    const [sr, bicubic] = await Promise.all([band.sr, band.bicubic].map((pixels) => pieces(pixels, size.width, band.top)));
+    const [sr, bicubic] = await Promise.all(
+      [band.sr, band.bicubic].map((pixels) => pieces(pixels, size.width, band.top)),
+    );
     const pixels = band.sr.buffer;
     report({ kind: "band", pixels, sr, bicubic }, [pixels, ...[...sr, ...bicubic].map((piece) => piece.bitmap)]);
   }

@@ -73,7 +73,11 @@ export async function show(page, { width = 1280, height = 800, scheme = "light",
 export async function add(page, ...files) {
   const before = await page.$$eval("#list li", (lines) => lines.length);
   await (await page.$("#files")).uploadFile(...files);
-  await page.waitForFunction((count) => document.querySelectorAll("#list li").length === count, {}, before + files.length);
+  await page.waitForFunction(
+    (count) => document.querySelectorAll("#list li").length === count,
+    {},
+    before + files.length,
+  );
 }
 
 /** Chooses a scale (2, 4, 8) or a width in pixels, and the network. */
@@ -117,4 +121,6 @@ export async function save(browser, page, folder, { format = "png", all = false 
 
 /** The state of each picture in the list: [status, text]. */
 export const states = (page) =>
-  page.$$eval("#list li", (lines) => lines.map((line) => [line.dataset.status, line.querySelector(".state").textContent]));
+  page.$$eval("#list li", (lines) =>
+    lines.map((line) => [line.dataset.status, line.querySelector(".state").textContent]),
+  );

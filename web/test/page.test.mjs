@@ -64,7 +64,10 @@ test("work that is cancelled stops at once, and can start again", async () => {
   await eventually(() => document.querySelector("#work-title").textContent.includes("large.png"));
   await page.click("#cancel");
   await eventually(() => document.querySelector('#list li:last-child[data-status="done"]'));
-  assert.deepEqual((await states(page)).map(([status]) => status), ["cancelled", "done"]);
+  assert.deepEqual(
+    (await states(page)).map(([status]) => status),
+    ["cancelled", "done"],
+  );
   assert.deepEqual(problems, []);
 });
 
@@ -124,7 +127,10 @@ test("axe finds nothing in any state", async () => {
       await show(page, { scheme });
       await page.evaluate(axe);
       const found = await page.evaluate(async () => (await globalThis.axe.run()).violations);
-      assert.deepEqual(found.map(({ id, nodes }) => [state, scheme, id, nodes.map(({ html }) => html)]), []);
+      assert.deepEqual(
+        found.map(({ id, nodes }) => [state, scheme, id, nodes.map(({ html }) => html)]),
+        [],
+      );
     }
   };
   await violations("empty");

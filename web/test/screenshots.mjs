@@ -10,7 +10,11 @@ import path from "node:path";
 import { add, choose, clear, enlarge, open, serve, show } from "./browser.mjs";
 
 const [output, good, large, bad] = process.argv.slice(2);
-const SIZES = { phone: { width: 390, height: 844, scale: 2 }, laptop: { width: 1280, height: 800 }, wide: { width: 1920, height: 1080 } };
+const SIZES = {
+  phone: { width: 390, height: 844, scale: 2 },
+  laptop: { width: 1280, height: 800 },
+  wide: { width: 1920, height: 1080 },
+};
 
 await fs.mkdir(output, { recursive: true });
 const server = await serve();

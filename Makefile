@@ -2,6 +2,8 @@
 # make test         sets up, runs all tests
 # make lint         ruff and mypy
 # make docs         builds the documentation into build/site; warnings, dead links and external assets are errors
+# make web          builds the page that enlarges pictures in a browser, for `lapsrn web`; needs Node
+# make web-test     tests the page in Chromium beside the package
 # make test-oldest  the tests on Python 3.11 with the oldest allowed dependencies
 
 SHELL := /bin/bash
@@ -19,7 +21,9 @@ OLDEST_PYTHON ?= $(shell for p in python3.11 "$${PYENV_ROOT:-$$HOME/.pyenv}"/ver
 # The CUDA wheels are 2 GB: only where there is a driver for them.
 EXTRAS := dev,datasets$(shell nvidia-smi -L >/dev/null 2>&1 && echo ,cuda12)
 
-.PHONY: quickstart test test-oldest lint docs clean
+NETWORKS := $(foreach scale,2 4 8,web/networks/x$(scale).onnx web/networks/x$(scale)_fast.onnx)
+
+.PHONY: quickstart test test-oldest lint docs web web-test clean
 
 quickstart: .venv/ready
 	.venv/bin/python train.py --config configs/quickstart.py --workdir $(RUN)
@@ -36,7 +40,14 @@ lint: .venv/ready
 
 docs: .venv/docs-ready
 	.venv/bin/zensical build --strict --clean
+	if [ -e lapsrn_jax/page/index.html ]; then rm -r build/site/page && cp -r lapsrn_jax/page build/site/page; fi
 	.venv/bin/python -m tools.check_links build/site $$(git ls-files '*.md')
+
+web: web/node_modules/ready $(NETWORKS)
+	cd web && npx tsc && npx vite build
+
+web-test: web
+	.venv/bin/python -m pytest tests/web $(ARGS)
 
 test-oldest: .venv-oldest/ready
 	.venv-oldest/bin/python $(PYTEST) $(ARGS)
@@ -46,6 +57,17 @@ test-oldest: .venv-oldest/ready
 	@echo "setting up .venv with $(PYTHON), extras $(EXTRAS)"
 	$(PYTHON) -m venv --clear .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -e .[$(EXTRAS)]
+	touch $@
+
+# The page's networks: x4.onnx, and x4_fast.onnx with half of the recursions.
+web/networks/x%.onnx: lapsrn_jax/weights/cms-lapsrn.safetensors $(wildcard lapsrn_jax/export/*.py) | .venv/ready
+	mkdir -p web/networks
+	.venv/bin/lapsrn export $@ --scale $(subst _fast,,$*) $(if $(findstring _fast,$*),--fast)
+
+web/node_modules/ready: web/package.json web/package-lock.json
+	@node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)' \
+		|| { echo "error: the page needs Node 20.19 or newer, with npm: install it, or put it on the PATH" >&2; exit 2; }
+	cd web && npm ci
 	touch $@
 
 .venv/docs-ready: .venv/ready

@@ -1,6 +1,6 @@
 """The `lapsrn` command. Each of its subcommands has its own file."""
 
-from lapsrn_jax.cli import cache, evaluate, export, figure, prepare, tables, train, upscale
+from lapsrn_jax.cli import cache, evaluate, export, figure, prepare, tables, train, upscale, web
 from lapsrn_jax.cli.options import Parser
 from lapsrn_jax.errors import reported
 from lapsrn_jax.hugepages import restart_with_huge_pages
@@ -16,7 +16,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Parses `arguments`, or the process's command line if None, and runs the command."""
     parser = Parser(prog="lapsrn", description="Laplacian-pyramid super-resolution.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (upscale, train, evaluate, tables, figure, export, prepare, cache):
+    for command in (upscale, train, evaluate, tables, figure, export, web, prepare, cache):
         command.add_to(commands)
     with reported():
         options, overrides = parser.parse_known_args(arguments)

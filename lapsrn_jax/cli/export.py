@@ -12,12 +12,17 @@ def add_to(commands: Any) -> None:
     parser.add_argument("output", help="the file to write, ending in .onnx or .stablehlo")
     parser.add_argument("--scale", type=int, default=4, help="factor for width and height (default: 4)")
     add_network(parser)
+    parser.add_argument("--fast", action="store_true", help="half of the recursions: faster, slightly lower quality")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:
     """Writes the file."""
     from lapsrn_jax.export import export_model
+    from lapsrn_jax.upscaling.upscale import with_half_the_recursions
     from lapsrn_jax.weights.files import load_weights, read_info
 
-    export_model(options.output, *load_weights(options.weights), options.scale, read_info(options.weights))
+    model, params = load_weights(options.weights)
+    if options.fast:
+        model = with_half_the_recursions(model)
+    export_model(options.output, model, params, options.scale, read_info(options.weights))

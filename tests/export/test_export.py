@@ -7,6 +7,7 @@ import jax
 import numpy as np
 import pytest
 
+from lapsrn_jax import models
 from lapsrn_jax.cli import main
 from lapsrn_jax.models import LapSRN, Pyramid, Tying, initial
 from lapsrn_jax.weights.files import save_weights
@@ -36,6 +37,14 @@ def test_both_formats_enlarge_alike(tmp_path, run, rng):
     other = jax.export.deserialize(bytearray((tmp_path / "x2.stablehlo").read_bytes())).call(image)
     np.testing.assert_allclose(mine[:, 0], other[..., 0], atol=1e-5)
     assert json.loads(session.get_modelmeta().custom_metadata_map["weights"]) == {"step": 7}
+
+
+def test_fast_has_half_of_the_recursions(tmp_path):
+    model, _ = save(tmp_path / "four.safetensors", Pyramid(features=4, depth=1, recursions=4, tying=Tying(layer=1)))
+    main(["export", f"{tmp_path}/fast.onnx", "--fast", "--weights", f"{tmp_path}/four.safetensors"])
+    onnx = pytest.importorskip("onnx")
+    (settings,) = (p.value for p in onnx.load(tmp_path / "fast.onnx").metadata_props if p.key == "model")
+    assert models.from_settings(json.loads(settings)) == model.clone(recursions=2)
 
 
 def complaint(capsys, *arguments):

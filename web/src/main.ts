@@ -1,0 +1,234 @@
+/** The page: ties the list, the queue, the viewer and the forms together. */
+
+import { download } from "./download";
+import { element } from "./elements";
+import { targetSize, type Target } from "./target";
+import { List } from "./list";
+import type { Format } from "./messages";
+import { keepOffline } from "./offline";
+import { Picture } from "./picture";
+import { PictureError } from "./photo";
+import { Queue } from "./queue";
+import { Viewer } from "./viewer";
+import { percent, sizeText, timeLeft } from "./words";
+
+const settings = element<HTMLFormElement>("settings");
+const widthInput = element<HTMLInputElement>("width");
+const compare = element<HTMLSelectElement>("compare");
+const format = element<HTMLSelectElement>("format");
+const quality = element<HTMLInputElement>("quality");
+
+let pictures: Picture[] = [];
+let selected: Picture | null = null;
+let announced = -1;
+
+const viewer = new Viewer({
+  viewport: element("viewport"),
+  canvas: element("canvas"),
+  split: element("split"),
+  handle: element("handle"),
+  zoom: element("zoom"),
+});
+const list = new List(element("list"), { select, remove });
+const queue = new Queue({
+  changed(picture) {
+    if (!selected) selected = picture;
+    announceState(picture);
+    show();
+  },
+  progressed(picture) {
+    announceState(picture);
+    showProgress();
+  },
+  runs: (description) => (element("runs").textContent = `Runs on ${description}.`),
+});
+
+async function add(files: Iterable<File>): Promise<void> {
+  const added = [...files].map((file) => new Picture(file));
+  if (added.length === 0) return;
+  pictures.push(...added);
+  if (!selected || selected.status !== "working") selected = added[0];
+  show();
+  for (const picture of added) {
+    await picture.open();
+    if (picture.status === "failed") announceState(picture);
+    show();
+  }
+}
+
+function select(picture: Picture): void {
+  selected = picture;
+  show();
+}
+
+function remove(picture: Picture): void {
+  queue.cancel(picture);
+  picture.forget();
+  list.remove(picture);
+  const at = pictures.indexOf(picture);
+  pictures = pictures.filter((other) => other !== picture);
+  if (selected === picture) selected = pictures[Math.min(at, pictures.length - 1)] ?? null;
+  show();
+  if (!selected) element("welcome").querySelector("button")?.focus();
+}
+
+/** The settings of the form, or null while the width is no number. */
+function target(): Target | null {
+  const size = new FormData(settings).get("size");
+  if (size !== "width") return { scale: Number(size) };
+  return widthInput.validity.valid && widthInput.value ? { width: widthInput.valueAsNumber } : null;
+}
+
+const fast = (): boolean => new FormData(settings).get("network") === "fast";
+
+/** The pictures that the button enlarges: all that wait, else the selected one if the settings changed. */
+function wanted(): Picture[] {
+  const waiting = pictures.filter(({ status, preview }) => (status === "waiting" && preview) || status === "cancelled");
+  if (waiting.length > 0) return waiting;
+  if (!selected || selected.status === "working") return [];
+  if (selected.status === "failed") return selected.preview ? [selected] : [];
+  const { result } = selected;
+  const same = result && result.fast === fast() && JSON.stringify(result.target) === JSON.stringify(target());
+  return same ? [] : [selected];
+}
+
+/** Shows the state of everything, whenever anything changes. */
+function show(): void {
+  const any = pictures.length > 0;
+  element("welcome").hidden = any;
+  element("stage").hidden = element("panel").hidden = !any;
+  for (const picture of pictures) list.update(picture, picture === selected, picture === queue.current);
+  showPicture();
+  showSettings();
+  showProgress();
+  showDownload();
+}
+
+function showPicture(): void {
+  const result = selected?.result ?? null;
+  const [bicubic, comparing] = [compare.value === "bicubic", result !== null && result.bands.length > 0];
+  element("viewport").classList.toggle("comparing", comparing);
+  element("viewport").classList.toggle("transparent", result !== null && result.channels % 2 === 0);
+  element("before").textContent = bicubic ? "Bicubic" : "Original";
+  element("message").hidden = selected?.status !== "failed";
+  element("message").textContent = selected?.message ?? "";
+  const preview = selected?.preview ?? undefined;
+  const size = result?.size ?? selected?.shape;
+  if (!selected || !size || selected.status === "failed") return viewer.show(null);
+  viewer.show({
+    size,
+    preview,
+    before: comparing ? (bicubic ? result!.bicubic : result!.source) : undefined,
+    after: comparing ? result!.sr : undefined,
+    label: comparing
+      ? `${selected.file.name}, ${sizeText(size)} pixels: ${bicubic ? "bicubic interpolation" : "the original"} left of the border, the network right of it`
+      : `${selected.file.name}, ${sizeText(size)} pixels`,
+    complete: selected.status === "done",
+  });
+}
+
+function showSettings(): void {
+  const now = target();
+  element("width-field").hidden = new FormData(settings).get("size") !== "width";
+  let size = "";
+  if (now && selected?.shape) {
+    try {
+      size = `${sizeText(selected.shape)} becomes ${sizeText(targetSize(selected.shape, now))} pixels.`;
+    } catch (error) {
+      size = error instanceof PictureError ? error.message : String(error);
+    }
+  }
+  element("result-size").textContent = size;
+  const button = element<HTMLButtonElement>("enlarge");
+  const count = wanted().length;
+  button.disabled = count === 0 || !now;
+  const again = count === 1 && wanted()[0].status === "done";
+  button.textContent = again ? "Enlarge again" : count > 1 ? `Enlarge ${count} pictures` : "Enlarge";
+}
+
+/** Shows how far the work is. It is cheap, since it happens often. */
+function showProgress(): void {
+  const { current } = queue;
+  element("work").hidden = !current;
+  if (!current) return;
+  list.update(current, current === selected, true);
+  element("work-title").textContent = `Enlarging ${current.file.name}`;
+  element<HTMLProgressElement>("progress").value = current.share;
+  element("left").textContent = current.share ? `${percent(current.share)}, ${timeLeft(current)}` : "starting";
+}
+
+function showDownload(): void {
+  const done = pictures.filter(({ status }) => status === "done");
+  element("download").hidden = done.length === 0;
+  element<HTMLButtonElement>("download-one").disabled = selected?.status !== "done";
+  element("download-all").hidden = done.length < 2;
+  element("quality-field").hidden = format.value === "png";
+  element<HTMLOutputElement>("quality-value").value = quality.value;
+}
+
+/** Tells screen readers of every quarter and of the end. */
+function announceState(picture: Picture): void {
+  const quarter = picture.status === "working" ? Math.floor(4 * picture.share) : announced;
+  if (picture.status === "working" && quarter === announced) return;
+  announced = picture.status === "working" ? quarter : -1;
+  const words = {
+    waiting: "",
+    working: `${percent(picture.share)} ${timeLeft(picture)}`,
+    done: "is done",
+    failed: picture.message,
+    cancelled: "is cancelled",
+  };
+  element("announcement").textContent = `${picture.file.name}: ${words[picture.status]}`;
+}
+
+settings.addEventListener("input", show);
+settings.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const now = target();
+  if (now) for (const picture of wanted()) queue.add(picture, now, fast());
+});
+compare.addEventListener("change", show);
+format.addEventListener("change", show);
+quality.addEventListener("input", show);
+element("cancel").addEventListener("click", () => {
+  if (queue.current) queue.cancel(queue.current);
+  element("enlarge").focus();
+});
+element("download").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const all = (event as SubmitEvent).submitter?.id === "download-all";
+  const chosen = all ? pictures.filter(({ status }) => status === "done") : selected ? [selected] : [];
+  const say = (text: string): string => (element("download-message").textContent = text);
+  say("Writing the file …");
+  say(await download(chosen, format.value as Format, quality.valueAsNumber / 100));
+});
+element("zoom-in").addEventListener("click", () => viewer.zoomBy(1.5));
+element("zoom-out").addEventListener("click", () => viewer.zoomBy(1 / 1.5));
+element("zoom-fit").addEventListener("click", () => viewer.fit());
+element("zoom-pixels").addEventListener("click", () => viewer.pixels());
+
+for (const [name, input] of [
+  ["choose", element<HTMLInputElement>("files")],
+  ["take", element<HTMLInputElement>("camera")],
+] as const) {
+  for (const button of document.querySelectorAll(`[data-${name}]`))
+    button.addEventListener("click", () => input.click());
+  input.addEventListener("change", () => {
+    void add([...(input.files ?? [])]);
+    input.value = ""; // so that the same file can be chosen again
+  });
+}
+document.addEventListener("paste", (event) => void add(event.clipboardData?.files ?? []));
+document.addEventListener("dragover", (event) => {
+  event.preventDefault();
+  document.body.classList.add("dropping");
+});
+for (const kind of ["dragleave", "drop"])
+  document.addEventListener(kind, () => document.body.classList.remove("dropping"));
+document.addEventListener("drop", (event) => {
+  event.preventDefault();
+  void add(event.dataTransfer?.files ?? []);
+});
+
+setInterval(showProgress, 1000); // the time left
+void keepOffline((text) => (element("offline").textContent = text));

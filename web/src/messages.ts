@@ -1,0 +1,39 @@
+/** Messages between the page and its workers. */
+
+import type { Size } from "./photo";
+import type { Target } from "./target";
+
+/** Asks src/worker.ts to enlarge a file. */
+export interface Order {
+  file: File;
+  target: Target;
+  fast: boolean;
+}
+
+/** A part of a picture to show, at its place in the result. */
+export interface Piece {
+  left: number;
+  top: number;
+  bitmap: ImageBitmap;
+}
+
+/** What src/worker.ts answers: `opened`, then `progress` and `band` many times, at last `done`; or `failed`. */
+export type Report =
+  | { kind: "opened"; source: ImageBitmap; size: Size; channels: number; runs: string }
+  | { kind: "progress"; share: number }
+  | { kind: "band"; pixels: ArrayBuffer; sr: Piece[]; bicubic: Piece[] }
+  | { kind: "done" }
+  | { kind: "failed"; message: string };
+
+/** Asks src/encode.ts for files. */
+export interface Encoding {
+  pictures: { name: string; bands: Blob[]; size: Size; channels: number }[];
+  format: Format;
+  /** From 0 to 1, for JPEG and WebP. */
+  quality: number;
+}
+
+export type Format = "png" | "jpeg" | "webp";
+
+/** What src/encode.ts answers. */
+export type Encoded = { blob: Blob; name: string } | { message: string };

@@ -1,0 +1,72 @@
+/** The networks, in ONNX Runtime: on the GPU where the browser offers one, else in WebAssembly. */
+
+import type { InferenceSession, TypedTensor } from "onnxruntime-web";
+
+import x2 from "../networks/x2.onnx?url";
+import x2Fast from "../networks/x2_fast.onnx?url";
+import x4 from "../networks/x4.onnx?url";
+import x4Fast from "../networks/x4_fast.onnx?url";
+import x8 from "../networks/x8.onnx?url";
+import x8Fast from "../networks/x8_fast.onnx?url";
+
+const FILES: Record<string, string> = { x2, x4, x8, x2_fast: x2Fast, x4_fast: x4Fast, x8_fast: x8Fast };
+
+type Runtime = typeof import("onnxruntime-web");
+export type Provider = "webgpu" | "wasm";
+
+let runtime: Promise<{ ort: Runtime; provider: Provider }> | undefined;
+const sessions = new Map<string, Promise<InferenceSession>>();
+
+/** Enlarges luminance: `image` has height x width values, the result scale times as many on both sides. */
+export type Enlarge = (image: Float32Array, width: number, height: number) => Promise<Float32Array>;
+
+/** The network for one of the factors; `fast` runs half of its recursions. */
+export async function network(scale: number, fast: boolean): Promise<Enlarge> {
+  runtime ??= start();
+  const { ort, provider } = await runtime;
+  const name = `x${scale}${fast ? "_fast" : ""}`;
+  if (!sessions.has(name)) {
+    sessions.set(name, ort.InferenceSession.create(FILES[name], { executionProviders: [provider] }));
+  }
+  const session = await sessions.get(name)!;
+  return async (image, width, height) => {
+    const result = await session.run({ image: new ort.Tensor("float32", image, [1, 1, height, width]) });
+    const enlarged = result.enlarged as TypedTensor<"float32">;
+    const data = (await enlarged.getData()) as Float32Array;
+    enlarged.dispose();
+    return data;
+  };
+}
+
+/** What runs the networks, such as "WebAssembly, 4 threads". */
+export async function description(): Promise<string> {
+  runtime ??= start();
+  const { ort, provider } = await runtime;
+  if (provider === "webgpu") return "WebGPU";
+  const threads = ort.env.wasm.numThreads;
+  return `WebAssembly, ${threads} ${threads === 1 ? "thread" : "threads"}`;
+}
+
+async function start(): Promise<{ ort: Runtime; provider: Provider }> {
+  const { gpu } = navigator as { gpu?: { requestAdapter(): Promise<unknown> } };
+  const provider = (await gpu?.requestAdapter().catch(() => null)) ? "webgpu" : "wasm";
+  const [ort, mjs, wasm] =
+    provider === "webgpu"
+      ? await Promise.all([
+          import("onnxruntime-web/webgpu"),
+          import("onnxruntime-web/ort-wasm-simd-threaded.asyncify.mjs?url"),
+          import("onnxruntime-web/ort-wasm-simd-threaded.asyncify.wasm?url"),
+        ])
+      : await Promise.all([
+          import("onnxruntime-web/wasm"),
+          import("onnxruntime-web/ort-wasm-simd-threaded.mjs?url"),
+          import("onnxruntime-web/ort-wasm-simd-threaded.wasm?url"),
+        ]);
+  ort.env.wasm.wasmPaths = {
+    mjs: new URL(mjs.default, self.location.href),
+    wasm: new URL(wasm.default, self.location.href),
+  };
+  ort.env.wasm.numThreads = self.crossOriginIsolated ? Math.min(navigator.hardwareConcurrency || 1, 16) : 1;
+  ort.env.logLevel = "error";
+  return { ort: ort as Runtime, provider };
+}

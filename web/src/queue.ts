@@ -1,0 +1,111 @@
+/** Enlarges pictures one after the other in a worker. A worker that fails or is cancelled is replaced. */
+
+import type { Order, Report } from "./messages";
+import { Result, type Picture } from "./picture";
+import type { Target } from "./target";
+
+export interface Listener {
+  /** The state or the result of a picture changed. */
+  changed(picture: Picture): void;
+  /** More of a picture is done. */
+  progressed(picture: Picture): void;
+  /** What runs the networks became known. */
+  runs(description: string): void;
+}
+
+interface Job {
+  picture: Picture;
+  target: Target;
+  fast: boolean;
+}
+
+export class Queue {
+  private worker: Worker | null = null;
+  private jobs: Job[] = [];
+
+  constructor(private readonly listener: Listener) {}
+
+  /** The picture in work, if any. */
+  get current(): Picture | null {
+    return this.jobs[0]?.picture ?? null;
+  }
+
+  /** Asks for a picture. */
+  add(picture: Picture, target: Target, fast: boolean): void {
+    picture.forget();
+    picture.status = "working";
+    picture.message = "";
+    this.jobs.push({ picture, target, fast });
+    this.listener.changed(picture);
+    if (this.jobs.length === 1) this.next();
+  }
+
+  /** Stops the work on a picture at once, or takes it back. */
+  cancel(picture: Picture): void {
+    const running = this.current === picture;
+    if (!this.jobs.some((job) => job.picture === picture)) return;
+    this.jobs = this.jobs.filter((job) => job.picture !== picture);
+    picture.forget();
+    picture.status = "cancelled";
+    if (running) this.replace();
+    this.listener.changed(picture);
+    if (running) this.next();
+  }
+
+  private next(): void {
+    const [job] = this.jobs;
+    if (!job) return;
+    this.worker ??= this.hire();
+    const order: Order = { file: job.picture.file, target: job.target, fast: job.fast };
+    this.worker.postMessage(order);
+  }
+
+  private hire(): Worker {
+    const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name: "enlarge" });
+    worker.onmessage = ({ data }: MessageEvent<Report>) => this.reported(data);
+    worker.onerror = (event) => {
+      event.preventDefault();
+      this.reported({
+        kind: "failed",
+        message: "The browser stopped the work, most likely for lack of memory. Choose a smaller size.",
+      });
+    };
+    return worker;
+  }
+
+  private replace(): void {
+    this.worker?.terminate();
+    this.worker = null;
+  }
+
+  private reported(report: Report): void {
+    const [job] = this.jobs;
+    if (!job) return;
+    const { picture, target, fast } = job;
+    switch (report.kind) {
+      case "opened":
+        picture.shape = { width: report.source.width, height: report.source.height };
+        picture.result = new Result(report.size, report.channels, target, fast, report.source);
+        picture.started = performance.now();
+        this.listener.runs(report.runs);
+        break;
+      case "progress":
+        picture.share += report.share;
+        this.listener.progressed(picture);
+        return;
+      case "band":
+        picture.result!.add(report);
+        break;
+      case "done":
+        picture.status = "done";
+        this.jobs.shift();
+        break;
+      case "failed":
+        picture.fail(report.message);
+        this.jobs.shift();
+        this.replace(); // its memory may be in any state
+    }
+    this.listener.changed(picture);
+    if (report.kind === "done" || report.kind === "failed") this.next();
+  }
+}

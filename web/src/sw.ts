@@ -1,0 +1,49 @@
+/**
+ * The service worker. It answers from the files that src/offline.ts keeps, so that the page works without a network, and
+ * adds the headers that threads need where the server does not send them.
+ */
+
+interface FetchEvent extends Event {
+  request: Request;
+  respondWith(response: Promise<Response>): void;
+}
+interface Scope {
+  skipWaiting(): Promise<void>;
+  clients: { claim(): Promise<void> };
+  addEventListener(
+    kind: string,
+    listener: (event: FetchEvent & { waitUntil(done: Promise<void>): void }) => void,
+  ): void;
+}
+const scope = self as unknown as Scope;
+
+scope.addEventListener("install", () => void scope.skipWaiting());
+scope.addEventListener("activate", (event) => event.waitUntil(scope.clients.claim()));
+scope.addEventListener("fetch", (event) => {
+  if (event.request.method === "GET" && new URL(event.request.url).origin === location.origin) {
+    event.respondWith(answer(event.request));
+  }
+});
+
+/** Pages come from the network first, so that a new version shows. All other files have the version in their name. */
+async function answer(request: Request): Promise<Response> {
+  const kept = (): Promise<Response | undefined> => caches.match(request, { ignoreSearch: true });
+  if (request.mode !== "navigate") return isolated((await kept()) ?? (await fetch(request)));
+  try {
+    return isolated(await fetch(request));
+  } catch (error) {
+    const page = await kept();
+    if (!page) throw error;
+    return isolated(page);
+  }
+}
+
+function isolated(response: Response): Response {
+  if (response.status === 0 || response.type === "opaqueredirect") return response;
+  const headers = new Headers(response.headers);
+  headers.set("Cross-Origin-Opener-Policy", "same-origin");
+  headers.set("Cross-Origin-Embedder-Policy", "require-corp");
+  return new Response(response.body, { status: response.status, statusText: response.statusText, headers });
+}
+
+export {};

@@ -48,6 +48,11 @@ def add_to(commands: Any) -> None:
         help="memory limit, such as 2G (default: what is free); results other than PNG and TIFF need more, up to "
         "4 bytes per pixel",
     )
+    network.add_argument(
+        "--ray", nargs="?", const="", metavar="ADDRESS",
+        help="use the devices of a Ray cluster: that at ADDRESS, or else one that Ray finds, or else this machine; "
+        "inputs and output may be addresses of fsspec, such as s3://bucket/folder",
+    )  # fmt: skip
     result = parser.add_argument_group("result")
     result.add_argument(
         "--format", help="format of results in a folder or on standard output: png, jpg, ... (default: as the source)"
@@ -110,17 +115,13 @@ def run(options: argparse.Namespace) -> None:
     if {"/", os.sep} & {*options.suffix}:
         raise UserError(f"--suffix {options.suffix} holds a path separator: give a text such as _x4")
     check_output(options.json)
-    jobs, left_out = find_jobs(options.input, options.output, suffix, options.suffix)
-    devices = _set_up_jax(options.device)
+    cluster = _cluster(options)
+    find = cluster.find_jobs_for_cluster if cluster else find_jobs
+    jobs, left_out = find(options.input, options.output, suffix, options.suffix)
+    devices = _set_up_jax("cpu" if cluster else options.device)
     model, params = load_weights(options.weights)
-    network = Upscaler(
-        model,
-        params,
-        max_memory=options.max_memory,
-        self_ensemble=options.self_ensemble,
-        fast=options.fast,
-        devices=devices,
-    )
+    load = functools.partial(Upscaler, model, params, self_ensemble=options.self_ensemble, fast=options.fast)
+    network = load(max_memory=options.max_memory, devices=devices)
     if scale is not None:
         network.check(scale)
 
@@ -136,13 +137,22 @@ def run(options: argparse.Namespace) -> None:
         background=options.background,
         copy_large=options.copy_large,
     )
-    record = Record(options.output) if jobs[0].target != options.output else None
+    if cluster:
+        outcomes = cluster.upscale_on_cluster(
+            jobs, lambda limit: load(max_memory=limit), settings, options.output, options.ray or None,
+            kind=options.device, max_memory=options.max_memory,
+        )  # fmt: skip
+    else:
+        record = Record(options.output) if jobs[0].target != options.output else None
+        outcomes = upscale_all(jobs, network, settings, record)
     reports: list[dict[str, Any]] = []
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # an exception cleans up
     try:
-        with contextlib.closing(upscale_all(jobs, network, settings, record)) as outcomes:
+        with contextlib.closing(outcomes):
             reports.extend(outcomes)  # one by one, also if it is interrupted
     finally:
+        places = {job.target: place for place, job in enumerate(jobs)}
+        reports.sort(key=lambda report: places[report["target"]])  # on a cluster, the fastest comes first
         for line in left_out:
             print(f"left out: {line}", file=sys.stderr)
         if options.json:
@@ -157,6 +167,23 @@ def run(options: argparse.Namespace) -> None:
     if options.output != STREAM:
         now = "{} x {} pixels".format(*report["size"]) if "size" in report else "done before"
         print(f"{report['target']}: {now}")
+
+
+def _cluster(options: argparse.Namespace) -> Any:
+    """Returns the module for clusters if `--ray` is given, else None."""
+    if options.ray is None:
+        if address := next((name for name in (*options.input, options.output) if "://" in name), None):
+            raise UserError(f"{address} is an address: only --ray takes addresses")
+        return None
+    if options.device not in (None, "cpu", "cuda"):
+        raise UserError(
+            f"--ray takes --device cpu or cuda, not {options.device}: the cluster chooses among the devices"
+        )
+    try:
+        from lapsrn_jax.upscaling import cluster
+    except ImportError:
+        raise UserError("--ray needs Ray and fsspec: pip install '.[ray]'") from None
+    return cluster
 
 
 def _fingerprint(options: argparse.Namespace, scale: float | None, model: Any, params: Any) -> str:

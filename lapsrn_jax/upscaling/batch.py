@@ -23,6 +23,7 @@ from lapsrn_jax.upscaling.upscale import Upscaler
 _AHEAD = 4  # pictures that may wait for an earlier one, for each that is worked on
 
 Report = dict[str, Any]
+Outcome = tuple[Report, bool]  # and whether the disk is full
 
 
 def upscale_all(
@@ -53,7 +54,7 @@ def upscale_all(
         total=len(jobs), unit="picture", desc="enlarging", disable=None, dynamic_ncols=True,
         bar_format="{desc}: {percentage:3.0f}%|{bar}| {n:.1f}/{total} [{elapsed}<{remaining}]{postfix}",
     ) as bar:  # fmt: skip
-        work = _Work(jobs, upscale, settings, record, bar)
+        work = Work(jobs, upscale, settings, record, bar)
         outcomes = work.alone(jobs[0]) if len(jobs) == 1 else work.together(upscale.images_at_once)
         with closing(outcomes):  # ends the threads at once, whatever happens
             for report, full in outcomes:
@@ -62,8 +63,8 @@ def upscale_all(
                     raise UserError(f"{report['error']}: free some space and run the same command again")
 
 
-class _Work:
-    """A batch that is being worked on."""
+class Work:
+    """A batch that is being worked on, with the arguments of `upscale_all`. Threads may do jobs at the same time."""
 
     def __init__(
         self, jobs: Sequence[Job], upscale: Upscaler, settings: Settings, record: Record | None, bar: tqdm.tqdm
@@ -73,13 +74,13 @@ class _Work:
         self._memory = _Memory(upscale.memory_for_images)
         self._stop, self._counting = threading.Event(), threading.Lock()
 
-    def alone(self, job: Job) -> Generator[tuple[Report, bool], None, None]:
+    def alone(self, job: Job) -> Generator[Outcome, None, None]:
         """Does the only job, in this thread."""
-        outcome = self._do(job, wait=True)
+        outcome = self.do(job, wait=True)
         assert outcome
         yield outcome
 
-    def together(self, number: int) -> Generator[tuple[Report, bool], None, None]:
+    def together(self, number: int) -> Generator[Outcome, None, None]:
         """Does the jobs in `number` threads. Yields reports in order, and whether the disk is full."""
         postponed = []
         with ThreadPoolExecutor(number, "pictures") as pool:
@@ -93,23 +94,27 @@ class _Work:
                     assert outcome
                     yield outcome
             finally:
-                self._stop.set()  # without an exception, all is done
+                self.stop()  # without an exception, all is done
                 pool.shutdown(cancel_futures=True)
 
     def _in_order(
         self, pool: ThreadPoolExecutor, jobs: Sequence[Job], number: int, wait: bool
-    ) -> Iterator[tuple[Job, tuple[Report, bool] | None]]:
-        started: collections.deque[tuple[Job, Future[tuple[Report, bool] | None]]] = collections.deque()
+    ) -> Iterator[tuple[Job, Outcome | None]]:
+        started: collections.deque[tuple[Job, Future[Outcome | None]]] = collections.deque()
         remaining = iter(jobs)
         while True:
             while len(started) < _AHEAD * number and (job := next(remaining, None)):
-                started.append((job, pool.submit(self._do, job, wait=wait)))
+                started.append((job, pool.submit(self.do, job, wait=wait)))
             if not started:
                 return
             job, future = started.popleft()
             yield job, future.result()
 
-    def _do(self, job: Job, wait: bool) -> tuple[Report, bool] | None:
+    def stop(self) -> None:
+        """Ends the jobs that are being done, with `KeyboardInterrupt`."""
+        self._stop.set()
+
+    def do(self, job: Job, wait: bool) -> Outcome | None:
         """Does a job. Returns its report and whether the disk is full, or None if another process has the job."""
         report: Report = {"source": job.source, "target": job.target}
         start, done, full = time.monotonic(), 0.0, False
@@ -134,7 +139,7 @@ class _Work:
             if report["status"] != "skipped":
                 report["seconds"] = round(time.monotonic() - start, 3)
         except Exception as error:  # a bug on one picture should not stop a long batch
-            report |= {"status": "failed", "error": _one_line(error)}
+            report |= {"status": "failed", "error": one_line(error)}
             if not isinstance(error, UserError | OSError | MemoryError):
                 traceback.print_exc()
             if len(self._jobs) > 1:
@@ -179,7 +184,8 @@ def summary(reports: Sequence[dict[str, Any]]) -> str:
     return ", ".join(f"{counts[kind]} {kind}" for kind in kinds if counts[kind])
 
 
-def _one_line(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
+    """Describes an error in the way of a report."""
     if isinstance(error, UserError):
         return str(error)
     if isinstance(error, MemoryError):

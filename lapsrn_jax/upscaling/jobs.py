@@ -71,16 +71,22 @@ def find_jobs(
             left_out.insert(0, f"{count}, such as {min(results)}: give one alone to enlarge it again")
         places = {source: place for source, place in places.items() if source not in results}
 
-    jobs, taken = [], set()
-    for source, place in places.items():
-        place = place.with_name(f"{place.stem}{tag}{suffix or source.suffix}")
+    targets = distinct(places.values(), suffix, tag)
+    return [Job(str(source), str(folder / target)) for source, target in zip(places, targets, strict=True)], left_out
+
+
+def distinct(places: Iterable[pathlib.PurePath], suffix: str | None, tag: str) -> list[pathlib.PurePath]:
+    """Returns a distinct place for the result of each picture. The arguments are as in `find_jobs`."""
+    results, taken = [], set()
+    for place in places:
+        place = place.with_name(f"{place.stem}{tag}{suffix or place.suffix}")
         unique, number = place, 2
         while str(unique).casefold() in taken:  # some file systems treat A.png and a.png as the same file
             unique = place.with_stem(f"{place.stem}_{number}")
             number += 1
         taken.add(str(unique).casefold())
-        jobs.append(Job(str(source), str(folder / unique)))
-    return jobs, left_out
+        results.append(unique)
+    return results
 
 
 def _places(inputs: Iterable[str], output: pathlib.Path) -> tuple[dict[pathlib.Path, pathlib.PurePath], list[str]]:

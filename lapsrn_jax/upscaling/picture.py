@@ -86,7 +86,7 @@ def upscale_picture(
       UserError: the picture cannot be read, enlarged or written.
     """
     if job.target != STREAM and identity(job.target) in inputs:
-        raise UserError(f"{job.target} is one of the inputs: give another --output")
+        raise UserError(is_input(job))
     entry = None
     if record:
         entry = Entry(record.name(job.target), _digest(job.source), settings.fingerprint, _digest(job.target))
@@ -184,6 +184,11 @@ def _upscale_album(
     else:
         write_album(target, [size[::-1] for size in sizes], parts(), album, **options)
     return report
+
+
+def is_input(job: Job) -> str:
+    """Returns the error of a job that would overwrite an input."""
+    return f"{job.target} is one of the inputs: give another --output"
 
 
 def identity(path: str) -> tuple[int, int] | None:

@@ -43,8 +43,7 @@ class Record:
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self._folder = pathlib.Path(folder).resolve()
-        self._entries: set[Entry] = set()
-        self._results: dict[str, set[str]] = collections.defaultdict(set)
+        self._entries: dict[str, set[Entry]] = collections.defaultdict(set)  # of each target
         self._end = 0  # of the part of the journal that has been read
         self._reading = threading.Lock()
         self.read()
@@ -65,11 +64,13 @@ class Record:
         self._end += len(complete)
         for line in complete.splitlines():
             try:
-                entry = Entry(**json.loads(line))
-                self._entries.add(entry)
-                self._results[entry.target].add(entry.result)
+                self.learn(Entry(**json.loads(line)))
             except (ValueError, TypeError):  # a damaged line only means that its picture is enlarged again
                 continue
+
+    def learn(self, entry: Entry) -> None:
+        """Takes in an entry that is in the journal already."""
+        self._entries[entry.target].add(entry)
 
     def name(self, target: str | os.PathLike[str]) -> str:
         """Returns the path of a result as the record has it."""
@@ -77,12 +78,16 @@ class Record:
         return os.path.relpath(target.parent.resolve() / target.name, self._folder).replace(os.sep, "/")
 
     def __contains__(self, entry: Entry) -> bool:
-        return entry in self._entries
+        return entry in self.of(entry.target)
+
+    def of(self, name: str) -> set[Entry]:
+        """Returns the entries of the result with this name."""
+        return set(self._entries.get(name, ()))
 
     def made(self, path: str | os.PathLike[str]) -> bool:
         """Whether the file at `path` is a result that has not changed since it was made."""
-        name = self.name(path)
-        return name in self._results and sha256(path) in self._results[name]
+        results = {entry.result for entry in self.of(self.name(path))}
+        return bool(results) and sha256(path) in results
 
     def add(self, entry: Entry) -> None:
         """Adds an entry to the journal."""

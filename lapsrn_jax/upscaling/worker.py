@@ -1,0 +1,121 @@
+"""The actors of a Ray cluster that enlarges pictures: a worker for each device, and the keeper of the record."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import jax
+import PIL.Image
+import ray
+import tqdm
+
+from lapsrn_jax.cache import keep_compiled
+from lapsrn_jax.upscaling.batch import Outcome, Work
+from lapsrn_jax.upscaling.devices import free_memory
+from lapsrn_jax.upscaling.jobs import Job
+from lapsrn_jax.upscaling.picture import Settings
+from lapsrn_jax.upscaling.record import Entry, Record
+from lapsrn_jax.upscaling.storage import Storage, is_address
+from lapsrn_jax.upscaling.upscale import Upscaler
+
+Network = Callable[[int | None], Upscaler]  # from a memory limit in bytes
+
+
+class Devices(NamedTuple):
+    """The devices of a cluster, one for each worker.
+
+    Attributes:
+      kind: "cpu" or "cuda".
+      number: of workers.
+      resources: Ray's name for one device.
+      cpus: of a worker without a GPU.
+      neighbours: the largest number of workers with a GPU on a machine.
+    """
+
+    kind: str
+    number: int
+    resources: dict[str, int]
+    cpus: int = 0
+    neighbours: int = 0
+
+
+class Worker:
+    """An actor with one device. Its threads do as many pictures at a time as keep the device busy."""
+
+    def __init__(
+        self,
+        devices: Devices,
+        work: tuple[Network, Settings],
+        output: str,
+        keeper: Any,
+        max_memory: int | None,
+        max_pixels: int | None,
+    ) -> None:
+        self._devices, self._output, self._keeper, self._max_memory = devices, output, keeper, max_memory
+        self._network, self._settings = work
+        PIL.Image.MAX_IMAGE_PIXELS = max_pixels
+
+    def start(self) -> int:
+        """Loads the network. Returns the number of pictures to do at a time."""
+        kind, cpus, limit = self._devices.kind, self._devices.cpus, self._max_memory
+        if kind == "cpu":
+            os.environ["NPROC"] = str(cpus)  # the number of XLA's threads
+            limit = limit or free_memory() * cpus // (os.cpu_count() or cpus)
+        jax.config.update("jax_platforms", kind)
+        keep_compiled()
+        upscale = self._network(limit)
+        upscale.memory_for_images //= self._devices.neighbours or 1
+        self._storage = Storage(self._output) if is_address(self._output) else None
+        record = self._storage.record if self._storage else _Record(self._output, self._keeper)
+        self._work = Work([], upscale, self._settings, record, tqdm.tqdm(disable=True))
+        return upscale.images_at_once
+
+    def upscale(self, job: Job, wait: bool) -> Outcome | None:
+        """Does a job; see `Work.do`."""
+        if self._storage:
+            return self._storage.upscale(job, lambda local: self._work.do(local, wait=wait))
+        return self._work.do(job, wait=wait)
+
+    def stop(self) -> None:
+        """Ends the jobs."""
+        self._work.stop()
+
+
+class Keeper:
+    """An actor that alone reads and writes the journal of a folder, so that not every worker has to hold all of it."""
+
+    def __init__(self, folder: str) -> None:
+        self._record = Record(folder)
+
+    def entries(self, name: str) -> set[Entry]:
+        """Returns the entries of a result."""
+        self._record.read()
+        return self._record.of(name)
+
+    def add(self, entry: Entry) -> None:
+        """Adds an entry to the journal."""
+        self._record.add(entry)
+
+
+class _Record(Record):
+    """The record of a folder as a worker sees it. It locks results itself, and asks the keeper for the entries."""
+
+    def __init__(self, folder: str, keeper: Any) -> None:
+        self._keeper = keeper
+        super().__init__(folder)
+
+    def read(self) -> None:
+        """Leaves the journal to the keeper."""
+
+    @contextmanager
+    def claimed(self, target: Any, **options: Any) -> Iterator[bool]:
+        """Claims a result, and learns its entries."""
+        with super().claimed(target, **options) as held:
+            for entry in ray.get(self._keeper.entries.remote(self.name(target))) if held else ():
+                self.learn(entry)
+            yield held
+
+    def add(self, entry: Entry) -> None:
+        """Has the keeper write an entry, before the result is put in place."""
+        ray.get(self._keeper.add.remote(entry))

@@ -8,6 +8,8 @@ import itertools
 import logging
 import os
 import queue
+import re
+import socket
 import sys
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -114,6 +116,8 @@ def upscale_on_cluster(
 def _connected(address: str | None) -> Iterator[None]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would report its use to its makers
     try:
+        if address and (place := re.fullmatch(r"([^/]+):(\d+)", address)):
+            socket.create_connection((place[1], int(place[2])), timeout=10).close()  # Ray would try for minutes
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
     except Exception as error:  # of many types
         raise UserError(f"cannot connect to {address or 'a Ray cluster'}: {one_line(error)}") from None

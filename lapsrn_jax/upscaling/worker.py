@@ -72,10 +72,13 @@ class Worker:
         return upscale.images_at_once
 
     def upscale(self, job: Job, wait: bool) -> Outcome | None:
-        """Does a job; see `Work.do`."""
-        if self._storage:
-            return self._storage.upscale(job, lambda local: self._work.do(local, wait=wait))
-        return self._work.do(job, wait=wait)
+        """Does a job; see `Work.do`. Returns None also if the worker was stopped."""
+        try:
+            if self._storage:
+                return self._storage.upscale(job, lambda local: self._work.do(local, wait=wait))
+            return self._work.do(job, wait=wait)
+        except KeyboardInterrupt:  # would end the process while other threads are still removing what they have written
+            return None
 
     def stop(self) -> None:
         """Ends the jobs."""

@@ -24,7 +24,7 @@ from lapsrn_jax.errors import UserError
 from lapsrn_jax.upscaling.batch import Outcome, Report, one_line
 from lapsrn_jax.upscaling.jobs import STREAM, Job, find_jobs
 from lapsrn_jax.upscaling.picture import Settings, identity, is_input
-from lapsrn_jax.upscaling.storage import find_jobs_at, is_address
+from lapsrn_jax.upscaling.storage import as_address, find_jobs_at, is_address
 from lapsrn_jax.upscaling.worker import Devices, Keeper, Network, Worker
 
 _CPUS = 4  # of a worker without a GPU
@@ -79,6 +79,7 @@ def upscale_on_cluster(
     Raises:
       UserError: there is no cluster at the address, it has no such devices, no worker can start, or a disk is full.
     """
+    output = as_address(output) if is_address(jobs[0].target) else os.path.abspath(output)
     inputs = {_identity(job.source) for job in jobs} - {None}
     ahead, taken, remaining = iter(map(_Task, jobs)), list[_Task](), len(jobs)
     with (
@@ -157,7 +158,6 @@ class _Pool:
     ) -> None:
         devices, keeper = _devices(kind), None
         if not is_address(output):
-            output = os.path.abspath(output)
             keeper = ray.remote(Keeper).options(num_cpus=0, max_restarts=-1, max_task_retries=-1).remote(output)
         actor: Any = ray.remote(Worker)
         self._actor = actor.options(max_concurrency=_THREADS, **devices.resources)
@@ -200,10 +200,11 @@ class _Pool:
             outcome: Any = ray.get(result)
         except RayTaskError as error:
             if not task:
-                raise UserError(f"a worker cannot start: {one_line(error.cause)}") from None
+                self._lose(number, f"a worker cannot start: {one_line(error.cause)}")
+                return None
             outcome = {"status": "failed", "error": one_line(error.cause)}, False
-        except RayError:
-            self._lose(number)
+        except RayError as error:
+            self._lose(number, f"a worker was lost: {str(error).strip().splitlines()[-1]}")
             if not task:
                 return None
             task = task._replace(losses=task.losses + 1)
@@ -240,16 +241,18 @@ class _Pool:
         """Adds a task to `_ended` when it ends. `ray.wait` would look at all that are running each time."""
         result.future().add_done_callback(lambda _: self._ended.put((number, places, task, result)))
 
-    def _lose(self, number: int) -> None:
-        """Starts another worker in place of a lost one, unless that never worked."""
+    def _lose(self, number: int, reason: str) -> None:
+        """Starts another worker in place of a lost one, unless that has never worked."""
         if not (worker := self._workers.pop(number, None)):
             return
         ray.kill(worker)  # it may only be out of reach
         self.free = collections.deque(other for other in self.free if other != number)
         if self._places.pop(number, None):
             self._start()
+        else:
+            tqdm.tqdm.write(reason, file=sys.stderr)
         if not self._workers:
-            raise UserError("all workers were lost: Ray's logs on their machines, in /tmp/ray, say why")
+            raise UserError(f"no worker is left ({reason}): Ray's logs on their machines, in /tmp/ray, say more")
 
 
 def _devices(kind: str | None) -> Devices:

@@ -32,6 +32,14 @@ def is_address(name: str) -> bool:
     return "://" in name
 
 
+def as_address(name: str) -> str:
+    """Returns an address in the form in which addresses are compared. A path becomes a file:// address."""
+    if not is_address(name):
+        return str(LocalFileSystem().unstrip_protocol(name))
+    head, *rest = name.split("::")
+    return "::".join([head if head.endswith("://") else head.rstrip("/"), *rest])
+
+
 def find_jobs_at(
     inputs: Iterable[str], output: str, suffix: str | None = None, tag: str = ""
 ) -> tuple[list[Job], list[str]]:
@@ -40,11 +48,11 @@ def find_jobs_at(
     Raises:
       UserError: an address has no pictures, is that of the output too, or cannot be opened.
     """
-    output = _address(output)
+    output = as_address(output)
     places: dict[str, pathlib.PurePath] = {}
     other: collections.Counter[str] = collections.Counter()
     results = 0
-    for address in map(_address, inputs):
+    for address in map(as_address, inputs):
         if address == output:
             raise UserError(f"{output} is an input and the output: give another --output")
         found = [name for name in _names(address) if _relative(_joined(address, name), output) is None]
@@ -78,7 +86,7 @@ class Storage:
     """
 
     def __init__(self, address: str) -> None:
-        self._address = _address(address)
+        self._address = as_address(address)
         self.record = _Record(self._address)
 
     def upscale(self, job: Job, do: Callable[[Job], Outcome | None]) -> Outcome | None:
@@ -141,14 +149,6 @@ def _made(names: Iterable[str]) -> set[str]:
     """Returns the names of results, according to the records among the names."""
     parts = [f"/{name}".rpartition(f"/{RECORDS}/") for name in names]
     return {f"{above}/{name}".lstrip("/").removesuffix(".jsonl") for above, records, name in parts if records}
-
-
-def _address(name: str) -> str:
-    """Returns an address in the form in which addresses are compared."""
-    if not is_address(name):
-        return LocalFileSystem().unstrip_protocol(name)
-    head, *rest = name.split("::")
-    return "::".join([head.rstrip("/") if not head.endswith("://") else head, *rest])
 
 
 def _name(address: str) -> str:

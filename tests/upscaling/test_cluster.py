@@ -11,6 +11,7 @@ import time
 import pytest
 
 from lapsrn_jax.cli import main
+from lapsrn_jax.errors import UserError
 from lapsrn_jax.images.io import write_image
 from lapsrn_jax.upscaling.batch import upscale_all
 from lapsrn_jax.upscaling.jobs import find_jobs
@@ -52,6 +53,8 @@ class Watched(Bicubic):
     def __init__(self, pids: str):
         super().__init__()
         self._pids = pathlib.Path(pids)
+        if not self._pids.is_dir():
+            raise UserError("the network is broken")
 
     def gray(self, rows, shape, size, *, progress=None):
         (self._pids / str(os.getpid())).touch()
@@ -175,8 +178,8 @@ def test_the_command_does_the_same_with_and_without_ray(folder, cluster, capsys)
         path.unlink()
     (folder / "in" / "00.png").write_bytes(b"no picture")
 
-    def run(output: str, *ray: str) -> tuple[list[dict], str]:
-        command = [sys.executable, "-c", COMMAND, "upscale", "in", "-o", output, "--scale", "2", "--json", "json"]
+    def run(output: str, *ray: str, source: str = "in") -> tuple[list[dict], str]:
+        command = [sys.executable, "-c", COMMAND, "upscale", source, "-o", output, "--scale", "2", "--json", "json"]
         process = subprocess.run([*command, *ray], cwd=folder, capture_output=True, text=True, check=False)
         assert process.returncode == 1, process.stderr
         reports = json.loads((folder / "json").read_text())
@@ -200,8 +203,11 @@ def test_the_command_does_the_same_with_and_without_ray(folder, cluster, capsys)
     for status in ("done", "skipped"):
         reports, _ = run(f"dir://at{chain}", "--ray", cluster)
         assert [report["status"] for report in reports].count(status) == len(reports) - 1
-    found = {path.relative_to(folder / "at").as_posix(): path for path in (folder / "at").rglob("*.png")}
-    assert {name: path.read_bytes() for name, path in found.items()} == pictures(folder / "local")
+        reports, _ = run("from", "--ray", cluster, source=f"dir://in{chain}")
+        assert [report["status"] for report in reports].count(status) == len(reports) - 1
+    for place in (folder / "at", folder / "from"):
+        found = {path.relative_to(place).as_posix(): path.read_bytes() for path in place.rglob("*.png")}
+        assert found == pictures(folder / "local")
 
 
 def test_the_extra_is_named(folder, monkeypatch, capsys):
@@ -243,6 +249,16 @@ def test_bad_inputs_get_one_line_before_the_cluster_is_asked(folder, monkeypatch
     with pytest.raises(SystemExit):
         main(["upscale", *arguments, "--ray"])
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_workers_that_cannot_start_end_the_batch(folder, cluster):
+    (folder / "pids").rmdir()
+    process = start(folder, cluster)
+    _, errors = process.communicate()
+    assert process.returncode == 2
+    assert errors.splitlines()[-1].startswith("error: no worker is left (a worker cannot start: the network is broken)")
+    assert not (folder / "out").exists()
 
 
 @pytest.mark.slow

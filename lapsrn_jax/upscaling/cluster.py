@@ -11,6 +11,7 @@ import queue
 import re
 import socket
 import sys
+import warnings
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -119,7 +120,9 @@ def _connected(address: str | None) -> Iterator[None]:
     try:
         if address and (place := re.fullmatch(r"([^/]+):(\d+)", address)):
             socket.create_connection((place[1], int(place[2])), timeout=10).close()  # Ray would try for minutes
-        ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "os.fork", RuntimeWarning)  # of JAX, which Ray's programs do not use
+            ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
     except Exception as error:  # of many types
         raise UserError(f"cannot connect to {address or 'a Ray cluster'}: {one_line(error)}") from None
     try:

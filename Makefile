@@ -19,7 +19,7 @@ PYTHON ?= $(shell for v in 3.13 3.12 3.11; do \
 OLDEST_PYTHON ?= $(shell for p in python3.11 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.11.*/bin/python; do \
 	"$$p" -c 'import ensurepip, sys; print(sys.executable)' 2>/dev/null && exit; done; true)
 # The CUDA wheels are 2 GB: only where there is a driver for them.
-EXTRAS := dev,datasets$(shell nvidia-smi -L >/dev/null 2>&1 && echo ,cuda12)
+EXTRAS := dev,datasets,ray$(shell nvidia-smi -L >/dev/null 2>&1 && echo ,cuda12)
 
 NETWORKS := $(foreach scale,2 4 8,web/networks/x$(scale).onnx web/networks/x$(scale)_fast.onnx)
 

@@ -62,17 +62,15 @@ def locked(path: pathlib.Path, *, wait: bool = True, stop: Callable[[], bool] = 
       Whether the lock is held. It always is if `wait` is set, unless `stop` ended the wait.
     """
     lock = filelock.FileLock(path)
-    try:
-        lock.acquire(blocking=wait, cancel_check=stop)
-    except filelock.Timeout:
-        yield False
-        return
-    try:
-        yield True
+    try:  # from here on, so that an interrupt right after the acquisition releases the lock
+        with contextlib.suppress(filelock.Timeout):
+            lock.acquire(blocking=wait)
+        yield lock.is_locked
     finally:
-        with contextlib.suppress(OSError):  # Windows cannot remove an open file
-            path.unlink()  # safe before the release: waiting processes notice that their file is gone
-        lock.release()
+        if lock.is_locked:
+            with contextlib.suppress(OSError):  # Windows cannot remove an open file
+                path.unlink()  # safe before the release: waiting processes notice that their file is gone
+            lock.release()
 
 
 def is_disk_full(error: BaseException) -> bool:

@@ -1,5 +1,6 @@
 """Properties of enlarging that hold for all pictures, names and moments of interruption."""
 
+import gc
 import pathlib
 import sys
 import threading
@@ -108,6 +109,7 @@ def interrupted(arguments: list[str], after: int) -> int:
     finally:
         sys.settrace(before)
         threading.settrace(None)
+        gc.collect()  # an interrupt just before a release leaves the lock to the garbage collector, or to the end
     return lines
 
 

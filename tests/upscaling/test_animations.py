@@ -122,12 +122,13 @@ def test_times_that_a_format_cannot_store_add_up(tmp_path, rng):
     """Thirtieths of a second in hundredths and thousandths."""
     frames, thirtieth = distinct(rng, transparent=False) * 8, Fraction(1, 30)
     save(tmp_path / "a.png", frames, [thirtieth] * len(frames))
+    _, source, _ = played(tmp_path / "a.png")  # older versions of Pillow write thousandths
     for name in ANIMATED:
         assert upscale(tmp_path / "a.png", "-o", tmp_path / f"x.{name}", "--scale", "2") == 0
         _, seconds, _ = played(tmp_path / f"x.{name}")
-        assert abs(sum(seconds) - thirtieth * len(frames)) <= Fraction(1, 200)
+        assert abs(sum(seconds) - sum(source)) <= Fraction(1, 200)
         assert max(abs(s - thirtieth) for s in seconds) < Fraction(1, 100)
-        assert name != "png" or set(seconds) == {thirtieth}
+        assert name != "png" or seconds == source
 
 
 @pytest.mark.parametrize(("loop", "plays"), [(0, 0), (1, 1), (7, 7)])

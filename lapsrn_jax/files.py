@@ -64,7 +64,7 @@ def locked(path: pathlib.Path, *, wait: bool = True, stop: Callable[[], bool] = 
     lock = filelock.FileLock(path)
     try:  # from here on, so that an interrupt right after the acquisition releases the lock
         with contextlib.suppress(filelock.Timeout):
-            lock.acquire(blocking=wait)
+            lock.acquire(blocking=wait, cancel_check=stop)
         yield lock.is_locked
     finally:
         if lock.is_locked:

@@ -2,10 +2,11 @@
 
 import os
 import subprocess
+import threading
 
 import pytest
 
-from lapsrn_jax.files import atomic_write
+from lapsrn_jax.files import atomic_write, locked
 from tests.conftest import ROOT
 
 
@@ -22,6 +23,24 @@ def test_a_file_is_synced_through_a_handle_for_writing(tmp_path, monkeypatch):
         partial.write_bytes(b"content")
     assert len(synced) == 1
     assert (tmp_path / "file").read_bytes() == b"content"
+
+
+def test_a_wait_for_a_lock_can_be_stopped(tmp_path):
+    stop, held = threading.Event(), []
+
+    def wait():
+        with locked(tmp_path / "lock", stop=stop.is_set) as lock:
+            held.append(lock)
+
+    with locked(tmp_path / "lock") as lock:
+        assert lock
+        waiting = threading.Thread(target=wait, daemon=True)
+        waiting.start()
+        waiting.join(0.2)
+        assert waiting.is_alive()
+        stop.set()
+        waiting.join(10)
+        assert held == [False]
 
 
 def test_no_module_needs_unix():

@@ -15,6 +15,7 @@ import numpy as np
 from skimage import data
 
 from lapsrn_jax.images.io import write_image
+from tools.memory import memory
 
 
 def main() -> None:
@@ -37,7 +38,7 @@ def main() -> None:
                      "--max-memory", options.max_memory]  # fmt: skip
         enlarge([str(argument) for argument in arguments])
         seconds = time.monotonic() - before
-    peak = _status("VmHWM")
+    peak = memory("VmHWM")
     larger = options.scale**2 * width * height / 1e6
     print(f"{width} x {height} pixels to {larger:.0f} megapixels in {seconds:.0f} s, {seconds / larger:.2f} s each")
     print(f"memory: idle {idle:.2f} GiB, peak {peak:.2f} GiB, {peak - idle:.2f} GiB over idle")
@@ -61,13 +62,7 @@ def start(weights: str) -> float:
     load_weights(weights)
     jax.devices()
     pathlib.Path("/proc/self/clear_refs").write_text("5")  # resets the peak
-    return _status("VmRSS")
-
-
-def _status(name: str) -> float:
-    """Returns a value of Linux's status of this process, in GiB."""
-    lines = pathlib.Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(name)) / 2**20
+    return memory()
 
 
 def enlarge(arguments: list[str]) -> None:

@@ -26,6 +26,7 @@ import PIL.Image
 import tifffile
 import tqdm
 
+from tools.memory import memory
 from tools.timing import machine
 
 COMMAND = [sys.executable, "-m", "lapsrn_jax.cli", "upscale"]
@@ -91,15 +92,6 @@ def write_pictures(folder: pathlib.Path, count: int, broken: int, rng: np.random
         path.write_bytes(damaged(content, rng) if i < broken else content)
 
 
-def memory(process: subprocess.Popen[str]) -> float:
-    """Returns the resident memory of a process in MiB, or 0 if it has ended."""
-    try:
-        lines = pathlib.Path(f"/proc/{process.pid}/status").read_text().splitlines()
-    except OSError:
-        return 0.0
-    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS")), 0.0)
-
-
 def entries(folder: pathlib.Path) -> list[str]:
     """Returns the targets in the folder's journal."""
     try:
@@ -125,7 +117,7 @@ def undisturbed(source: pathlib.Path, target: pathlib.Path, log: pathlib.Path) -
     """Runs the command and returns (pictures done, MiB) once a second."""
     process, samples = start(source, target, log), []
     while process.poll() is None:
-        samples.append((len(entries(target)), memory(process)))
+        samples.append((len(entries(target)), 1024 * memory(process=process.pid)))
         time.sleep(1)
     assert process.returncode == 1, f"the damaged pictures fail, so the status is 1, not {process.returncode}"
     return samples

@@ -61,7 +61,7 @@ def locked(path: pathlib.Path, *, wait: bool = True, stop: Callable[[], bool] = 
     Yields:
       Whether the lock is held. It always is if `wait` is set, unless `stop` ended the wait.
     """
-    lock = filelock.FileLock(path)
+    lock = filelock.FileLock(path, thread_local=False)  # whichever thread drops it can release it
     try:  # from here on, so that an interrupt right after the acquisition releases the lock
         with contextlib.suppress(filelock.Timeout):
             lock.acquire(blocking=wait, cancel_check=stop)

@@ -88,7 +88,9 @@ def _decoded(pictures: Sequence[Picture]) -> Photographs:
                 shutil.rmtree(folder, ignore_errors=True)
                 _decode(pictures, folder)
         os.utime(folder / _INDEX)  # the time of its last use
-        _make_room(folder)
+        with locked(folder.with_name(".room.lock"), wait=False) as ours:  # one process removes, the others need not
+            if ours:
+                _make_room(folder)
     except OSError as error:
         raise UserError(
             f"cannot write decoded photographs to {folder.parent} ({error.strerror}): set XDG_CACHE_HOME to a "

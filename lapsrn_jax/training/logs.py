@@ -3,6 +3,7 @@
 import contextlib
 import importlib.metadata
 import json
+import os
 import pathlib
 import platform
 import subprocess
@@ -41,10 +42,11 @@ class Log:
         self._file = self._board = None
         if is_primary():
             path = folder / "log.jsonl"
-            cut = path.exists() and path.read_bytes()[-1:] not in (b"", b"\n")  # by a kill or a full disk
-            self._file = path.open("ab", buffering=0)  # a kill must not lose buffered lines
-            if cut:
-                self._file.write(b"\n")
+            self._file = path.open("a+b", buffering=0)  # a kill must not lose buffered lines
+            if self._file.seek(0, os.SEEK_END):
+                self._file.seek(-1, os.SEEK_END)
+                if self._file.read() != b"\n":  # a kill or a full disk has cut the last line
+                    self._file.write(b"\n")
             self._board = tensorboardX.SummaryWriter(str(folder / "tensorboard"))
             self._line(_beginning(first_step))
             self.say(f"{folder}: " + (f"resuming from step {first_step}" if first_step else "a new run"))

@@ -113,9 +113,13 @@ def _places(inputs: Iterable[str], output: pathlib.Path) -> tuple[dict[pathlib.P
                 raise UserError(f"no such picture, folder or pattern of files: {name}")
             places |= {file: pathlib.PurePath(file.name) for file in files}
     left_out = [f"{link}, which is a link to a folder: give it as an input" for link in sorted(links)]
-    if suffixes := ", ".join(f"{count} {suffix}" for suffix, count in sorted((+other).items())):
-        left_out.insert(0, f"files in formats that are not supported: {suffixes}")
-    return places, left_out
+    return places, unsupported(other) + left_out
+
+
+def unsupported(suffixes: collections.Counter[str]) -> list[str]:
+    """Returns a line that names files in formats that are not supported, by suffix; none if there are none."""
+    counts = ", ".join(f"{count} {suffix}" for suffix, count in sorted((+suffixes).items()))
+    return [f"files in formats that are not supported: {counts}"] if counts else []
 
 
 def _results(paths: Iterable[pathlib.Path]) -> set[pathlib.Path]:

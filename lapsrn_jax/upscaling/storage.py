@@ -21,7 +21,7 @@ from lapsrn_jax.errors import UserError
 from lapsrn_jax.files import atomic_write
 from lapsrn_jax.images.formats import FORMAT_OF_SUFFIX
 from lapsrn_jax.upscaling.batch import Outcome, one_line
-from lapsrn_jax.upscaling.jobs import Job, distinct
+from lapsrn_jax.upscaling.jobs import Job, distinct, unsupported
 from lapsrn_jax.upscaling.record import Entry, Record
 
 RECORDS = ".lapsrn"
@@ -72,8 +72,7 @@ def find_jobs_at(
             f"or only earlier results"
         )
     left_out = [f"{results} earlier result{'s' * (results > 1)}: give one alone to enlarge it again"] if results else []
-    if suffixes := ", ".join(f"{count} {suffix}" for suffix, count in sorted(other.items())):
-        left_out.append(f"files in formats that are not supported: {suffixes}")
+    left_out += unsupported(other)
     targets = distinct(places.values(), suffix, tag)
     return [Job(a, _joined(output, str(target))) for a, target in zip(places, targets, strict=True)], left_out
 

@@ -101,6 +101,9 @@ def test_the_cache_forgets_what_was_unused_for_the_longest_time(paths, monkeypat
     kept.append(read_photographs(sets[2], 1))
     assert found() == [True, False, True]
     monkeypatch.setattr("lapsrn_jax.data.photographs.MAX_DECODED", 1)
+    with locked(cache_folder() / ".room.lock"):  # another process is removing
+        read_photographs(sets[0], 1)
+    assert found() == [True, False, True]
     read_photographs(sets[0], 1)  # the one in use stays, however large it is
     assert found() == [True, False, False]
 

@@ -35,11 +35,6 @@ def photo(samples: np.ndarray, kind: str, **metadata: object) -> Photo:
     return dataclasses.replace(nothing, **metadata)
 
 
-def samples_of(photo: Photo) -> np.ndarray:
-    """[H, W, C] with alpha last."""
-    return photo.pixels if photo.alpha is None else np.dstack([photo.pixels, photo.alpha])
-
-
 def exif(orientation: int = 1) -> bytes:
     """EXIF in three directories."""
     result = PIL.Image.Exif()

@@ -12,11 +12,11 @@ import tifffile
 
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.photos.extras import extras
-from lapsrn_jax.photos.photo import Photo
+from lapsrn_jax.photos.photo import Photo, samples_of
 from lapsrn_jax.photos.reading import read_photo
 from lapsrn_jax.photos.writing import what_is_lost, write_photo
 from tests.photos import pictures
-from tests.photos.pictures import PROFILE, chunk, encoded, samples_of, smooth
+from tests.photos.pictures import PROFILE, chunk, encoded, smooth
 
 RGB = smooth("RGB")
 TEXTS = (

@@ -12,10 +12,11 @@ import pytest
 import tifffile
 
 from lapsrn_jax.errors import UserError
+from lapsrn_jax.photos.photo import samples_of
 from lapsrn_jax.photos.pillow import from_pillow
 from lapsrn_jax.photos.reading import read_photo
 from tests.photos import pictures
-from tests.photos.pictures import encoded, samples_of, smooth
+from tests.photos.pictures import encoded, smooth
 
 RGB, GRAY = smooth("RGB"), smooth("gray")[:, :, 0]
 

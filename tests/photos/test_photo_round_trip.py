@@ -5,11 +5,11 @@ import pytest
 
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.images.formats import PHOTOGRAPHS, format_of
-from lapsrn_jax.photos.photo import Photo
+from lapsrn_jax.photos.photo import Photo, samples_of
 from lapsrn_jax.photos.reading import read_photo
 from lapsrn_jax.photos.writing import what_is_lost, write_photo
 from tests.photos import pictures
-from tests.photos.pictures import HEIGHT, KINDS, PROFILE, WIDTH, XMP, directories, photo, samples_of, smooth
+from tests.photos.pictures import HEIGHT, KINDS, PROFILE, WIDTH, XMP, directories, photo, smooth
 
 SIZE = (WIDTH, HEIGHT)
 NAMES = [format.name for format in PHOTOGRAPHS]

@@ -8,12 +8,12 @@ import pytest
 
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.images.formats import PILLOW_NAMES
-from lapsrn_jax.photos.photo import Photo
+from lapsrn_jax.photos.photo import Photo, samples_of
 from lapsrn_jax.photos.reading import read_photo
 from lapsrn_jax.photos.writing import what_is_lost, write_photo
 from tests.conftest import ROOT
 from tests.photos import pictures
-from tests.photos.pictures import KINDS, PROFILE, samples_of, smooth
+from tests.photos.pictures import KINDS, PROFILE, smooth
 
 NAMES = [name for name in PILLOW_NAMES if name != "HEIF"]  # an extra, which the guide compares with AVIF
 GUIDE = ROOT / "docs" / "guides" / "upscale.md"

@@ -11,9 +11,10 @@ import tifffile
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.images.formats import check_writable
 from lapsrn_jax.photos import writing, writing_tiff
+from lapsrn_jax.photos.photo import samples_of
 from lapsrn_jax.photos.reading import read_photo
 from lapsrn_jax.photos.writing import write_photo
-from tests.photos.pictures import HEIGHT, KINDS, PROFILE, WIDTH, exif, photo, samples_of, smooth
+from tests.photos.pictures import HEIGHT, KINDS, PROFILE, WIDTH, exif, photo, smooth
 
 SIZE = (WIDTH, HEIGHT)
 

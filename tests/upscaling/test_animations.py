@@ -18,7 +18,7 @@ from lapsrn_jax.upscaling.photos import enlarged
 from tests.photos.pictures import PROFILE, encoded, exif, smooth
 from tests.tiny import photograph
 from tests.upscaling.bicubic import Bicubic
-from tests.upscaling.test_batch import upscale
+from tests.upscaling.command import upscale
 
 SECONDS = [Fraction(n, 100) for n in (7, 20, 3, 100, 41)]
 ANIMATED = {"gif": "GIF", "png": "PNG", "webp": "WEBP"}

@@ -12,7 +12,6 @@ import pytest
 
 import lapsrn_jax
 from lapsrn_jax import models
-from lapsrn_jax.cli import main
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.images.io import write_image
 from lapsrn_jax.models import Pyramid, Tying
@@ -24,35 +23,7 @@ from lapsrn_jax.weights.files import save_weights
 from tests import tiny
 from tests.conftest import ROOT
 from tests.photos.test_photo_damage import whole_files
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    model = Pyramid(**tiny.MODEL, tying=Tying())
-    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    save_weights(path, model, model.init(jax.random.key(0), jnp.zeros((1, 8, 8, 1)), 2)["params"], {})
-    return path
-
-
-@pytest.fixture
-def folder(tmp_path, rng):
-    for name in ("a.png", "deep/b.jpg", "deep/c d.webp"):
-        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
-        write_image(tmp_path / "in" / name, tiny.photograph(rng, 20, 24))
-    return tmp_path
-
-
-def upscale(*arguments) -> int:
-    """Runs the command and returns its exit status."""
-    try:
-        main(["upscale", *map(str, arguments)])
-    except SystemExit as end:
-        return int(end.code or 0)
-    return 0
-
-
-def snapshot(folder):
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+from tests.upscaling.command import snapshot, upscale
 
 
 def test_a_folder_with_a_bad_picture_in_it(folder, weights, capsys):
@@ -278,11 +249,11 @@ main(sys.argv[1:])
 def test_sigterm_leaves_no_partial_file(folder, weights):
     report = folder / "report.json"
     command = ["upscale", folder / "in", "-o", folder / "out", "--weights", weights, "--json", report]
-    process = subprocess.Popen([sys.executable, "-c", TERMINATED, *command], cwd=ROOT, stdout=subprocess.PIPE)
-    assert process.stdout.readline() == b"working\n"
-    assert list((folder / "out").glob(".*.partial"))
-    process.terminate()
-    assert process.wait(60) == 128 + signal.SIGTERM
+    with subprocess.Popen([sys.executable, "-c", TERMINATED, *command], cwd=ROOT, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"working\n"
+        assert list((folder / "out").glob(".*.partial"))
+        process.terminate()
+        assert process.wait(60) == 128 + signal.SIGTERM
     assert not snapshot(folder / "out")
     assert json.loads(report.read_text()) == []
 

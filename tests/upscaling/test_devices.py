@@ -19,7 +19,7 @@ from lapsrn_jax.upscaling.tiles import Tiles
 from lapsrn_jax.weights.files import save_weights
 from tests import tiny
 from tests.conftest import ROOT
-from tests.upscaling.test_batch import snapshot, upscale
+from tests.upscaling.command import snapshot, upscale
 from tests.upscaling.test_tiles import random_params, tiled, whole
 
 MODEL = Pyramid(features=4, depth=3, recursions=1, tying=Tying())

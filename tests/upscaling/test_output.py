@@ -10,12 +10,13 @@ import pytest
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.images.formats import FORMAT_OF_SUFFIX, check_writable
 from lapsrn_jax.photos.background import filled
+from lapsrn_jax.photos.photo import samples_of
 from lapsrn_jax.photos.reading import read_photo
 from lapsrn_jax.photos.writing import write_photo
 from lapsrn_jax.upscaling import picture
-from tests.photos.pictures import PROFILE, encoded, exif, photo, samples_of, smooth
+from tests.photos.pictures import PROFILE, encoded, exif, photo, smooth
 from tests.upscaling.bicubic import Bicubic
-from tests.upscaling.test_batch import snapshot, upscale
+from tests.upscaling.command import snapshot, upscale
 
 
 @pytest.fixture(autouse=True)

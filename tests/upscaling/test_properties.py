@@ -3,6 +3,7 @@
 import gc
 import pathlib
 import sys
+import threading
 
 import jax
 import numpy as np
@@ -100,12 +101,14 @@ def interrupted(arguments: list[str], after: int) -> int:
 
     before = sys.gettrace()
     sys.settrace(trace)
+    threading.settrace(trace)  # the threads that work on pictures
     try:
         run(arguments)
     except Interrupt:
         pass
     finally:
         sys.settrace(before)
+        threading.settrace(None)
         gc.collect()  # an interrupt just before a release leaves the lock to the garbage collector, or to the end
     return lines
 

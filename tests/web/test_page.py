@@ -12,6 +12,7 @@ import pytest
 import skimage.data
 
 from tests.conftest import ROOT
+from tests.photos.pictures import png
 from tests.web.conftest import node
 
 pytestmark = pytest.mark.slow
@@ -24,16 +25,6 @@ def encoded(format, **options):
     file = io.BytesIO()
     IMAGE.save(file, format, **options)
     return file.getvalue()
-
-
-def png(width, height, depth=8, data=b""):
-    """A PNG file with any header, and whatever data."""
-
-    def chunk(kind, content):
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
-    header = struct.pack(">IIBBBBB", width, height, depth, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
 
 
 def bad_files():
@@ -53,10 +44,10 @@ def bad_files():
         "header.jpg": (jpeg[:20], CUT_OFF),
         "cut_off.webp": (webp[: len(webp) // 2], CUT_OFF),
         "damaged.png": (good_png.replace(b"IDAT", b"IDAT" + b"\xff" * 8), DAMAGED + "|" + CUT_OFF),
-        "no_data.png": (png(24, 20, data=b"x"), DAMAGED),
-        "bomb.png": (png(100_000, 100_000), "10,000 megapixels"),
+        "no_data.png": (png((24, 20), 8, 2, zlib.compress(b"x")), DAMAGED),
+        "bomb.png": (png((100_000, 100_000), 8, 2, b""), "10,000 megapixels"),
         "bomb.bmp": (b"BM" + bytes(16) + struct.pack("<ii", 90_000, 90_000) + bytes(40), "8,100 megapixels"),
-        "no_pixels.png": (png(0, 10), CUT_OFF),
+        "no_pixels.png": (png((0, 10), 8, 2, b""), CUT_OFF),
         "script.svg": (b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>', "SVG"),
         "photo.heic": (b"\0\0\0\x18ftypheic" + bytes(100), "HEIC"),
         "scan.tif": (encoded("TIFF"), "TIFF"),

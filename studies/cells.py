@@ -12,7 +12,7 @@ import ml_collections
 
 from lapsrn_jax.data.patches import split_batch, training_batches
 from lapsrn_jax.data.photographs import read_photographs
-from lapsrn_jax.data.sources import Picture, training_pictures
+from lapsrn_jax.data.sources import Picture, hold_out, training_pictures
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.evaluation.paper.costs import parameter_count
 from lapsrn_jax.evaluation.protocol import Protocol
@@ -54,7 +54,7 @@ def finish(grid: Grid, cell: Cell, sets: Sets, folder: pathlib.Path) -> bool:
     Raises:
       UserError: as `train_and_evaluate`, or a loss or a probe is not finite.
     """
-    if not train_and_evaluate(grid.config(cell), run_folder(folder, cell)):
+    if not train_and_evaluate(grid.config(cell), run_folder(folder, cell), grid.model(cell.variant)):
         return False
     numbers = measure(grid, cell, sets, run_folder(folder, cell))
     try:
@@ -86,6 +86,7 @@ def measure(grid: Grid, cell: Cell, sets: Sets, workdir: pathlib.Path) -> dict[s
         "step_flops": grid.step_flops(cell.variant),
         "scores": _scores(upscaler, sets, config.data.scales),
         "loss": _losses(workdir),
+        "validation": _validation(workdir, config.data.scales),
         "moments": [
             {"step": int(state.step)} | probe(free, tied.tying, state.params, batch) for state in states
         ],
@@ -95,7 +96,8 @@ def measure(grid: Grid, cell: Cell, sets: Sets, workdir: pathlib.Path) -> dict[s
 def probe_batch(config: ml_collections.ConfigDict) -> Batch:
     """Returns the batch for the probes, the same for all cells, made in the same way as training batches."""
     data = config.data
-    photographs = read_photographs(training_pictures(data.train), data.patch_size)
+    pictures, _ = hold_out(training_pictures(data.train), data.hold_out)
+    photographs = read_photographs(pictures, data.patch_size)
     sizes = split_batch(PATCHES, data.scales, 1)
     return jax.tree.map(jnp.asarray, training_batches(photographs, sizes, data.patch_size, PROBED, slice(0, 1))[0])
 
@@ -123,3 +125,9 @@ def _losses(workdir: pathlib.Path) -> list[list[float]]:
     """Returns [step, loss] pairs from the log, the newest loss for steps that were repeated."""
     losses = {record["step"]: record["loss"] for record in read_log(workdir) if "loss" in record}
     return [[step, losses[step]] for step in sorted(losses)]
+
+
+def _validation(workdir: pathlib.Path, scales: Sequence[int]) -> list[list[float]]:
+    """Returns [step, PSNR of each scale] on the held-out photographs at each checkpoint; none if none are held out."""
+    records = {record["step"]: record for record in read_log(workdir) if f"psnr_x{scales[0]}" in record}
+    return [[step, *(records[step][f"psnr_x{scale}"] for scale in scales)] for step in sorted(records)]

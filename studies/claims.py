@@ -1,5 +1,6 @@
 """Tests the CMS-LapSRN paper's claims against a study. Confidence intervals decide the verdicts."""
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from lapsrn_jax.models import Tying
@@ -8,9 +9,10 @@ from studies.results import Results
 from studies.times import AGAIN
 from tools.timing import ratio_interval
 
-Verdict = Literal["supported", "contradicted", "undecided"]
+Verdict = Literal["supported", "contradicted", "no difference worth having", "undecided"]
 
 COMPARABLE = 0.05  # dB; a network that is worse by at most this much counts as comparable
+WORTH = 0.05  # dB; an interval that contains zero and is narrower than this shows no difference worth having
 EQUAL = 0.02  # times that differ by less than this fraction count as equal
 
 
@@ -23,9 +25,12 @@ class Claim(NamedTuple):
     files: str
 
 
-def decide(supported: bool, contradicted: bool) -> Verdict:
-    """Returns the verdict that the intervals support."""
-    return "supported" if supported else "contradicted" if contradicted else "undecided"
+def decide(supported: bool, contradicted: bool, gains: Sequence[Interval] = ()) -> Verdict:
+    """Returns the verdict that the intervals support; `gains` are those in dB."""
+    if supported or contradicted:
+        return "supported" if supported else "contradicted"
+    equal = gains and all(gain.low <= 0 <= gain.high and gain.high - gain.low < WORTH for gain in gains)
+    return "no difference worth having" if equal else "undecided"
 
 
 def claims(results: Results) -> list[Claim]:
@@ -61,7 +66,11 @@ def _best_layer(results: Results, third: str) -> Claim | None:
     figures = [f"{third} - {name}, x{scale}: {show(gain, unit=' dB')}" for (name, scale), gain in gains.items()]
     return Claim(
         "The third layer is the best one to share.",
-        decide(all(gain.low > 0 for gain in gains.values()), any(gain.high < 0 for gain in gains.values())),
+        decide(
+            all(gain.low > 0 for gain in gains.values()),
+            any(gain.high < 0 for gain in gains.values()),
+            list(gains.values()),
+        ),
         [*figures, f"{len(pairs)} intervals that hold simultaneously with 95 % (Bonferroni)"],
         _cells(third, *others),
     )
@@ -73,7 +82,7 @@ def _quality(results: Results, ms: str, cms: str, scale: int) -> Claim:
     if scale == 2:
         verdict = decide(gain.low > -COMPARABLE, gain.high < -COMPARABLE)
         return Claim("Comparable at x2 (not worse by more than 0.05 dB).", verdict, figures, _cells(ms, cms))
-    return Claim(f"Better at x{scale}.", decide(gain.low > 0, gain.high < 0), figures, _cells(ms, cms))
+    return Claim(f"Better at x{scale}.", decide(gain.low > 0, gain.high < 0, [gain]), figures, _cells(ms, cms))
 
 
 def _parameters(results: Results, ms: str, cms: str) -> Claim:

@@ -18,6 +18,8 @@ from lapsrn_jax.models import Tying
 from lapsrn_jax.training.settings import check_settings
 from tools.flops import step_flops
 
+HELD_OUT = "held out"  # the set of the photographs that the grid holds out of its training data
+
 
 @dataclasses.dataclass(frozen=True)
 class Variant:
@@ -55,7 +57,7 @@ class Grid:
       base: a run's config as in configs/default.py. Seed, tying, biases, steps and checkpoints are set for each cell.
       variants: the variants by name. They must include MS-LapSRN, with biases if variants have them, for comparison.
       seeds: the seeds, by which differences between variants are paired.
-      sets: folders of photographs to score.
+      sets: folders of photographs to score, in addition to those that base.data.hold_out holds out.
       steps: budget of each cell in steps; exactly one of `steps` and `flops` is set.
       flops: budget of each cell in floating-point operations, as counted by `flops.step_flops`.
       moments: number of times during training to probe kernels and gradients, in addition to the start.
@@ -75,7 +77,7 @@ class Grid:
         for name in self.variants:
             if not re.fullmatch(r"[a-z0-9_]+", name):
                 raise UserError(f"{name!r} cannot name a variant: use lower-case letters, digits and _")
-        if len({pathlib.Path(folder).name for folder in self.sets}) < len(self.sets):
+        if len({HELD_OUT} | {pathlib.Path(folder).name for folder in self.sets}) <= len(self.sets):
             raise UserError("two of the grid's sets have the same name: rename one of the folders")
         for name in self.variants:
             self.reference(name)
@@ -103,7 +105,7 @@ class Grid:
         """Returns the network of a variant, for evaluation."""
         model = models.from_settings(self._of_variant(name).model)
         assert isinstance(model, models.Pyramid)
-        return model
+        return model.clone(tying=self.variants[name].tying)
 
     def step_flops(self, name: str) -> int:
         """Returns the floating-point operations of one training step of a variant."""
@@ -111,7 +113,7 @@ class Grid:
         return step_flops(self.model(name), data.patch_size, split_batch(data.batch_size, data.scales, 1))
 
     def config(self, cell: Cell) -> ml_collections.ConfigDict:
-        """Returns the config of a cell's run, for `training.loop.train_and_evaluate`."""
+        """Returns the config of a cell's run, for `training.loop.train_and_evaluate` with the variant's `model`."""
         steps = self.steps if self.steps is not None else int((self.flops or 0) // self.step_flops(cell.variant))
         config = self._of_variant(cell.variant)
         config.seed = cell.seed
@@ -123,8 +125,8 @@ class Grid:
     def _of_variant(self, name: str) -> ml_collections.ConfigDict:
         variant, config = self.variants[name], copy.deepcopy(self.base)
         config.model.use_bias = variant.use_bias
-        tying = None if variant.tying is None else ml_collections.ConfigDict(dataclasses.asdict(variant.tying))
-        config.model.tying = tying
+        fields = [field.name for field in dataclasses.fields(Tying)]  # a config has no place for those of a ScaledTying
+        config.model.tying = variant.tying and ml_collections.ConfigDict({f: getattr(variant.tying, f) for f in fields})
         return config
 
     def describe(self) -> dict[str, Any]:

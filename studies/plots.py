@@ -32,7 +32,7 @@ def draw(results: Results, folder: pathlib.Path) -> dict[str, str]:
     except ImportError:
         raise UserError("plots need matplotlib: pip install 'lapsrn_jax[plots]'") from None
     made = {}
-    for plot in (differences, losses, gradients, kernels, drift, inverse):
+    for plot in (differences, progress, losses, gradients, kernels, drift, inverse):
         figure = Figure(layout="constrained")
         if plot(results, figure):
             made[plot.__name__] = f"{plot.__name__}.png"
@@ -66,6 +66,31 @@ def differences(results: Results, figure: "Figure") -> bool:
         panel.set_xlabel("PSNR (dB) above MS-LapSRN")
     panels[0].set_yticks(range(len(names)), names)
     panels[0].set_ylim(len(names) - 0.5, -0.5)
+    return True
+
+
+def progress(results: Results, figure: "Figure") -> bool:
+    """Plots PSNR on the held-out photographs relative to MS-LapSRN during training: a panel per scale."""
+    names = [name for name in results.variants if results.reference(name) != name]
+    names = [name for name in names if results.progress(name, results.reference(name), results.scales[0])]
+    if not names:
+        return False
+    figure.set_size_inches(10.5, 4.0)
+    panels = figure.subplots(1, len(results.scales), squeeze=False)[0]
+    for panel, scale in zip(panels, results.scales, strict=True):
+        for name in names:
+            gains = {
+                step: t_interval(values)
+                for step, values in results.progress(name, results.reference(name), scale).items()
+            }
+            style, means = _style(results, name), [gain.mean for gain in gains.values()]
+            panel.plot(list(gains), means, label=name, marker="o", markersize=3, **style)
+        panel.axhline(0, color="0.3", linewidth=1)
+        panel.grid(alpha=0.3)
+        panel.set_title(f"x{scale}")
+        panel.set_xlabel("step")
+    panels[0].set_ylabel("PSNR (dB) above MS-LapSRN")
+    _legend(figure, panels[0])
     return True
 
 

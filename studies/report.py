@@ -33,11 +33,11 @@ def report(results: Results, name: str, pictures: dict[str, str]) -> str:
       name: name of its folder.
       pictures: the result of `plots.draw`.
     """
-    verdicts = claims(results)
+    verdicts, on = claims(results), "on the held-out photographs" if results.decisive else "averaged over the sets"
     parts = [f"# The tying study: {name}", _setting(results, name)]
-    parts += ["## The paper's claims", _claims(verdicts) if verdicts else _NO_CLAIMS]
+    parts += ["## The paper's claims", _claims(verdicts, on) if verdicts else _NO_CLAIMS]
     parts += ["## Variants and their cost", _costs(results)]
-    parts += ["## Quality", _picture(pictures, "differences", _DIFFERENCES)]
+    parts += ["## Quality", _picture(pictures, "differences", _DIFFERENCES.format(on=on))]
     for measure in ("psnr", "ssim"):
         parts += [_scores(results, measure), _gains(results, measure)]
     parts += ["## During training"]
@@ -48,15 +48,20 @@ def report(results: Results, name: str, pictures: dict[str, str]) -> str:
 
 _NO_CLAIMS = "The claims need finished cells of MS-LapSRN and of the third layer's adjoint with a common seed."
 _VERDICTS = (
-    "Quality is the mean PSNR over the sets, with 95 % t-intervals of the paired differences. Times are medians of "
-    "paired ratios with 95 % bootstrap intervals. A claim is supported or contradicted if its intervals show it, and "
-    "otherwise undecided; intervals over few seeds are wide. Results for this budget need not hold for the paper's."
+    "Quality is the PSNR {on}, with 95 % t-intervals of the paired differences. Times are medians of paired ratios "
+    "with 95 % bootstrap intervals. A claim is supported or contradicted if its intervals show it. A difference is not "
+    "worth having if its interval contains zero and is narrower than 0.05 dB. All else is undecided; intervals over "
+    "few seeds are wide. Results for this budget need not hold for the paper's."
 )
 _DIFFERENCES = (
-    "The plot shows the mean PSNR over the sets, relative to MS-LapSRN with the same seed: each seed (faint), their "
-    "mean (diamond) and its 95 % t-interval, which may extend beyond the panel."
+    "The plot shows PSNR {on}, relative to MS-LapSRN with the same seed: each seed (faint), their mean (diamond) and "
+    "its 95 % t-interval, which may extend beyond the panel."
 )
 _ALONG = {
+    "progress": (
+        "Does the gap close with more training? The plot shows PSNR on the held-out photographs relative to MS-LapSRN "
+        "at the same step, averaged over the seeds."
+    ),
     "losses": (
         "The plot shows the smoothed training loss, averaged over the seeds. Cells with the same seed see the same "
         "batches in the same order, so the right panel compares losses on equal batches. The loss of a soft tie "
@@ -107,12 +112,12 @@ def _setting(results: Results, name: str) -> str:
     )
 
 
-def _claims(found: Sequence[Claim]) -> str:
+def _claims(found: Sequence[Claim], on: str) -> str:
     lines = []
     for claim in found:
         lines.append(f"- {claim.text} **{claim.verdict.capitalize()}.**")
         lines += [f"    - {figure}" for figure in claim.figures] + [f"    - from {claim.files}"]
-    return "\n".join([*lines, "", _VERDICTS])
+    return "\n".join([*lines, "", _VERDICTS.format(on=on)])
 
 
 def _costs(results: Results) -> str:
@@ -210,7 +215,7 @@ def _numbers(results: Results, name: str, moment: dict[str, Any]) -> list[float]
 
 def _picture(pictures: dict[str, str], what: str, text: str) -> str:
     """Returns a picture with its caption, or "" if it was not drawn."""
-    source = "`loss`" if what == "losses" else "`scores`" if what == "differences" else "`moments`"
+    source = {"losses": "`loss`", "differences": "`scores`", "progress": "`validation`"}.get(what, "`moments`")
     if what not in pictures:
         return ""
     return f"![{what}]({pictures[what]})\n\n*{text} Data from {source} in cells/\\*.json.*"

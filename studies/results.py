@@ -9,7 +9,9 @@ import numpy as np
 
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.models import Tying
+from studies.grid import HELD_OUT
 from studies.probes import ORIENTATIONS
+from studies.scaled import ScaledTying
 
 Description = dict[str, Any]
 """A variant in grid.json: {"tying": the fields of a `Tying` or None, "use_bias": bool}."""
@@ -41,8 +43,14 @@ class Results:
 
     @property
     def sets(self) -> list[str]:
-        """The names of the sets that were scored."""
-        return [pathlib.Path(folder).name for folder in self.grid["sets"]]
+        """The names of the sets that were scored, the held-out photographs first."""
+        held_out = [HELD_OUT] if self.grid["base"]["data"]["hold_out"] else []
+        return held_out + [pathlib.Path(folder).name for folder in self.grid["sets"]]
+
+    @property
+    def decisive(self) -> str | None:
+        """The set that decides the claims: the held-out photographs, or None for the mean over all sets."""
+        return HELD_OUT if HELD_OUT in self.sets else None
 
     def seeds(self, *variants: str) -> list[int]:
         """Returns the seeds for which all of these variants are finished."""
@@ -51,7 +59,7 @@ class Results:
     def tying(self, name: str) -> Tying | None:
         """Returns the tying of a variant."""
         fields = self.grid["variants"][name]["tying"]
-        return None if fields is None else Tying(**fields)
+        return None if fields is None else _tying(fields)
 
     def reference(self, name: str) -> str:
         """Returns the MS-LapSRN to compare a variant with: the one with biases if the variant has them."""
@@ -64,7 +72,8 @@ class Results:
         return [name for name, variant in self.grid["variants"].items() if variant == wanted]
 
     def score(self, name: str, seed: int, scale: int, of: str | None = None, measure: str = "psnr") -> float:
-        """Returns the score of one cell on the set `of`, or its mean over all sets."""
+        """Returns the score of one cell on the set `of`, by default on the decisive one."""
+        of = of or self.decisive
         scores = [s for s in self.cells[name, seed]["scores"] if s["scale"] == scale and of in (None, s["set"])]
         return float(np.mean([s[measure] for s in scores]))
 
@@ -76,6 +85,20 @@ class Results:
             self.score(name, seed, scale, of, measure) - self.score(other, seed, scale, of, measure)
             for seed in self.seeds(name, other)
         ]
+
+    def progress(self, name: str, other: str, scale: int) -> dict[int, list[float]]:
+        """Returns the differences in PSNR on the held-out photographs by step, for each seed that both have finished.
+
+        Only steps at which both were validated count.
+        """
+        column = 1 + self.scales.index(scale)
+        found: dict[int, list[float]] = {}
+        for seed in self.seeds(name, other):
+            mine, theirs = ({row[0]: row[column] for row in self.cells[n, seed].get("validation", [])}
+                            for n in (name, other))  # fmt: skip
+            for step in sorted(mine.keys() & theirs.keys()):
+                found.setdefault(step, []).append(mine[step] - theirs[step])
+        return found
 
     def lent(self, name: str, moment: dict[str, Any]) -> dict[str, float]:
         """Returns "cosine" and "distance" between the upsampler's kernel and the oriented lender's in a cell's moment.
@@ -108,6 +131,10 @@ def read_results(folder: pathlib.Path) -> Results:
     return Results(grid, cells, json.loads(times.read_text()) if times.exists() else None)
 
 
+def _tying(fields: dict[str, Any]) -> Tying:
+    return ScaledTying(**fields) if "gain" in fields else Tying(**fields)
+
+
 def orientation(tying: Tying) -> str:
     """Returns the name of a tying's orientation in `ORIENTATIONS`."""
     return next(name for name, turns in ORIENTATIONS.items() if turns == (tying.swap_channels, tying.flip_taps))
@@ -118,7 +145,7 @@ def meaning(variant: Description) -> str:
     biases = " with biases" if variant["use_bias"] else ""
     if variant["tying"] is None:
         return f"MS-LapSRN{biases}: nothing is shared"
-    tying = Tying(**variant["tying"])
+    tying = _tying(variant["tying"])
     parts = [f"layer {tying.layer}, {orientation(tying)}"]
     if tying.gradient != "both":
         parts.append(
@@ -128,6 +155,13 @@ def meaning(variant: Description) -> str:
         parts.append(f"two kernels kept close by a penalty of {tying.penalty:g}")
     if tying.strength == "init":
         parts.append("two kernels that start equal")
+    if isinstance(tying, ScaledTying):
+        if tying.learn_gain:
+            parts.append(f"a learned gain for each output channel of the upsampler, {tying.gain:g} at the start")
+        elif tying.gain != 1:
+            parts.append(f"the upsampler's kernel times {tying.gain:g}")
+        if tying.conv_weight != 1:
+            parts.append(f"the gradient of the convolution's use times {tying.conv_weight:g}")
     if variant["use_bias"]:
         parts.append(f"bias {tying.bias}")
     return "; ".join(parts)

@@ -5,13 +5,13 @@ import pathlib
 import shutil
 import sys
 
-from lapsrn_jax.data.sources import evaluation_pictures, training_pictures
+from lapsrn_jax.data.sources import Picture, evaluation_pictures, hold_out, training_pictures
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.files import atomic_write, locked
 from lapsrn_jax.training.folder import differences
 from lapsrn_jax.training.interrupts import STOPPED, StopRequest
 from studies.cells import Sets, finish, result_file, run_folder
-from studies.grid import Cell, Grid
+from studies.grid import HELD_OUT, Cell, Grid
 
 
 def run_grid(grid: Grid, folder: pathlib.Path) -> int:
@@ -25,7 +25,7 @@ def run_grid(grid: Grid, folder: pathlib.Path) -> int:
       UserError: photographs are missing, or the folder belongs to a different grid.
     """
     sets = _read_sets(grid)
-    _check_training(grid)
+    _training_pictures(grid)  # one error for missing photographs, instead of one from each cell
     enter(grid, folder)
     failed: set[str] = set()
     progress = True
@@ -62,16 +62,17 @@ def _read_sets(grid: Grid) -> Sets:
         sets = {pathlib.Path(folder).name: evaluation_pictures(folder) for folder in grid.sets}
     except UserError as error:
         raise UserError(f"{error}; `lapsrn prepare benchmarks --folder data` downloads the sets into data/") from None
+    if grid.base.data.hold_out:
+        sets = {HELD_OUT: hold_out(_training_pictures(grid), grid.base.data.hold_out)[1]} | sets
     for name, pictures in sets.items():
         if len({pathlib.PurePath(picture.name).name for picture in pictures}) < len(pictures):
             raise UserError(f"two pictures of {name} have the same name: rename one")
     return sets
 
 
-def _check_training(grid: Grid) -> None:
-    """Raises one `UserError` for missing photographs, instead of one from each cell."""
+def _training_pictures(grid: Grid) -> list[Picture]:
     try:
-        training_pictures(grid.base.data.train)
+        return training_pictures(grid.base.data.train)
     except UserError:
         raise UserError(
             f"no photographs in {grid.base.data.train}, which the grid trains on: put the data sets there"

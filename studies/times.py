@@ -43,7 +43,9 @@ def measure(grid: Grid, rounds: int = ROUNDS) -> dict[str, Any]:
         return lambda: apply(params, lr)
 
     def step(name: str) -> Callable[[], Any]:
-        return TimedStep(grid.config(Cell(name, grid.seeds[0])), {scale: images}, grid.base.training.dtype)
+        return TimedStep(
+            grid.config(Cell(name, grid.seeds[0])), {scale: images}, grid.base.training.dtype, grid.model(name)
+        )
 
     names = {name: name for name in grid.variants}
     names |= {f"{(first := next(iter(names)))}{AGAIN}": first}

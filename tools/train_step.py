@@ -21,8 +21,14 @@ def random_images(batch: int, patch: int, scale: int) -> tuple[np.ndarray, ...]:
 class TimedStep:
     """A training step that always uses the same batch. Each call continues from the state of the previous one."""
 
-    def __init__(self, config: ml_collections.ConfigDict, batch: dict[int, tuple[np.ndarray, ...]], dtype: str) -> None:
-        model, tx, mesh = models.from_settings(config.model), make_optimizer(config), make_mesh()
+    def __init__(
+        self,
+        config: ml_collections.ConfigDict,
+        batch: dict[int, tuple[np.ndarray, ...]],
+        dtype: str,
+        model: models.SuperResolver | None = None,
+    ) -> None:
+        model, tx, mesh = model or models.from_settings(config.model), make_optimizer(config), make_mesh()
         assert isinstance(model, models.Pyramid)
         self.model = model
         model = model if dtype == "float32" else model.clone(dtype=dtype)

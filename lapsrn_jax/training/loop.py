@@ -30,7 +30,9 @@ from lapsrn_jax.training.validation import Validation
 AHEAD = 8  # steps that the host may prepare while the device is busy
 
 
-def train_and_evaluate(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> bool:
+def train_and_evaluate(
+    config: ml_collections.ConfigDict, workdir: pathlib.Path, model: models.SuperResolver | None = None
+) -> bool:
     """Trains the model that `config` describes (see configs/default.py), resuming the run in `workdir` if there is one.
 
     Writes to `workdir`: `config.json`, `log.jsonl`, `tensorboard/`, `checkpoints/` and their `manifests/`, and from the
@@ -39,6 +41,7 @@ def train_and_evaluate(config: ml_collections.ConfigDict, workdir: pathlib.Path)
     Args:
       config: the settings of the run.
       workdir: the run folder.
+      model: a network to train instead of the one that `config.model` describes.
 
     Returns:
       Whether training is complete. If not, a signal stopped it after saving its state, and the next call resumes it.
@@ -49,7 +52,8 @@ def train_and_evaluate(config: ml_collections.ConfigDict, workdir: pathlib.Path)
     """
     with together():
         check_settings(config)
-        model = models.from_settings(config.model).clone(dtype=config.training.dtype, remat=config.training.remat)
+        model = model or models.from_settings(config.model)
+        model = model.clone(dtype=config.training.dtype, remat=config.training.remat)
         tx = make_optimizer(config)
         mesh = make_mesh()
         batch_sizes = split_batch(config.data.batch_size, config.data.scales, mesh.size * config.training.accumulate)

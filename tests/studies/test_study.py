@@ -32,7 +32,7 @@ from studies.grid import Grid, Variant
 from tests import tiny
 
 def get_grid():
-    base = tiny.config({photographs!r}, model__features=4, data__patch_size=16)
+    base = tiny.config({photographs!r}, model__features=4, data__patch_size=16, data__hold_out=2)
     variants = {{"ms": Variant(None), "adjoint_3": Variant(Tying())}}
     return Grid(base, variants, (0, 1), ({photographs!r},), steps=40, moments=2)
 """
@@ -42,7 +42,7 @@ def get_grid():
 def config(tmp_path_factory) -> pathlib.Path:
     """The file of a grid with two variants and two seeds."""
     folder = tmp_path_factory.mktemp("config")
-    photographs = tiny.write_photographs(folder / "photographs", count=2)
+    photographs = tiny.write_photographs(folder / "photographs", count=4)
     (folder / "grid.py").write_text(CONFIG.format(photographs=str(photographs)))
     return folder / "grid.py"
 
@@ -77,8 +77,11 @@ def test_every_cell_is_measured_from_the_start_to_the_end(whole):
         cell = json.loads(text)
         assert [moment["step"] for moment in cell["moments"]] == [0, 20, 40]
         assert [step for step, _ in cell["loss"]] == list(range(1, 41))
-        assert [score["scale"] for score in cell["scores"]] == [2, 4]
-        assert all(len(score["pictures"]) == 2 for score in cell["scores"])
+        scores = {(score["set"], score["scale"]): score for score in cell["scores"]}
+        assert list(scores) == [("held out", 2), ("held out", 4), ("photographs", 2), ("photographs", 4)]
+        assert [len(score["pictures"]) for score in scores.values()] == [2, 2, 4, 4]
+        assert [row[0] for row in cell["validation"]] == [20, 40]
+        assert cell["validation"][-1][1:] == pytest.approx([scores["held out", s]["psnr"] for s in (2, 4)], abs=1e-3)
     assert not [path for path in (whole / "runs").iterdir() if path.is_dir()]
 
 

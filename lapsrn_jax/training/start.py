@@ -59,4 +59,5 @@ def _restarted(opt_state: Any) -> Any:
     def of_schedule(path: Any, _: Any) -> bool:
         return any(getattr(key, "tuple_name", None) == "ScaleByScheduleState" for key in path)
 
-    return optax.tree.set(opt_state, of_schedule, count=jnp.zeros((), jnp.int32))
+    restarted = optax.tree.set(opt_state, of_schedule, count=jnp.zeros((), jnp.int32))
+    return jax.tree.map(jnp.copy, restarted)  # two schedules would share the array, which cannot be donated twice

@@ -49,6 +49,20 @@ def test_a_run_goes_on_from_another_with_more_recursions(tmp_path, photographs, 
     assert [record["step"] for record in records if "loss" in record] == [1, 2, 3, 4, 5, 6]
 
 
+def test_a_run_with_two_schedules_goes_on_from_another(tmp_path, photographs):
+    """Muon and its AdamW part each count their steps; the counts restart as separate arrays, since no array can be donated twice."""
+    config = tiny.config(photographs)
+    config.optimizer.muon_learning_rate = 3e-3
+    train_and_evaluate(config, tmp_path / "first")
+    config.start, config.optimizer.schedule = str(tmp_path / "first"), "cooldown"
+    state = begin_from(tmp_path / "first", fresh(config))
+    counts = [int(leaf) for leaf in jax.tree.leaves(state.opt_state) if leaf.ndim == 0]
+    assert sorted(counts) == [0, 0, 6, 6]
+    leaves = jax.tree.leaves(state)
+    assert len({id(leaf) for leaf in leaves}) == len(leaves)
+    assert train_and_evaluate(config, tmp_path / "second")
+
+
 def test_another_optimiser_starts_with_moments_of_its_own(tmp_path, photographs):
     """A run whose config is older than the choice of optimisers counts as AdamW's."""
     config = tiny.config(photographs)

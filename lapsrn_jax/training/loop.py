@@ -4,15 +4,16 @@ import collections
 import contextlib
 import pathlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import grain
 import jax
 import ml_collections
 import numpy as np
 
 from lapsrn_jax import models
-from lapsrn_jax.data.patches import next_batch, prefetched, split_batch, training_batches
+from lapsrn_jax.data.patches import HostBatch, next_batch, prefetched, split_batch, training_batches
 from lapsrn_jax.data.photographs import read_photographs
 from lapsrn_jax.data.sources import evaluation_pictures, hold_out, training_pictures
 from lapsrn_jax.errors import UserError
@@ -87,11 +88,12 @@ def train_and_evaluate(
             validated = {record["step"] for record in read_log(folder.path) if _has_scores(record)}
             log = stack.enter_context(Log(folder.path, last, first))
         stop = stack.enter_context(StopRequest())
-        dataset = training_batches(
-            photographs, batch_sizes, config.data.patch_size, config.seed, slice(first, last),
-            jax.process_index(), jax.process_count(), model.channels,
+        batches = _Batches(
+            lambda step: training_batches(
+                photographs, batch_sizes, config.data.patch_size, config.seed, slice(step, last),
+                jax.process_index(), jax.process_count(), model.channels,
+            ), first, config.data.workers,
         )  # fmt: skip
-        batches = iter(prefetched(dataset, config.data.workers))
         stack.callback(batches.close)
 
         def scheduled(step: int) -> bool:
@@ -116,15 +118,7 @@ def train_and_evaluate(
         ahead: collections.deque[jax.Array] = collections.deque()  # for steps that may still be running
         for step in range(first + 1, last + 1):
             with meter.waiting():
-                try:
-                    batch = next_batch(batches)
-                except UserError as error:
-                    if jax.process_count() > 1 or step == 1:  # other processes are in their next step and cannot save
-                        raise
-                    checkpoints.save(state)
-                    raise UserError(
-                        f"{error}; step {step - 1} is saved, and the same command resumes from it"
-                    ) from None
+                batch = batches.next()
             state, metrics = train_step(state, shard_batch(batch, mesh))
             ahead.append(metrics["skipped"])
             if len(ahead) > AHEAD:
@@ -136,13 +130,16 @@ def train_and_evaluate(
                 with together():
                     log.write(step, numbers | {"learning_rate": float(learning_rate(step - 1))} | meter.read())
             # All processes must agree to stop. Agreeing at every step would cost too much time.
-            stopped = (at_log or jax.process_count() == 1) and any_process(stop.received is not None)
+            ends = stop.received is not None or batches.error is not None
+            stopped = (at_log or jax.process_count() == 1) and any_process(ends)
             if scheduled(step) or stopped:
                 _check_finite(int(metrics["skipped"]), step, config, checkpoints, state)
                 checkpoints.save(state)
                 publish(step, validate=not stopped)
                 meter.restart()
             if stopped and step < last:
+                if batches.error:
+                    raise UserError(f"{batches.error}; step {step} is saved, and the same command resumes from it")
                 log.say(f"stopped and saved at step {step}: run the same command again to resume")
                 return False
         log.say(f"weights after {last} steps: {folder.path / 'weights.safetensors'}")
@@ -167,6 +164,37 @@ def _check_finite(
             f"the losses of {skipped} steps in a row, up to step {step}, were not finite: start over with a lower "
             "optimizer.learning_rate; the last good parameters are saved"
         )
+
+
+class _Batches:
+    """The batches of a run. After a worker has died, this process makes them itself.
+
+    So a run of several processes gets to a step at which all of them can save and stop.
+
+    Args:
+      make: returns the batches from a step to the end.
+      first: the first step.
+      workers: number of worker processes.
+    """
+
+    def __init__(self, make: Callable[[int], grain.MapDataset[HostBatch]], first: int, workers: int) -> None:
+        self._make, self._next = make, first
+        self._batches = iter(prefetched(make(first), workers))
+        self.error: UserError | None = None  # the end of a worker
+
+    def next(self) -> HostBatch:
+        try:
+            batch = next_batch(self._batches)
+        except UserError as error:
+            self.error = error
+            self._batches.close()
+            self._batches = iter(prefetched(self._make(self._next), 0))
+            batch = next_batch(self._batches)
+        self._next += 1
+        return batch
+
+    def close(self) -> None:
+        self._batches.close()
 
 
 class _Meter:

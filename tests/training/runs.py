@@ -40,6 +40,14 @@ def wait_for(condition, process, workdir, seconds=120) -> None:
         time.sleep(0.002)
 
 
+def kill_worker(process) -> None:
+    """Kills the data worker of a trainer, as the kernel does for lack of memory."""
+    tasks = pathlib.Path(f"/proc/{process.pid}/task").glob("*/children")  # a thread starts the worker
+    children = [pid for task in tasks for pid in task.read_text().split()]
+    (worker,) = (pid for pid in children if b"spawn_main" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes())
+    os.kill(int(worker), signal.SIGKILL)
+
+
 def kill(process) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)

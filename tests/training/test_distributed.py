@@ -15,8 +15,10 @@ from safetensors.numpy import load_file
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.training.distributed import together
 from lapsrn_jax.training.folder import RunFolder
+from lapsrn_jax.training.interrupts import STOPPED
 from tests import tiny
 from tests.conftest import ROOT
+from tests.training.runs import kill_worker, steps, wait_for
 
 STEPS = 20
 FLAGS = [f"--config.training.steps={STEPS}", "--config.training.checkpoint_every=10", "--config.data.batch_size=16"]
@@ -83,6 +85,25 @@ def test_all_processes_end_where_one_cannot_begin(tmp_path):
     (said,) = (path.read_text() for path in tmp_path.glob("*.stderr"))
     errors = sorted(line for line in said.splitlines() if line.startswith("error: "))
     assert ["is in use by" in line or "process 0 failed" in line for line in errors] == [True, True], said
+    assert "Traceback" not in said
+
+
+@pytest.mark.slow
+def test_where_a_data_worker_dies_all_processes_save_and_end(tmp_path):
+    photographs, workdir = tiny.write_photographs(tmp_path / "photographs"), tmp_path / "run"
+    flags = ["--config.training.steps=100000", "--config.training.checkpoint_every=100000", "--config.data.workers=1"]
+    running = start_all(photographs, workdir, 2, 2, *flags, "--config.training.log_every=5")
+    try:
+        wait_for(lambda: len(steps(workdir)) > 2, running[0], workdir)
+        kill_worker(running[1])
+        assert [process.wait(60) for process in running] == [STOPPED, 2]
+    finally:
+        for process in running:
+            process.kill()
+    (said,) = (path.read_text() for path in tmp_path.glob("*.stderr"))
+    (checkpoint,) = (path.name for path in (workdir / "checkpoints").iterdir())
+    assert f"lower data.workers; step {checkpoint} is saved" in said
+    assert int(checkpoint) == steps(workdir)[-1]
     assert "Traceback" not in said
 
 

@@ -22,7 +22,7 @@ from lapsrn_jax.training.interrupts import STOPPED
 from lapsrn_jax.training.loop import train_and_evaluate
 from lapsrn_jax.training.state import create_state, make_optimizer
 from tests import tiny
-from tests.training.runs import errors_of, finish, kill, start, started, steps, wait_for
+from tests.training.runs import errors_of, finish, kill, kill_worker, start, started, steps, wait_for
 
 KILLS = int(os.environ.get("KILLS", "4"))
 
@@ -96,14 +96,11 @@ def test_a_signal_to_all_processes_is_the_trainer_s(tmp_path, photographs, numbe
 
 @pytest.mark.slow
 def test_a_data_worker_that_dies_costs_no_step(tmp_path, photographs):
-    """The kernel kills a worker, as for lack of memory. The state is saved, and the message names the remedy."""
+    """The state is saved, and the message names the remedy."""
     workdir, flags = tmp_path / "run", ["--config.training.steps=10000", "--config.training.checkpoint_every=10000"]
     process = start(photographs, workdir, *flags, "--config.data.workers=1")
     wait_for(lambda: len(steps(workdir)) > 2, process, workdir)
-    tasks = pathlib.Path(f"/proc/{process.pid}/task").glob("*/children")  # a thread starts the worker
-    children = [pid for task in tasks for pid in task.read_text().split()]
-    (worker,) = (pid for pid in children if b"spawn_main" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes())
-    os.kill(int(worker), signal.SIGKILL)
+    kill_worker(process)
     assert process.wait(60) == 2, errors_of(workdir)
     assert "Traceback" not in errors_of(workdir)
     (error,) = (line for line in errors_of(workdir).splitlines() if line.startswith("error: "))

@@ -50,7 +50,7 @@ def test_a_run_goes_on_from_another_with_more_recursions(tmp_path, photographs, 
 
 
 def test_a_run_with_two_schedules_goes_on_from_another(tmp_path, photographs):
-    """Muon and its AdamW part each count their steps; the counts restart as separate arrays, since no array can be donated twice."""
+    """Muon and its AdamW part each count their steps. Both counts restart, in arrays of their own for the donation."""
     config = tiny.config(photographs)
     config.optimizer.muon_learning_rate = 3e-3
     train_and_evaluate(config, tmp_path / "first")

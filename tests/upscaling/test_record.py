@@ -113,6 +113,21 @@ def test_a_damaged_line_costs_its_picture_only(folder):
     assert run(folder / "in", folder / "out", overwrite=True) == ["done", "skipped", "skipped"]
 
 
+def test_a_line_that_is_still_being_written_is_read_later(tmp_path):
+    """Whatever part of it a reader finds first."""
+    entry = Entry("a.png", "source", "settings", "result")
+    journal = tmp_path / JOURNAL
+    Record(tmp_path).add(entry)
+    content = journal.read_bytes()
+    for cut in range(len(content)):
+        journal.write_bytes(content[:cut])
+        record = Record(tmp_path)
+        assert entry not in record
+        journal.write_bytes(content)
+        record.read()
+        assert entry in record
+
+
 def test_names_do_not_depend_on_how_the_folder_is_given(folder, monkeypatch):
     assert run(folder / "in", folder / "out") == ["done"] * 3
     monkeypatch.chdir(folder)

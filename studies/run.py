@@ -10,6 +10,7 @@ from lapsrn_jax.errors import UserError
 from lapsrn_jax.files import atomic_write, locked
 from lapsrn_jax.training.folder import differences
 from lapsrn_jax.training.interrupts import STOPPED, StopRequest
+from lapsrn_jax.training.settings import completed
 from studies.cells import Sets, finish, result_file, run_folder
 from studies.grid import HELD_OUT, Cell, Grid
 
@@ -88,7 +89,8 @@ def enter(grid: Grid, folder: pathlib.Path) -> None:
         if not path.exists():
             with atomic_write(path) as partial:
                 partial.write_text(json.dumps(grid.describe(), indent=1) + "\n")
-        for name in differences(json.loads(path.read_text()), grid.describe()):
+        theirs = json.loads(path.read_text())
+        for name in differences(theirs | {"base": completed(theirs["base"])}, grid.describe()):
             raise UserError(f"{folder} holds a study with a different value of {name}: pass another --folder")
     for cell in grid.cells:  # left by a kill between writing the result and deleting the run
         if result_file(folder, cell).exists():

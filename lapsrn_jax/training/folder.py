@@ -16,6 +16,7 @@ from lapsrn_jax.files import atomic_write
 from lapsrn_jax.models import SuperResolver
 from lapsrn_jax.training.distributed import is_primary, together
 from lapsrn_jax.training.logs import revision
+from lapsrn_jax.training.settings import completed
 from lapsrn_jax.training.state import TrainState
 from lapsrn_jax.training.step import as_numpy
 from lapsrn_jax.weights.files import FILE_NAME, read_info, save_weights
@@ -70,7 +71,7 @@ class RunFolder:
             theirs = json.loads(path.read_text())
         except ValueError:
             raise UserError(f"{path} is damaged: repair it or pass another --workdir") from None
-        for name in differences(theirs, self._config):
+        for name in differences(completed(theirs), self._config):
             if not name.startswith("training.") and name != "data.workers":
                 raise UserError(f"{self.path} holds a run with a different value of {name}: pass another --workdir")
 

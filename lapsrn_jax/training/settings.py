@@ -67,6 +67,15 @@ RULES: dict[str, Rule] = {
 }
 
 
+# Settings that configs of older runs lack, with the values that change nothing.
+_ADDED = {"optimizer": {"muon_learning_rate": 0.0, "schedule": "cosine"}}
+
+
+def completed(config: dict[str, Any]) -> dict[str, Any]:
+    """Returns the config of a run with the settings that did not exist when the run began."""
+    return config | {group: added | config.get(group, {}) for group, added in _ADDED.items()}
+
+
 def check_settings(config: ml_collections.ConfigDict) -> None:
     """Raises `UserError` for the first setting that is missing, unknown or out of range.
 

@@ -12,10 +12,9 @@ import optax
 
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.training.checkpoints import read_state
+from lapsrn_jax.training.settings import completed
 from lapsrn_jax.training.state import TrainState, make_optimizer
 from lapsrn_jax.weights.files import load_weights
-
-_SINCE = {"muon_learning_rate": 0.0, "schedule": "cosine"}
 
 
 def begin_from(path: pathlib.Path, fresh: TrainState) -> TrainState:
@@ -32,9 +31,7 @@ def begin_from(path: pathlib.Path, fresh: TrainState) -> TrainState:
       UserError: `path` cannot be read, or it belongs to a different model.
     """
     if path.is_dir() and (path / "checkpoints").is_dir():
-        config = ml_collections.ConfigDict(json.loads((path / "config.json").read_text()))
-        with config.unlocked():  # settings that older runs do not have
-            config.optimizer = _SINCE | config.optimizer.to_dict()
+        config = ml_collections.ConfigDict(completed(json.loads((path / "config.json").read_text())))
         opt_state = make_optimizer(config).init(fresh.params)
         averaged = fresh.params if config.optimizer.ema_decay > 0 else None
         state = read_state(path, dataclasses.replace(fresh, ema=averaged, opt_state=opt_state))

@@ -125,6 +125,20 @@ def test_workers_and_intervals_may_change(tmp_path, photographs):
         pass
 
 
+def test_a_run_goes_on_after_settings_were_added_to_the_package(tmp_path, photographs):
+    """Its config lacks them, which means their neutral values and no others."""
+    train_and_evaluate(tiny.config(photographs, training__steps=2), tmp_path / "run")
+    path = tmp_path / "run" / "config.json"
+    older = json.loads(path.read_text())
+    del older["optimizer"]["muon_learning_rate"], older["optimizer"]["schedule"]
+    path.write_text(json.dumps(older))
+    with pytest.raises(UserError, match=r"a different value of optimizer\.muon_learning_rate"):
+        train_and_evaluate(
+            tiny.config(photographs, training__steps=3, optimizer__muon_learning_rate=1e-3), tmp_path / "run"
+        )
+    assert train_and_evaluate(tiny.config(photographs, training__steps=3), tmp_path / "run")
+
+
 def test_a_checkpoint_of_another_model_is_refused(tmp_path, photographs):
     """This holds even if config.json was edited by hand."""
     workdir = tmp_path / "run"

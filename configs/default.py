@@ -27,6 +27,11 @@ def get_config() -> ml_collections.ConfigDict:
     config.data.scales = (4,)  # several scales share each batch
     config.data.patch_size = 512  # side of a patch, in HR pixels
     config.data.batch_size = 16  # samples per batch, over all devices
+    config.data.degradation = ml_collections.ConfigDict()  # of the LR images: see data/degradation.py
+    config.data.degradation.share = 0.0  # of the samples; the others stay clean
+    config.data.degradation.blur = 0.3  # probability in a degraded sample
+    config.data.degradation.noise = 0.5
+    config.data.degradation.jpeg = 0.9
     config.data.workers = 0  # processes that make batches; 0 uses threads
 
     config.loss = ml_collections.ConfigDict()  # Charbonnier loss, plus

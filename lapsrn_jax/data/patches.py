@@ -18,6 +18,7 @@ from typing import Any
 import grain
 import numpy as np
 
+from lapsrn_jax.data.degradation import MARGIN, Degradation, degraded
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.images.color import luminance
 from lapsrn_jax.images.io import to_float
@@ -63,6 +64,7 @@ def training_batches(
     process: int = 0,
     processes: int = 1,
     channels: int = 1,
+    degradation: Degradation | None = None,
 ) -> grain.MapDataset[HostBatch]:
     """Returns the batches of one process. Element i is batch `batches.start + i`, whenever it is made.
 
@@ -77,6 +79,7 @@ def training_batches(
         batch that a single process would make.
       processes: number of processes.
       channels: 1 for luminance, 3 for RGB.
+      degradation: the degradations of the LR images; None leaves all of them clean.
 
     Raises:
       UserError: `patch_size` is not a multiple of a scale.
@@ -89,7 +92,7 @@ def training_batches(
 
     def sample(scale_and_photograph: tuple[int, np.ndarray], rng: np.random.Generator) -> ImagePyramid:
         scale, photograph = scale_and_photograph
-        return augmented(cut_patch(photograph, scale, patch_size, rng, channels), rng)
+        return augmented(cut_patch(photograph, scale, patch_size, rng, channels, degradation), rng)
 
     samples = (
         grain.MapDataset.source(photographs)
@@ -153,16 +156,23 @@ def _follow_the_trainer(worker: int, workers: int) -> None:
 
 
 def cut_patch(
-    photograph: np.ndarray, scale: int, patch_size: int, rng: np.random.Generator, channels: int = 1
+    photograph: np.ndarray,
+    scale: int,
+    patch_size: int,
+    rng: np.random.Generator,
+    channels: int = 1,
+    degradation: Degradation | None = None,
 ) -> ImagePyramid:
     """Cuts a random patch from the photograph, shrunk by a random factor, and returns its pyramid from LR to HR.
 
     Each image equals the corresponding part of the image that the evaluation protocol would make of the whole shrunk
-    photograph, because the patch is resized together with a margin as wide as the bicubic kernel.
+    photograph, because the patch is resized together with a margin as wide as the bicubic kernel. A degradation changes
+    the LR image alone, in colour, before its luminance is taken.
     """
+    degrades = degradation is not None and degradation.share > 0 and rng.random() < degradation.share
     sides = photograph.shape[:2]
     rescale = float(rng.choice([r for r in RESCALES if min(scaled_size(side, r) for side in sides) >= patch_size]))
-    margin = 2 * scale
+    margin = (2 + MARGIN * degrades) * scale
     parts, inner = [], []
     for side in sides:
         last = scaled_size(side, rescale) // scale * scale  # the protocol crops to a multiple of the scale
@@ -175,13 +185,21 @@ def cut_patch(
     planes = [luminance(seen)] if channels == 1 else np.moveaxis(seen, 2, 0)
     hr = np.stack([rows @ plane @ columns.T for plane in planes], axis=2)
 
-    def level(shrink: int) -> np.ndarray:
-        image = imresize(hr, 1 / shrink) if shrink > 1 else hr
+    def inside(image: np.ndarray, shrink: int) -> np.ndarray:
         top, left, size = inner[0] // shrink, inner[1] // shrink, patch_size // shrink
         return image[top : top + size, left : left + size].astype(np.float32)
 
+    def level(shrink: int) -> np.ndarray:
+        return inside(imresize(hr, 1 / shrink) if shrink > 1 else hr, shrink)
+
+    if degradation is not None and degrades:
+        colours = np.stack([rows @ plane @ columns.T for plane in np.moveaxis(seen, 2, 0)], axis=2)
+        image = degraded(imresize(colours, 1 / scale), degradation, rng)
+        lr = inside(luminance(image)[:, :, None] if channels == 1 else image, scale)
+    else:
+        lr = level(scale)
     between = range(1, scale.bit_length() - 1) if scale & (scale - 1) == 0 else ()
-    return (level(scale), *(level(scale >> i) for i in between), level(1))
+    return (lr, *(level(scale >> i) for i in between), level(1))
 
 
 def augmented(pyramid: ImagePyramid, rng: np.random.Generator) -> ImagePyramid:

@@ -13,6 +13,7 @@ import ml_collections
 import numpy as np
 
 from lapsrn_jax import models
+from lapsrn_jax.data.degradation import Degradation
 from lapsrn_jax.data.patches import HostBatch, next_batch, prefetched, split_batch, training_batches
 from lapsrn_jax.data.photographs import read_photographs
 from lapsrn_jax.data.sources import evaluation_pictures, hold_out, training_pictures
@@ -91,7 +92,7 @@ def train_and_evaluate(
         batches = _Batches(
             lambda step: training_batches(
                 photographs, batch_sizes, config.data.patch_size, config.seed, slice(step, last),
-                jax.process_index(), jax.process_count(), model.channels,
+                jax.process_index(), jax.process_count(), model.channels, Degradation(**config.data.degradation),
             ), first, config.data.workers,
         )  # fmt: skip
         stack.callback(batches.close)

@@ -32,6 +32,7 @@ def _are_scales(value: Any) -> bool:
 
 
 _TEXT: Rule = (lambda value: isinstance(value, str), "text")
+_PROBABILITY: Rule = (lambda value: isinstance(value, int | float) and 0 <= value <= 1, "a probability from 0 to 1")
 _FLAG: Rule = (lambda value: isinstance(value, bool), "True or False")
 
 RULES: dict[str, Rule] = {
@@ -46,6 +47,10 @@ RULES: dict[str, Rule] = {
     "data.scales": (_are_scales, "different whole numbers, such as (2, 4, 8)"),
     "data.patch_size": _whole(1),
     "data.batch_size": _whole(1),
+    "data.degradation.share": _PROBABILITY,
+    "data.degradation.blur": _PROBABILITY,
+    "data.degradation.noise": _PROBABILITY,
+    "data.degradation.jpeg": _PROBABILITY,
     "data.workers": _whole(0),
     "loss.fourier": _number(0),
     "optimizer.learning_rate": _number(0),
@@ -68,7 +73,10 @@ RULES: dict[str, Rule] = {
 
 
 # Settings that configs of older runs lack, with the values that change nothing.
-_ADDED = {"optimizer": {"muon_learning_rate": 0.0, "schedule": "cosine"}}
+_ADDED: dict[str, dict[str, Any]] = {
+    "data": {"degradation": {"share": 0.0, "blur": 0.3, "noise": 0.5, "jpeg": 0.9}},
+    "optimizer": {"muon_learning_rate": 0.0, "schedule": "cosine"},
+}
 
 
 def completed(config: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,8 @@
     python -m tools.release runs/weights_cms_r4b/weights.safetensors cms-lapsrn --data data/Set5,data/Set14
 
 writes lapsrn_jax/weights/cms-lapsrn.safetensors, whose metadata include its training and its scores. It prints the
-scores by protocol A (for Set14 also with its gray picture read as RGB) and, for small sets, by protocol B.
+scores by protocol A (for Set14 also with its gray picture read as RGB) and, for small sets, by protocol B. It refuses
+weights that are unstable (see stability.py).
 """
 
 import argparse
@@ -11,12 +12,13 @@ import importlib.metadata
 import pathlib
 
 from lapsrn_jax.data.sources import evaluation_pictures
-from lapsrn_jax.errors import reported
+from lapsrn_jax.errors import UserError, reported
 from lapsrn_jax.evaluation.protocol import Protocol
 from lapsrn_jax.evaluation.scoring import evaluate
 from lapsrn_jax.evaluation.tables import text_table
 from lapsrn_jax.upscaling.upscale import Upscaler
 from lapsrn_jax.weights import files
+from tools.stability import LIMIT, excess
 
 SCALES = (2, 4, 8)
 SMALL = 20  # sets of up to this many pictures are also scored by protocol B; BSD100 would take very long
@@ -31,6 +33,9 @@ def main() -> None:
     options = parser.parse_args()
     with reported():
         model, params = files.load_weights(options.weights)
+        for scale in SCALES:
+            if (worst := excess(model, params, scale)) > LIMIT:
+                raise UserError(f"{options.weights} is unstable at x{scale}: {worst:.3g} outside [0, 1] on masks")
         info = files.read_info(options.weights)
         sets = {pathlib.Path(folder).name: evaluation_pictures(folder) for folder in options.data.split(",")}
         info["scores"] = []

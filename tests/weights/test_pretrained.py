@@ -13,6 +13,7 @@ from lapsrn_jax.evaluation.scoring import evaluate
 from lapsrn_jax.models import Pyramid
 from lapsrn_jax.upscaling.upscale import Upscaler
 from lapsrn_jax.weights import files
+from tools.stability import LIMIT, excess
 
 NAMES = sorted(files.PRETRAINED)
 CARD = pathlib.Path(files.__file__).with_name("MODELS.md")
@@ -46,6 +47,19 @@ def test_scores_on_set5_are_those_of_the_card(name, benchmarks):
     for record in records:
         assert record["psnr"] == pytest.approx(expected[record["scale"]]["psnr"], abs=0.005)
         assert record["ssim"] == pytest.approx(expected[record["scale"]]["ssim"], abs=0.0005)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("scale", [2, 4, 8])
+def test_masks_of_zeros_and_ones_stay_bounded(name, scale):
+    """Gray pictures and transparency have values that the luminance of a training photograph never has."""
+    assert excess(*lapsrn_jax.load(name), scale) < LIMIT
+
+
+def test_an_unstable_network_is_found():
+    model, params = lapsrn_jax.load("cms-lapsrn")
+    kernels = params["block"] | {"conv_1": {"kernel": 2 * params["block"]["conv_1"]["kernel"]}}
+    assert excess(model, params | {"block": kernels}, 4, masks=1) > LIMIT
 
 
 def test_a_picture_gets_better_with_nothing_but_the_package(rng):

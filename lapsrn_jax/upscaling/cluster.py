@@ -171,7 +171,6 @@ class _Pool:
         self._workers: dict[int, Any] = {}
         self._places: dict[int, int] = {}  # of each worker that has started
         self._numbers = itertools.count()
-        self._running: set[ray.ObjectRef] = set()
         self._ended: queue.SimpleQueue[tuple[int, int, _Task | None, ray.ObjectRef]] = queue.SimpleQueue()
         self._suspects: list[_Task] = []
         for _ in range(devices.number):
@@ -181,11 +180,12 @@ class _Pool:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Lets the workers remove what is half-written, then ends them."""
-        if self._running:
-            for number in self._places:
-                self._workers[number].stop.remote()
-            ray.wait(list(self._running), num_returns=len(self._running), timeout=_PATIENCE)
+        """Lets the workers remove what is half-written, then ends them.
+
+        The workers know what they are doing: an interrupt may have come just after a picture was given to one.
+        """
+        if stops := [self._workers[number].stop.remote() for number in self._places]:
+            ray.wait(stops, num_returns=len(stops), timeout=_PATIENCE)
         for worker in self._workers.values():
             ray.kill(worker)
 
@@ -198,7 +198,6 @@ class _Pool:
         if self._suspects:
             self._submit_suspects()
         number, places, task, result = self._ended.get()
-        self._running.discard(result)
         try:
             outcome: Any = ray.get(result)
         except RayTaskError as error:
@@ -230,7 +229,6 @@ class _Pool:
     def _submit(self, number: int, places: int, task: _Task) -> None:
         job = Job(*(name if is_address(name) else os.path.abspath(name) for name in task.job))
         result = self._workers[number].upscale.remote(job, task.wait)
-        self._running.add(result)
         self._watch(number, places, task, result)
 
     def _submit_suspects(self) -> None:

@@ -1,6 +1,7 @@
 """The actors of a Ray cluster that enlarges pictures: a worker for each device, and the keeper of the record."""
 
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -54,6 +55,7 @@ class Worker:
     ) -> None:
         self._devices, self._output, self._keeper, self._max_memory = devices, output, keeper, max_memory
         self._network, self._settings = work
+        self._active, self._stopped, self._changed = 0, False, threading.Condition()
         PIL.Image.MAX_IMAGE_PIXELS = max_pixels
 
     def start(self) -> int:
@@ -73,16 +75,27 @@ class Worker:
 
     def upscale(self, job: Job, wait: bool) -> Outcome | None:
         """Does a job; see `Work.do`. Returns None also if the worker was stopped."""
+        with self._changed:
+            if self._stopped:
+                return None
+            self._active += 1
         try:
             if self._storage:
                 return self._storage.upscale(job, lambda local: self._work.do(local, wait=wait))
             return self._work.do(job, wait=wait)
         except KeyboardInterrupt:  # would end the process while other threads are still removing what they have written
             return None
+        finally:
+            with self._changed:
+                self._active -= 1
+                self._changed.notify_all()
 
     def stop(self) -> None:
-        """Ends the jobs."""
+        """Ends the jobs, and returns when they have ended."""
         self._work.stop()
+        with self._changed:
+            self._stopped = True
+            self._changed.wait_for(lambda: not self._active)
 
 
 class Keeper:

@@ -88,9 +88,21 @@ def folder(tmp_path, rng):
     return tmp_path
 
 
-def start(folder, cluster) -> subprocess.Popen:
+INTERRUPTED = """
+from lapsrn_jax.upscaling import cluster
+watch, calls = cluster._Pool._watch, []
+def interrupted(*arguments):
+    calls.append(arguments)
+    if len(calls) == 12:
+        raise KeyboardInterrupt
+    watch(*arguments)
+cluster._Pool._watch = interrupted
+"""
+
+
+def start(folder, cluster, before="") -> subprocess.Popen:
     """A batch in a process of its own, which prints a report a line."""
-    command = [sys.executable, "-c", DRIVER, folder / "in", folder / "out", cluster, folder / "pids"]
+    command = [sys.executable, "-c", before + DRIVER, folder / "in", folder / "out", cluster, folder / "pids"]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -133,6 +145,17 @@ def test_killed_workers_cost_nothing(folder, cluster):
     assert pictures(folder / "out") == without_ray(folder)
     again = upscale_all(jobs, Bicubic(), settings(), Record(folder / "out"))  # without Ray
     assert {report["status"] for report in again} == {"skipped"}
+
+
+@pytest.mark.slow
+def test_an_interrupt_just_after_a_picture_was_given_to_a_worker_leaves_whole_results(folder, cluster):
+    process = start(folder, cluster, INTERRUPTED)
+    output, errors = process.communicate()
+    assert process.returncode, errors
+    done = pictures(folder / "out")
+    assert not [name for name in done if name.endswith((".lock", ".partial"))]
+    assert 0 < len(reports_in(output)) <= len(done) < 36
+    assert done.items() <= without_ray(folder).items()
 
 
 @pytest.mark.slow

@@ -39,7 +39,7 @@ try {
   await shoot("done");
   await show(page, SIZES.laptop);
   await page.click("#list li:last-child .line");
-  await shoot("failed", ["phone", "laptop"]);
+  await shoot("failed");
   await show(page, SIZES.laptop);
   await clear(page);
   await add(page, large, good);

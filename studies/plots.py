@@ -79,12 +79,9 @@ def progress(results: Results, figure: "Figure") -> bool:
     panels = figure.subplots(1, len(results.scales), squeeze=False)[0]
     for panel, scale in zip(panels, results.scales, strict=True):
         for name in names:
-            gains = {
-                step: t_interval(values)
-                for step, values in results.progress(name, results.reference(name), scale).items()
-            }
-            style, means = _style(results, name), [gain.mean for gain in gains.values()]
-            panel.plot(list(gains), means, label=name, marker="o", markersize=3, **style)
+            gains = results.progress(name, results.reference(name), scale)
+            means = [float(np.mean(values)) for values in gains.values()]
+            panel.plot(list(gains), means, label=name, marker="o", markersize=3, **_style(results, name))
         panel.axhline(0, color="0.3", linewidth=1)
         panel.grid(alpha=0.3)
         panel.set_title(f"x{scale}")

@@ -26,7 +26,6 @@ def run_grid(grid: Grid, folder: pathlib.Path) -> int:
       UserError: photographs are missing, or the folder belongs to a different grid.
     """
     sets = _read_sets(grid)
-    _training_pictures(grid)  # one error for missing photographs, instead of one from each cell
     enter(grid, folder)
     failed: set[str] = set()
     progress = True
@@ -63,8 +62,9 @@ def _read_sets(grid: Grid) -> Sets:
         sets = {pathlib.Path(folder).name: evaluation_pictures(folder) for folder in grid.sets}
     except UserError as error:
         raise UserError(f"{error}; `lapsrn prepare benchmarks --folder data` downloads the sets into data/") from None
+    training = _training_pictures(grid)  # one error for missing photographs, instead of one from each cell
     if grid.base.data.hold_out:
-        sets = {HELD_OUT: hold_out(_training_pictures(grid), grid.base.data.hold_out)[1]} | sets
+        sets = {HELD_OUT: hold_out(training, grid.base.data.hold_out)[1]} | sets
     for name, pictures in sets.items():
         if len({pathlib.PurePath(picture.name).name for picture in pictures}) < len(pictures):
             raise UserError(f"two pictures of {name} have the same name: rename one")

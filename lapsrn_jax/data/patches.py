@@ -169,10 +169,11 @@ def cut_patch(
     photograph, because the patch is resized together with a margin as wide as the bicubic kernel. A degradation changes
     the LR image alone, in colour, before its luminance is taken.
     """
-    degrades = degradation is not None and degradation.share > 0 and rng.random() < degradation.share
+    if degradation and not (degradation.share > 0 and rng.random() < degradation.share):
+        degradation = None  # this sample stays clean
     sides = photograph.shape[:2]
     rescale = float(rng.choice([r for r in RESCALES if min(scaled_size(side, r) for side in sides) >= patch_size]))
-    margin = (2 + MARGIN * degrades) * scale
+    margin = (2 + (MARGIN if degradation else 0)) * scale
     parts, inner = [], []
     for side in sides:
         last = scaled_size(side, rescale) // scale * scale  # the protocol crops to a multiple of the scale
@@ -192,7 +193,7 @@ def cut_patch(
     def level(shrink: int) -> np.ndarray:
         return inside(imresize(hr, 1 / shrink) if shrink > 1 else hr, shrink)
 
-    if degradation is not None and degrades:
+    if degradation:
         colours = np.stack([rows @ plane @ columns.T for plane in np.moveaxis(seen, 2, 0)], axis=2)
         image = degraded(imresize(colours, 1 / scale), degradation, rng)
         lr = inside(luminance(image)[:, :, None] if channels == 1 else image, scale)

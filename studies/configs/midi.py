@@ -29,26 +29,16 @@ trains does not.
    so the earlier scores compare variants with each other only.
 """
 
-from configs import default
 from lapsrn_jax.models import Tying
+from studies.configs import mini
 from studies.grid import Grid, Variant
 from studies.scaled import ScaledTying
 
 
 def get_grid() -> Grid:
     """80 cells."""
-    config = default.get_config()
-    config.model.recursions = 2
-    config.data.train = "data/T91,data/BSDS400"
-    config.data.validation = ""
+    config = mini.get_grid().base
     config.data.hold_out = 20
-    config.data.scales = (2, 4, 8)
-    config.data.patch_size = 48
-    config.data.batch_size = 6
-    config.optimizer.learning_rate = 1e-3
-    config.optimizer.final_learning_rate = 1e-5
-    config.optimizer.warmup = 0.05
-    config.optimizer.ema_decay = 0.99
     config.training.log_every = 20
     return Grid(
         base=config,

@@ -43,6 +43,7 @@ class Stage(NamedTuple):
     warmup: float = 0.05
     muon_learning_rate: float = 0.0
     dtype: str = "float32"
+    full_range: float = 0.0
 
 
 STAGES = {
@@ -52,7 +53,7 @@ STAGES = {
     "r4": Stage(4, 96, 12, 2000, 5e-4, 1e-6, "runs/weights_{}_r2b"),
     "r4b": Stage(4, 96, 12, 1600, 7e-4, 1e-6, "runs/weights_{}_r4"),
     "long": Stage(4, 96, 12, 1_000_000, 1e-3, 1e-6, "state/{}_r4b", "constant", 2e-4, 3e-3),
-    "cool": Stage(4, 96, 12, 2000, 1e-3, 1e-6, "runs/weights_{}_long", "cooldown", 0.0, 3e-3),
+    "cool": Stage(4, 96, 12, 2000, 1e-3, 1e-6, "runs/weights_{}_long", "cooldown", 0.0, 3e-3, full_range=0.2),
     "r8": Stage(8, 128, 48, 60_000, 5e-4, 1e-6, "state/{}_r4b", dtype="bfloat16"),
 }
 
@@ -76,6 +77,7 @@ def get_config(argument: str = "cms_r1") -> ml_collections.ConfigDict:
     config.data.scales = (2, 4, 8)
     config.data.patch_size = stage.patch_size
     config.data.batch_size = stage.batch_size
+    config.data.full_range = stage.full_range
     config.optimizer.learning_rate = stage.learning_rate
     config.optimizer.final_learning_rate = stage.final_learning_rate
     config.optimizer.muon_learning_rate = stage.muon_learning_rate

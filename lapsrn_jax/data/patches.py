@@ -20,7 +20,7 @@ import numpy as np
 
 from lapsrn_jax.data.degradation import MARGIN, Degradation, degraded
 from lapsrn_jax.errors import UserError
-from lapsrn_jax.images.color import luminance
+from lapsrn_jax.images.color import full_range, luminance
 from lapsrn_jax.images.io import to_float
 from lapsrn_jax.images.resize import imresize, resize_window, scaled_size
 
@@ -65,6 +65,7 @@ def training_batches(
     processes: int = 1,
     channels: int = 1,
     degradation: Degradation | None = None,
+    full_range_share: float = 0.0,
 ) -> grain.MapDataset[HostBatch]:
     """Returns the batches of one process. Element i is batch `batches.start + i`, whenever it is made.
 
@@ -80,6 +81,8 @@ def training_batches(
       processes: number of processes.
       channels: 1 for luminance, 3 for RGB.
       degradation: the degradations of the LR images; None leaves all of them clean.
+      full_range_share: probability that a sample's luminance is stretched to [0, 1], the range of gray pictures. RGB
+        samples have that range anyway and stay as they are.
 
     Raises:
       UserError: `patch_size` is not a multiple of a scale.
@@ -92,7 +95,9 @@ def training_batches(
 
     def sample(scale_and_photograph: tuple[int, np.ndarray], rng: np.random.Generator) -> ImagePyramid:
         scale, photograph = scale_and_photograph
-        return augmented(cut_patch(photograph, scale, patch_size, rng, channels, degradation), rng)
+        pyramid = augmented(cut_patch(photograph, scale, patch_size, rng, channels, degradation), rng)
+        stretched = full_range_share > 0 and channels == 1 and rng.random() < full_range_share
+        return tuple(map(full_range, pyramid)) if stretched else pyramid
 
     samples = (
         grain.MapDataset.source(photographs)

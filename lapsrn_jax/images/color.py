@@ -9,6 +9,7 @@ import numpy as np
 _TO_YCBCR = np.array([[65.481, 128.553, 24.966], [-37.797, -74.203, 112.0], [112.0, -93.786, -18.214]]) / 255
 _OFFSET = np.array([16.0, 128.0, 128.0]) / 255
 _TO_RGB = np.linalg.inv(_TO_YCBCR)
+_BLACK, _WHITE = 16 / 255, 235 / 255
 
 
 def rgb_to_ycbcr(rgb: np.ndarray) -> np.ndarray:
@@ -26,3 +27,8 @@ def luminance(image: np.ndarray) -> np.ndarray:
     if image.ndim == 2:
         return np.asarray(image, np.float64)
     return image @ _TO_YCBCR[0] + _OFFSET[0]
+
+
+def full_range(luminance: np.ndarray) -> np.ndarray:
+    """Returns luminance with black at 0 and white at 1, as gray pictures have it, in the array's dtype."""
+    return (luminance - _BLACK) / (_WHITE - _BLACK)

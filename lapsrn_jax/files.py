@@ -37,6 +37,20 @@ def atomic_write(
         raise
 
 
+def working_folder(path: str | os.PathLike[str], key: str) -> pathlib.Path:
+    """Returns the hidden folder for the unfinished work on `path` that `key` identifies, and creates it.
+
+    Folders of other work on `path` are removed. No other process may be working on it.
+    """
+    path = pathlib.Path(path)
+    folder = path.with_name(f"{_prefix(path)}{key[:16]}.unfinished")
+    for other in path.parent.glob(f"{_prefix(path)}*.unfinished"):
+        if other != folder:
+            shutil.rmtree(other)
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
 def remove_partial(path: str | os.PathLike[str]) -> None:
     """Removes temporary files that killed writers of `path` have left. No other process may be writing `path`."""
     path = pathlib.Path(path)

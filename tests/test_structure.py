@@ -15,7 +15,7 @@ from tests.conftest import ROOT
 LAYERS = [
     ("errors", "files", "cache", "hugepages"),
     "images",
-    ("models", "data", "photos"),
+    ("models", "data", "photos", "videos"),
     ("weights", "export"),
     "upscaling",
     ("evaluation", "api"),

@@ -65,6 +65,13 @@ def quality(text: str) -> int:
     return int(text)
 
 
+def rate_factor(text: str) -> int:
+    """Parses the constant rate factor of a video encoder, from 0 to 63."""
+    if not text.isdecimal() or not 0 <= int(text) <= 63:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a constant rate factor from 0 to 63")
+    return int(text)
+
+
 def colour(text: str) -> tuple[int, int, int]:
     """Parses a colour, such as "white", "#ff8000" or "rgb(255, 128, 0)"."""
     import PIL.ImageColor

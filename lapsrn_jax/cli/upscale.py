@@ -10,7 +10,17 @@ import signal
 import sys
 from typing import Any
 
-from lapsrn_jax.cli.options import add_json, add_network, check_output, colour, count, memory, pixels, quality
+from lapsrn_jax.cli.options import (
+    add_json,
+    add_network,
+    check_output,
+    colour,
+    count,
+    memory,
+    pixels,
+    quality,
+    rate_factor,
+)
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.files import atomic_write
 
@@ -66,6 +76,13 @@ def add_to(commands: Any) -> None:
         "(default: 95, or 90 for AVIF and HEIC)",
     )  # fmt: skip
     loss.add_argument("--lossless", action="store_true", help="write WebP and HEIC without loss; refuse lossy formats")
+    result.add_argument(
+        "--codec", choices=("h264", "h265", "vp9", "av1", "ffv1", "prores"),
+        help="codec of videos (default: h264, h265 beyond 8 bits, vp9 in .webm)",
+    )  # fmt: skip
+    result.add_argument(
+        "--crf", type=rate_factor, metavar="N", help="quality of videos, from 0 to 63: lower is better and larger"
+    )
     result.add_argument(
         "--background", type=colour, metavar="COLOR", help="fill transparency with a colour, such as white or #ff8000"
     )
@@ -136,6 +153,8 @@ def run(options: argparse.Namespace) -> None:
         lossless=options.lossless,
         background=options.background,
         copy_large=options.copy_large,
+        codec=options.codec,
+        crf=options.crf,
     )
     if cluster:
         outcomes = cluster.upscale_on_cluster(
@@ -194,7 +213,12 @@ def _fingerprint(options: argparse.Namespace, scale: float | None, model: Any, p
     names = ("width", "height", "fast", "self_ensemble", "keep_hidden", "strip")
     chosen = [scale, *(getattr(options, name) for name in names)]
     # Only where given: results from before these options existed stay valid.
-    later = {name: getattr(options, name) for name in ("quality", "lossless", "background") if getattr(options, name)}
+    later = {
+        name: getattr(options, name)
+        for name in ("quality", "lossless", "background", "codec")
+        if getattr(options, name)
+    }
+    later |= {} if options.crf is None else {"crf": options.crf}
     identity = [__version__, models.settings(model), weights_digest(params), chosen, *([later] if later else [])]
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 

@@ -67,9 +67,20 @@ if importlib.util.find_spec("pillow_heif"):  # the extra "heic"
 
 _NO_ALPHA = "cannot store transparency"
 
+# FFmpeg's containers of the videos that are written, by suffix, and the suffixes of others that are read.
+VIDEOS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
+OTHER_VIDEOS = {".avi", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".ogv", ".vob"}
+
 FORMAT_OF_SUFFIX = {suffix: format for format in _ALL for suffix in format.suffixes}
 PILLOW_NAMES = [format.name for format in _ALL]
 PHOTOGRAPHS = [format for format in _ALL if not format.palette]  # formats of pictures to train on and to score
+
+
+def is_video(path: str | os.PathLike[str]) -> bool:
+    """Whether a path, or a bare suffix, is that of a video."""
+    name = os.fspath(path)
+    suffix = name[name.rfind(".") :].lower()
+    return suffix in VIDEOS or suffix in OTHER_VIDEOS
 
 
 def format_of(target: str | os.PathLike[str]) -> Format:

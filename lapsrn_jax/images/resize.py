@@ -23,12 +23,15 @@ def _keys_cubic(x: np.ndarray) -> np.ndarray:
 
 
 @functools.lru_cache(maxsize=512)
-def resize_matrix(in_size: int, out_size: int, scale: float) -> scipy.sparse.csr_array:
-    """Returns the linear map for one axis: a sparse float64 matrix [out_size, in_size] whose rows sum to 1."""
+def resize_matrix(in_size: int, out_size: int, scale: float, shift: float = 0.0) -> scipy.sparse.csr_array:
+    """Returns the linear map for one axis: a sparse float64 matrix [out_size, in_size] whose rows sum to 1.
+
+    The output is sampled `shift` input pixels further on than MATLAB does.
+    """
     shrink = min(scale, 1.0)  # the kernel widens for scales below 1 (antialiasing)
     width = SUPPORT / shrink
     taps = math.ceil(width) + 2
-    centre = (np.arange(out_size) + 0.5) / scale - 0.5  # output pixel centres in input coordinates
+    centre = (np.arange(out_size) + 0.5) / scale - 0.5 + shift  # output pixel centres in input coordinates
     first = np.floor(centre + 1 - width / 2).astype(int) - 1
     position = first[:, None] + np.arange(taps)  # [out_size, taps]; may lie outside the image
     weight = _keys_cubic(shrink * (centre[:, None] - position))

@@ -134,7 +134,7 @@ class Work:
                 self._bar.set_postfix_str(pathlib.PurePath(job.source).name, refresh=False)
                 report |= upscale_picture(
                     job, self._upscale, self._settings, self._record, self._inputs, self._memory.taken, progress,
-                    self._say,
+                    self._say, lambda text: self._bar.set_postfix_str(text, refresh=False),
                 )  # fmt: skip
             if report["status"] != "skipped":
                 report["seconds"] = round(time.monotonic() - start, 3)

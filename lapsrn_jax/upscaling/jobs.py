@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from lapsrn_jax.errors import UserError
-from lapsrn_jax.images.formats import FORMAT_OF_SUFFIX
+from lapsrn_jax.images.formats import FORMAT_OF_SUFFIX, is_video
 from lapsrn_jax.images.io import walk
 from lapsrn_jax.upscaling.record import Record
 
@@ -117,9 +117,12 @@ def _places(inputs: Iterable[str], output: pathlib.Path) -> tuple[dict[pathlib.P
 
 
 def unsupported(suffixes: collections.Counter[str]) -> list[str]:
-    """Returns a line that names files in formats that are not supported, by suffix; none if there are none."""
-    counts = ", ".join(f"{count} {suffix}" for suffix, count in sorted((+suffixes).items()))
-    return [f"files in formats that are not supported: {counts}"] if counts else []
+    """Returns lines that count the files of a folder that are no pictures, by suffix; none if there are none."""
+    videos, others = list[str](), list[str]()
+    for suffix, count in sorted((+suffixes).items()):
+        (videos if is_video(suffix) else others).append(f"{count} {suffix}")
+    lines = [f"videos, which take long: {', '.join(videos)} (give them by name)"] if videos else []
+    return lines + ([f"files in formats that are not supported: {', '.join(others)}"] if others else [])
 
 
 def _results(paths: Iterable[pathlib.Path]) -> set[pathlib.Path]:

@@ -1,4 +1,4 @@
-"""Enlarges one picture, animation or document of a batch, unless its result is there already."""
+"""Enlarges one picture, animation, document or video of a batch, unless its result is there already."""
 
 import itertools
 import math
@@ -14,7 +14,7 @@ import numpy as np
 
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.files import atomic_write, remove_partial, sha256
-from lapsrn_jax.images.formats import check_holds, check_writable, format_of
+from lapsrn_jax.images.formats import VIDEOS, check_holds, check_writable, format_of, is_video
 from lapsrn_jax.photos.background import filled
 from lapsrn_jax.photos.photo import Album, Photo, samples_of
 from lapsrn_jax.photos.reading import open_album
@@ -43,6 +43,8 @@ class Settings(NamedTuple):
       lossless: write without loss.
       background: colour (red, green, blue from 0 to 255) that fills transparency, or None to keep transparency.
       copy_large: copy pictures for which `size` returns their own size. Otherwise, they are errors.
+      codec: codec of videos; see `encoding_for`.
+      crf: constant rate factor of videos, or None for the codec's default.
     """
 
     size: Callable[[Size], Size]
@@ -55,6 +57,8 @@ class Settings(NamedTuple):
     lossless: bool = False
     background: tuple[int, int, int] | None = None
     copy_large: bool = False
+    codec: str | None = None
+    crf: int | None = None
 
 
 def upscale_picture(
@@ -66,6 +70,7 @@ def upscale_picture(
     room: Callable[[int], AbstractContextManager[None]],
     progress: Progress,
     say: Callable[[str], None],
+    show: Callable[[str], None],
 ) -> dict[str, Any]:
     """Enlarges one picture unless it is done already.
 
@@ -78,9 +83,10 @@ def upscale_picture(
       room: waits for a number of bytes of memory, and keeps them until the picture is done.
       progress: called with the share of the work that was done since the last call.
       say: prints a line.
+      show: shows a text beside the progress.
 
     Returns:
-      "status", "size", "images" and "note" of the picture's report.
+      "status", "size", "images" (or "frames") and "note" of the picture's report.
 
     Raises:
       UserError: the picture cannot be read, enlarged or written.
@@ -96,10 +102,16 @@ def upscale_picture(
     if replaces and not settings.overwrite and not (record and record.made(job.target)):
         raise UserError(f"{job.target} exists already: give another --output, or --overwrite to replace it")
 
+    def add(complete: pathlib.Path) -> None:
+        if record and entry:
+            record.add(entry._replace(result=sha256(complete)))
+
+    if is_video(job.source) or is_video(job.target):
+        return _upscale_video(job, upscale, settings, room, add, progress, say, show)
     name = "standard input" if job.source == STREAM else job.source
     source: Any = _bytes(sys.stdin, name) if job.source == STREAM else job.source
     with open_album(source, name) as album, room(_BYTES * max(_pixels(shape, settings) for shape in album.shapes)):
-        return _upscale_album(job, album, name, upscale, settings, record, entry, progress, say)
+        return _upscale_album(job, album, name, upscale, settings, record, add, progress, say)
 
 
 def _pixels(shape: Size, settings: Settings) -> int:
@@ -117,7 +129,7 @@ def _upscale_album(
     upscale: Upscaler,
     settings: Settings,
     record: Record | None,
-    entry: Entry | None,
+    add: Callable[[pathlib.Path], None],
     progress: Progress,
     say: Callable[[str], None],
 ) -> dict[str, Any]:
@@ -150,10 +162,6 @@ def _upscale_album(
             photo = ready(frame.photo)
             yield Part(bands(photo, size, same), photo, frame.seconds)
 
-    def add(complete: pathlib.Path) -> None:
-        if record and entry:
-            record.add(entry._replace(result=sha256(complete)))
-
     photo = ready(first.photo)
     for size in sizes:
         channels, alpha = photo.pixels.shape[2], photo.alpha is not None
@@ -183,6 +191,46 @@ def _upscale_album(
         write_photo(target, sizes[0][::-1], bands(photo, sizes[0], large[0]), photo, **options)
     else:
         write_album(target, [size[::-1] for size in sizes], parts(), album, **options)
+    return report
+
+
+def _upscale_video(
+    job: Job,
+    upscale: Upscaler,
+    settings: Settings,
+    room: Callable[[int], AbstractContextManager[None]],
+    add: Callable[[pathlib.Path], None],
+    progress: Progress,
+    say: Callable[[str], None],
+    show: Callable[[str], None],
+) -> dict[str, Any]:
+    if not is_video(job.source):
+        raise UserError(f"{job.source} is no video: {job.target} would be one, so give the output another suffix")
+    if pathlib.PurePath(job.target).suffix.lower() not in VIDEOS:
+        raise UserError(f"{job.source} is a video: give an output with the suffix {', '.join(VIDEOS)}")
+    try:
+        from lapsrn_jax.upscaling.clips import upscale_clip
+        from lapsrn_jax.videos.reading import open_clip
+        from lapsrn_jax.videos.writing import check_container, encoding_for
+    except ImportError:
+        raise UserError("videos need PyAV: pip install '.[video]'") from None
+    with open_clip(job.source) as clip:
+        height, width = settings.size(clip.picture.shape)
+        size = (height + height % 2, width + width % 2) if clip.picture.chroma else (height, width)
+        upscale.check(max(size[0] / clip.picture.shape[0], size[1] / clip.picture.shape[1]))
+        encoding = encoding_for(job.target, clip.picture, settings.codec, settings.crf)
+        target = pathlib.Path(job.target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        notes = [note for note in (clip.note, check_container(target, clip, size, encoding)) if note]
+        key = f"{sha256(job.source)} {settings.fingerprint} {size} {encoding}"
+        with room(_BYTES * (math.prod(clip.picture.shape) + math.prod(size))):
+            count, damage = upscale_clip(
+                clip, target, upscale, size, encoding, key, progress=progress, show=show, on_complete=add
+            )
+    report: dict[str, Any] = {"status": "done", "size": size[::-1], "frames": count}
+    if note := "; ".join([*notes, *([damage] if damage else [])]):
+        say(f"{job.target}: {note}")
+        report["note"] = note
     return report
 
 

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lapsrn_jax.cli import main
 from lapsrn_jax.images.io import write_image
 from lapsrn_jax.models import Pyramid, Tying, initial
 from lapsrn_jax.upscaling import tiles
@@ -18,6 +17,7 @@ from lapsrn_jax.upscaling.jobs import find_jobs
 from lapsrn_jax.upscaling.tiles import Tiles
 from lapsrn_jax.weights.files import save_weights
 from tests import tiny
+from tests.upscaling.command import upscale
 
 # The modules that change files. The rest of the work takes most of the time, but its interruptions are all alike.
 INTERRUPTED = ("/lapsrn_jax/files.py", "/lapsrn_jax/upscaling/batch.py", "/lapsrn_jax/upscaling/record.py",
@@ -74,13 +74,6 @@ def test_no_two_targets_are_equal(tmp_path_factory, paths, suffix, place, loose)
         assert target.stem.startswith(source.stem)
 
 
-def run(arguments: list[str]) -> None:
-    try:
-        main(arguments)
-    except SystemExit as end:  # raised for several pictures
-        assert not end.code
-
-
 class Interrupt(BaseException):
     """Stands for Ctrl-C."""
 
@@ -105,7 +98,7 @@ def interrupted(arguments: list[str], after: int) -> int:
     before = sys.gettrace()
     sys.settrace(trace)
     try:
-        run(arguments)
+        assert upscale(*arguments) == 0
     except Interrupt:
         pass
     finally:
@@ -124,9 +117,9 @@ def batch(tmp_path_factory):
         write_image(folder / "in" / name, tiny.photograph(rng, 8, 9))
     model = Pyramid(**tiny.MODEL, tying=Tying())
     save_weights(folder / "tiny.safetensors", model, initial(model, jax.random.key(0)), {})
-    arguments = ["upscale", "--scale", "2", "--weights", str(folder / "tiny.safetensors")]
+    arguments = ["--scale", "2", "--weights", str(folder / "tiny.safetensors")]
     inputs = [folder / "in", *sorted((folder / "in").iterdir())]  # the main thread does a picture alone
-    run([*arguments, str(inputs[0]), "-o", f"{folder}/out/"])  # compiles
+    assert upscale(*arguments, inputs[0], "-o", f"{folder}/out/") == 0  # compiles
     lines = {
         str(path): interrupted([*arguments, str(path), "-o", f"{folder}/{i}/"], 0) for i, path in enumerate(inputs)
     }
@@ -150,6 +143,6 @@ def test_an_interrupted_batch_is_finished_by_the_same_command(batch, tmp_path_fa
         interrupted([*arguments, path, "-o", f"{out}/"], 1 + int(moment * lines[path]))
         if out.exists():
             assert contents(out).items() <= expected.items()
-    run([*arguments, next(iter(lines)), "-o", str(out)])
+    assert upscale(*arguments, next(iter(lines)), "-o", out) == 0
     assert contents(out) == expected
     assert {path.name for path in out.iterdir()} == {*expected, ".lapsrn.jsonl"}

@@ -1,0 +1,216 @@
+"""Enlarges videos frame by frame. An interrupted run goes on from the last finished segment of frames."""
+
+import collections
+import functools
+import hashlib
+import itertools
+import pathlib
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from lapsrn_jax.errors import UserError
+from lapsrn_jax.files import atomic_write, locked, remove_partial, working_folder
+from lapsrn_jax.images.resize import resize_matrix
+from lapsrn_jax.upscaling.upscale import Progress, Size, Upscaler
+from lapsrn_jax.videos.reading import Clip, Picture
+from lapsrn_jax.videos.writing import Encoding, join, write_segment
+
+SEGMENT = 48  # frames; each segment begins with a frame that is stored whole, where players can start
+_NAMED = 5  # damaged frames whose times are named
+
+Planes = list[np.ndarray]
+
+
+def upscale_clip(
+    clip: Clip,
+    target: pathlib.Path,
+    upscale: Upscaler,
+    size: Size,
+    encoding: Encoding,
+    key: str,
+    *,
+    progress: Progress,
+    show: Callable[[str], None],
+    on_complete: Callable[[pathlib.Path], None],
+) -> tuple[int, str]:
+    """Enlarges a video.
+
+    Args:
+      clip: the source.
+      target: the result.
+      upscale: the network.
+      size: (H', W') of the result.
+      encoding: how to encode its frames.
+      key: text that identifies everything that affects the frames. Segments with the same key are used again.
+      progress: called with the share of the work that was done since the last call.
+      show: called with text about the progress.
+      on_complete: called with the path of the complete result before it is put in place.
+
+    Returns:
+      (count, note): the number of frames, and a line about damaged ones, or "".
+
+    Raises:
+      UserError: another process is working on the result, or the frames change.
+    """
+    with _held(target):
+        remove_partial(target)
+        folder = working_folder(target, hashlib.sha256(key.encode()).hexdigest())
+        times: list[int] = []
+        damaged: list[int] = []
+
+        def remembered() -> Iterator[Planes]:
+            for when, planes, intact in clip.frames():
+                times.append(when)
+                if not intact:
+                    damaged.append(when)
+                yield planes
+
+        frames, segments = remembered(), list[pathlib.Path]()
+        speed = _Speed(clip.count, show)
+        with _enlarging(clip.picture, upscale, size) as enlarged:
+            for first in frames:
+                part = itertools.chain([first], itertools.islice(frames, SEGMENT - 1))
+                segments.append(folder / f"{len(segments):06}.mkv")
+                if segments[-1].exists():
+                    done = sum(1 for _ in part)
+                    progress(done / clip.count)
+                    speed.skip(done)
+                    continue
+
+                def counted(part: Iterator[Planes] = part) -> Iterator[Planes]:
+                    for planes in enlarged(part):
+                        yield planes
+                        progress(1 / clip.count)
+                        speed.count()
+
+                write_segment(segments[-1], counted(), size, clip.picture, encoding)
+        with atomic_write(target, on_complete=on_complete) as partial:
+            join(target, partial, segments, clip, times)
+        shutil.rmtree(folder)
+    return len(times), _damage(damaged, clip)
+
+
+@contextmanager
+def _held(target: pathlib.Path) -> Iterator[None]:
+    with locked(target.with_name(f".{target.name[:200]}.lock"), wait=False) as held:
+        if not held:
+            raise UserError(f"another process is working on {target}: wait for it")
+        yield
+
+
+class _Speed:
+    """Shows how many frames are done, and how many a second."""
+
+    def __init__(self, total: int, show: Callable[[str], None]) -> None:
+        self._total, self._show = total, show
+        self._done, self._new, self._start = 0, 0, 0.0
+
+    def skip(self, number: int) -> None:
+        self._done += number
+
+    def count(self) -> None:
+        self._done, self._new = self._done + 1, self._new + 1
+        if self._new == 1:  # the first one also compiles
+            self._start = time.monotonic()
+            return
+        rate = (self._new - 1) / (time.monotonic() - self._start)
+        self._show(f"frame {self._done} of {self._total}, {rate:.3g} frames/s")
+
+
+def _damage(times: list[int], clip: Clip) -> str:
+    if not times:
+        return ""
+    named = ", ".join(f"{float(when * clip.time_base):.3f} s" for when in times[:_NAMED])
+    more = ", ..." if len(times) > _NAMED else ""
+    frames = f"{len(times)} frames are" if len(times) > 1 else "a frame is"
+    return f"{frames} damaged, at {named}{more}: the frame before is repeated"
+
+
+@contextmanager
+def _enlarging(
+    picture: Picture, upscale: Upscaler, size: Size
+) -> Iterator[Callable[[Iterable[Planes]], Iterator[Planes]]]:
+    """Yields a function that enlarges frames in order, several at a time, so that the devices do not wait."""
+    stopped = threading.Event()
+    bytes_a_frame = 16 * size[0] * size[1]
+    number = max(1, min(upscale.images_at_once, upscale.memory_for_images // bytes_a_frame))
+
+    def check(_: float) -> None:
+        if stopped.is_set():
+            raise KeyboardInterrupt
+
+    one = functools.partial(enlarged_planes, picture=picture, upscale=upscale, size=size, progress=check)
+    with ThreadPoolExecutor(number, "frames") as pool:
+
+        def enlarged(frames: Iterable[Planes]) -> Iterator[Planes]:
+            waiting: collections.deque[Future[Planes]] = collections.deque()
+            for planes in frames:
+                waiting.append(pool.submit(one, planes))
+                if len(waiting) >= number:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+
+        try:
+            yield enlarged
+        finally:
+            stopped.set()  # without an exception, all is done
+            pool.shutdown(cancel_futures=True)
+
+
+def enlarged_planes(
+    planes: Planes, picture: Picture, upscale: Upscaler, size: Size, progress: Progress = lambda _: None
+) -> Planes:
+    """Enlarges a frame: its luminance with the network, and its colours by bicubic interpolation.
+
+    The network gets luminance in the range of its training, from 16/255 to 235/255.
+
+    Args:
+      planes: luminance [H, W] and two colours [h, w], or luminance alone, uint8 or uint16.
+      picture: how the frame stores its pixels.
+      upscale: the network.
+      size: (H', W').
+      progress: called with the share of the work that was done since the last call.
+
+    Returns:
+      The planes of the result, with the dtype of the source.
+    """
+    unit = 1 << (picture.bits - 8)
+    peak = 256 * unit - 1
+    luminance = planes[0]
+
+    def rows(start: int, stop: int) -> np.ndarray:
+        part = luminance[start:stop]
+        return (16 + 219 * (part / peak)) / 255 if picture.full_range else part / (255 * unit)
+
+    def stored(plane: Any) -> np.ndarray:
+        return np.clip(np.floor(plane + 0.5), 0, peak).astype(luminance.dtype)
+
+    bands = (
+        stored(peak * (255 * band - 16) / 219 if picture.full_range else 255 * unit * band)
+        for band in upscale.gray(rows, picture.shape, size, progress=progress)
+    )
+    result = [np.concatenate(list(bands))]
+    if picture.chroma:
+        rows_of, columns_of = (_colours_along(axis, planes[1].shape[axis], picture, size) for axis in (0, 1))
+        result += [stored((columns_of @ (rows_of @ plane.astype(np.float64)).T).T) for plane in planes[1:]]
+    return result
+
+
+def _colours_along(axis: int, length: int, picture: Picture, size: Size) -> Any:
+    """Returns the linear map that enlarges colours along an axis.
+
+    A colour keeps its place among the pixels that share it. Seen in pixels of the source, these pixels shrink, and so
+    does the distance of the colour from their centre.
+    """
+    assert picture.chroma
+    shared, scale = picture.chroma[axis], size[axis] / picture.shape[axis]
+    shift = picture.place[axis] / shared * (1 / scale - 1)
+    return resize_matrix(length, -(-size[axis] // shared), scale, shift)

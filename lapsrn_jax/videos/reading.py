@@ -1,0 +1,212 @@
+"""Reads videos: what they hold, and their frames with their times."""
+
+import heapq
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+import av
+import numpy as np
+
+from lapsrn_jax.errors import UserError
+
+# Pixel formats with a plane for luminance and two for colour, or with luminance alone, and their names as results.
+# The names with j mean the full range, which results say with a tag. Alpha is left out.
+_DEPTHS = ("", "10le", "12le")
+_FORMATS = {f"yuv{chroma}p{depth}": f"yuv{chroma}p{depth}" for chroma in (420, 422, 444) for depth in _DEPTHS}
+_FORMATS |= {f"yuva{chroma}p{depth}": f"yuv{chroma}p{depth}" for chroma in (420, 422, 444) for depth in _DEPTHS}
+_FORMATS |= {f"yuvj{chroma}p": f"yuv{chroma}p" for chroma in (420, 422, 444)}
+_FORMATS |= {f"gray{depth}": f"gray{depth}" for depth in _DEPTHS}
+_FULL = 2  # FFmpeg's AVCOL_RANGE_JPEG: black is 0 and white is the largest value
+# Where a colour lies by FFmpeg's chroma location: rows and columns from the centre of the pixels that share it.
+_PLACES = {0: (0, -0.5), 1: (0, -0.5), 2: (0, 0), 3: (-0.5, -0.5), 4: (-0.5, 0), 5: (0.5, -0.5), 6: (0.5, 0)}
+
+
+class Picture(NamedTuple):
+    """How the frames of a clip store their pixels.
+
+    Attributes:
+      shape: (H, W) in pixels.
+      format: FFmpeg's name of the planar pixel format, such as "yuv420p10le".
+      bits: of each sample.
+      chroma: rows and columns of pixels that share a colour, such as (2, 2); None without colours.
+      full_range: whether black is 0; otherwise it is 16, and white is 235, times 2^(bits - 8).
+      place: rows and columns, in pixels, from the centre of the pixels that share a colour to where it was sampled.
+      tags: values of FFmpeg's fields for primaries, transfer, matrix, range and the place of colours.
+      aspect: width over height of a pixel, or None.
+      rate: frames a second, on average.
+      matrix: FFmpeg's display matrix, which turns the frames; None without.
+    """
+
+    shape: tuple[int, int]
+    format: str
+    bits: int
+    chroma: tuple[int, int] | None
+    full_range: bool
+    place: tuple[float, float]
+    tags: dict[str, Any]
+    aspect: Fraction | None
+    rate: Fraction
+    matrix: tuple[int, ...] | None
+
+
+class Clip:
+    """A video that is open for reading.
+
+    Attributes:
+      path: of the file.
+      picture: how its frames store their pixels.
+      count: number of its frames.
+      time_base: seconds of one tick.
+      last: ticks for which the last frame is shown.
+      note: what the result will lack, or "".
+    """
+
+    def __init__(self, path: str | os.PathLike[str], container: Any) -> None:
+        self.path, self._container = os.fspath(path), container
+        self._stream = main_stream(container)
+        times = {
+            packet.pts: packet.duration or 0
+            for packet in container.demux(self._stream)
+            if packet.size and not packet.is_discard
+        }
+        if None in times:
+            raise UserError(f"{path} has frames without times: copy it into an .mkv with FFmpeg first")
+        if not times:
+            raise UserError(f"{path} has no frames")
+        self.count, self.time_base, self.last = len(times), self._stream.time_base, times[max(times)]
+        first = next((frame for _, frame in self._decoded() if frame), None)
+        if first is None:
+            raise UserError(f"{path}: none of its frames can be read")
+        self.picture = _picture(path, self._stream, first)
+        self.note = "transparency is lost" if first.format.name.startswith("yuva") else ""
+
+    def frames(self) -> Iterator[tuple[int, list[np.ndarray], bool]]:
+        """Yields (time in ticks, planes, whether it could be read) of each frame in the order of their times.
+
+        A plane is uint8 or uint16 [H, W]. A frame that cannot be read has the planes of the one before, or of the first
+        one that can.
+
+        Raises:
+          UserError: the frames change their size or format, or are interlaced.
+        """
+        planes: list[np.ndarray] | None = None
+        early = []
+        for time, frame in self._decoded():
+            if frame is None:
+                if planes is None:
+                    early.append(time)
+                else:
+                    yield time, planes, False
+                continue
+            _check(self.path, frame, self.picture)
+            planes = [_samples(plane, self.picture.bits) for plane in frame.planes[:3]]
+            yield from ((missed, planes, False) for missed in early)
+            early.clear()
+            yield time, planes, True
+
+    def _decoded(self) -> Iterator[tuple[int, Any]]:
+        """Yields (time, frame) in order. The frame is None if it is damaged or missing, though its packet is there."""
+        self._container.seek(self._container.start_time or 0)
+        self._stream.codec_context.flush_buffers()
+        expected: list[int] = []  # times of packets whose frames have not come
+        for packet in self._container.demux(self._stream):
+            if packet.size and not packet.is_discard:
+                heapq.heappush(expected, packet.pts)
+            try:
+                frames = packet.decode()
+            except av.error.InvalidDataError:  # its time stays among the expected ones
+                continue
+            for frame in frames:
+                while expected and expected[0] < frame.pts:
+                    yield heapq.heappop(expected), None
+                if expected and expected[0] == frame.pts:
+                    heapq.heappop(expected)
+                yield frame.pts, None if frame.is_corrupt else frame
+        while expected:
+            yield heapq.heappop(expected), None
+
+
+@contextmanager
+def open_clip(path: str | os.PathLike[str]) -> Iterator[Clip]:
+    """Opens a video.
+
+    Raises:
+      UserError: the file is no video, or one that cannot be enlarged: interlaced, in RGB, or without times.
+    """
+    with opened(path) as container:
+        yield Clip(path, container)
+
+
+def opened(path: str | os.PathLike[str]) -> Any:
+    """Returns PyAV's container of a video, whose frames all have times if that is possible.
+
+    Raises:
+      UserError: FFmpeg cannot read the file.
+    """
+    try:
+        return av.open(os.fspath(path), options={"fflags": "genpts"})
+    except FileNotFoundError:
+        raise
+    except av.error.FFmpegError as error:
+        raise UserError(f"{path} is not a video that FFmpeg can read: {error.strerror}") from None
+
+
+def main_stream(container: Any) -> Any:
+    """Returns the stream that is enlarged: the best one that is no cover picture.
+
+    Raises:
+      UserError: there is none.
+    """
+    stream = container.streams.best("video")
+    if stream is None or stream.disposition & av.stream.Disposition.attached_pic:
+        raise UserError(f"{container.name} has no video")
+    stream.thread_type = "AUTO"
+    return stream
+
+
+def _picture(path: str | os.PathLike[str], stream: Any, frame: Any) -> Picture:
+    form, context = frame.format, stream.codec_context
+    if form.name not in _FORMATS:
+        raise UserError(f"{path} stores its pixels as {form.name}: convert it to yuv420p or yuv444p with FFmpeg first")
+    if frame.interlaced_frame:
+        raise UserError(_interlaced(path))
+    chroma = None
+    if len(form.components) > 1:
+        chroma = 2 if form.chroma_height(2) == 1 else 1, 2 if form.chroma_width(2) == 1 else 1
+    down, right = _PLACES[frame.chroma_location]
+    full = frame.color_range == _FULL or form.name.startswith("yuvj")
+    tags = {name: getattr(context, name) for name in ("color_primaries", "color_trc", "colorspace")}
+    matrix = context.coded_side_data.get("display_matrix") if context.coded_side_data else None
+    return Picture(
+        shape=(frame.height, frame.width),
+        format=_FORMATS[form.name],
+        bits=form.components[0].bits,
+        chroma=chroma,
+        full_range=full,
+        place=(down if chroma and chroma[0] > 1 else 0, right if chroma and chroma[1] > 1 else 0),
+        tags=tags | {"color_range": _FULL if full else context.color_range},
+        aspect=stream.sample_aspect_ratio or None,
+        rate=stream.average_rate or stream.guessed_rate or Fraction(25),
+        matrix=tuple(np.frombuffer(matrix, np.int32).tolist()) if matrix else None,
+    )
+
+
+def _check(path: str, frame: Any, picture: Picture) -> None:
+    if (frame.height, frame.width) != picture.shape or _FORMATS.get(frame.format.name) != picture.format:
+        raise UserError(f"{path} changes its frames' size or format at {float(frame.time):.3f} s: split it there first")
+    if frame.interlaced_frame:
+        raise UserError(_interlaced(path))
+
+
+def _interlaced(path: str | os.PathLike[str]) -> str:
+    return f"{path} is interlaced: make whole frames of it first, for example with FFmpeg's filter bwdif"
+
+
+def _samples(plane: Any, bits: int) -> np.ndarray:
+    """Copies a plane, uint8 or uint16 [H, W], without the bytes that fill up its lines."""
+    kind = np.dtype(np.uint8 if bits == 8 else np.uint16)
+    lines = np.frombuffer(plane, kind).reshape(plane.height, plane.line_size // kind.itemsize)
+    return lines[:, : plane.width].copy()

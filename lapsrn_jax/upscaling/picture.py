@@ -218,7 +218,7 @@ def _upscale_video(
         height, width = settings.size(clip.picture.shape)
         size = (height + height % 2, width + width % 2) if clip.picture.chroma else (height, width)
         upscale.check(max(size[0] / clip.picture.shape[0], size[1] / clip.picture.shape[1]))
-        encoding = encoding_for(job.target, clip.picture, settings.codec, settings.crf)
+        encoding = encoding_for(job.target, clip.picture, size, settings.codec, settings.crf)
         target = pathlib.Path(job.target)
         target.parent.mkdir(parents=True, exist_ok=True)
         notes = [note for note in (clip.note, check_container(target, clip, size, encoding)) if note]

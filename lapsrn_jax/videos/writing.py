@@ -1,5 +1,6 @@
 """Writes videos: segments of frames, and files that join the segments with the sound and the rest of their source."""
 
+import functools
 import os
 import pathlib
 import tempfile
@@ -18,6 +19,7 @@ from lapsrn_jax.videos.reading import Clip, Picture, main_stream, opened
 
 _FASTEST = 120  # frames a second in a segment: Matroska counts milliseconds, and only the order of frames matters there
 
+_NARROWEST = 64  # x265 4.3 writes beyond the memory of narrower frames of 10 bits
 _OWN = {"major_brand", "minor_version", "compatible_brands", "encoder"}  # metadata of a container, not of its contents
 
 
@@ -51,14 +53,20 @@ class Encoding(NamedTuple):
     crf: int | None
 
 
-def encoding_for(target: str | os.PathLike[str], picture: Picture, codec: str | None, crf: int | None) -> Encoding:
+def encoding_for(
+    target: str | os.PathLike[str], picture: Picture, size: tuple[int, int], codec: str | None, crf: int | None
+) -> Encoding:
     """Returns the encoding of a result, with a codec that all players know where there is a choice.
 
     Raises:
-      UserError: the codec has no such quality, or does not store such pixels.
+      UserError: the codec has no such quality, or does not store such frames.
     """
+    narrow = size[1] < _NARROWEST
     if codec is None:
-        codec = "vp9" if pathlib.Path(target).suffix.lower() == ".webm" else "h264" if picture.bits == 8 else "h265"
+        webm = pathlib.Path(target).suffix.lower() == ".webm"
+        codec = "vp9" if webm else "h264" if picture.bits == 8 or narrow else "h265"
+    if codec == "h265" and narrow:
+        raise UserError(f"h265 needs a width of at least {_NARROWEST} pixels: give another --codec, such as h264")
     known = CODECS[codec]
     if crf is not None and known.crf is None:
         raise UserError(f"--crf has no meaning for {codec}, which has one quality: leave it out")
@@ -100,6 +108,9 @@ def write_segment(
 def _video_stream(container: Any, size: tuple[int, int], picture: Picture, encoding: Encoding) -> Any:
     codec = CODECS[encoding.codec]
     options = dict(codec.options) | ({} if encoding.crf is None else {"crf": str(encoding.crf)})
+    if codec.encoder == "libx264" and _has_avx512():
+        options["x264-params"] = "asm=avx2"
+    os.environ.setdefault("SVT_LOG", "1")  # libsvtav1 prints its settings otherwise
     rate = min(Fraction(picture.rate), Fraction(_FASTEST)).limit_denominator(1001)
     stream = container.add_stream(codec.encoder, rate=rate, options=options)
     stream.height, stream.width = size
@@ -110,6 +121,18 @@ def _video_stream(container: Any, size: tuple[int, int], picture: Picture, encod
     if picture.aspect:
         context.sample_aspect_ratio = picture.aspect
     return stream
+
+
+@functools.cache
+def _has_avx512() -> bool:
+    """Whether this is a processor on which x264's results vary from run to run.
+
+    With AVX-512, its rate control reads memory that it has not written, if the width is no multiple of 64.
+    """
+    try:
+        return "avx512" in pathlib.Path("/proc/cpuinfo").read_text()
+    except OSError:  # not Linux
+        return False
 
 
 def _frame(planes: Sequence[np.ndarray], size: tuple[int, int], picture: Picture) -> Any:
@@ -220,17 +243,16 @@ def _add_streams(container: Any, source: Any, first: Any, picture: Picture) -> t
     main, streams = main_stream(source), {}
     copied = {s.index for s in _others(source)}
     for stream in source.streams:
-        if stream.index == main.index:
-            new = container.add_stream_from_template(first.streams.video[0])
+        if stream.index not in (main.index, *copied):
+            continue
+        enlarged = stream.index == main.index
+        new = container.add_stream_from_template(first.streams.video[0] if enlarged else stream, opaque=True)
+        if enlarged:
             new.time_base = stream.time_base
-            if new.codec_context.name in ("hevc", "libx265") and container.format.name in ("mp4", "mov"):
+            if new.codec_context.name == "hevc" and container.format.name in ("mp4", "mov"):
                 new.codec_context.codec_tag = "hvc1"  # the only tag that Apple's players know
             if picture.matrix:
                 new.set_display_matrix(picture.matrix)
-        elif stream.index in copied:
-            new = container.add_stream_from_template(stream, opaque=True)
-        else:
-            continue
         new.metadata.update(stream.metadata)
         new.disposition = stream.disposition
         streams[stream] = new

@@ -1,0 +1,16 @@
+"""A small network and a folder with a picture."""
+
+import pytest
+
+from lapsrn_jax.images.io import write_image
+from tests import tiny
+from tests.upscaling.conftest import weights
+
+__all__ = ["folder_of_pictures", "weights"]
+
+
+@pytest.fixture
+def folder_of_pictures(tmp_path, rng):
+    (tmp_path / "in").mkdir()
+    write_image(tmp_path / "in" / "a.png", tiny.photograph(rng, 12, 14))
+    return tmp_path / "in"

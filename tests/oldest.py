@@ -5,4 +5,4 @@ import tomllib
 
 project = tomllib.loads((pathlib.Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
 for requirement in project["dependencies"] + project["optional-dependencies"]["dev"]:
-    print(requirement.replace(">=", "=="))
+    print(requirement.replace(">=", "==", 1))

@@ -19,8 +19,9 @@ from lapsrn_jax.errors import UserError
 from lapsrn_jax.files import atomic_write, locked, remove_partial, working_folder
 from lapsrn_jax.images.resize import resize_matrix
 from lapsrn_jax.upscaling.upscale import Progress, Size, Upscaler
+from lapsrn_jax.videos.encoding import Encoding, write_segment
+from lapsrn_jax.videos.joining import join
 from lapsrn_jax.videos.reading import Clip, Picture
-from lapsrn_jax.videos.writing import Encoding, join, write_segment
 
 SEGMENT = 48  # frames; each segment begins with a frame that is stored whole, where players can start
 _NAMED = 5  # damaged frames whose times are named

@@ -210,10 +210,11 @@ def _upscale_video(
         raise UserError(f"{job.source} is a video: give an output with the suffix {', '.join(VIDEOS)}")
     try:
         from lapsrn_jax.upscaling.clips import upscale_clip
+        from lapsrn_jax.videos.encoding import encoding_for
+        from lapsrn_jax.videos.joining import check_container
         from lapsrn_jax.videos.reading import open_clip
-        from lapsrn_jax.videos.writing import check_container, encoding_for
     except ImportError:
-        raise UserError("videos need PyAV: pip install '.[video]'") from None
+        raise UserError("videos need PyAV 19, on Python 3.12 or newer: pip install '.[video]'") from None
     with open_clip(job.source) as clip:
         height, width = settings.size(clip.picture.shape)
         size = (height + height % 2, width + width % 2) if clip.picture.chroma else (height, width)
@@ -221,14 +222,14 @@ def _upscale_video(
         encoding = encoding_for(job.target, clip.picture, size, settings.codec, settings.crf)
         target = pathlib.Path(job.target)
         target.parent.mkdir(parents=True, exist_ok=True)
-        notes = [note for note in (clip.note, check_container(target, clip, size, encoding)) if note]
+        note = check_container(target, clip, size, encoding)
         key = f"{sha256(job.source)} {settings.fingerprint} {size} {encoding}"
         with room(_BYTES * (math.prod(clip.picture.shape) + math.prod(size))):
             count, damage = upscale_clip(
                 clip, target, upscale, size, encoding, key, progress=progress, show=show, on_complete=add
             )
     report: dict[str, Any] = {"status": "done", "size": size[::-1], "frames": count}
-    if note := "; ".join([*notes, *([damage] if damage else [])]):
+    if note := "; ".join(filter(None, [note, damage])):
         say(f"{job.target}: {note}")
         report["note"] = note
     return report

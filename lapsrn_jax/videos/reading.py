@@ -20,6 +20,16 @@ _FORMATS |= {f"yuva{chroma}p{depth}": f"yuv{chroma}p{depth}" for chroma in (420,
 _FORMATS |= {f"yuvj{chroma}p": f"yuv{chroma}p" for chroma in (420, 422, 444)}
 _FORMATS |= {f"gray{depth}": f"gray{depth}" for depth in _DEPTHS}
 _FULL = 2  # FFmpeg's AVCOL_RANGE_JPEG: black is 0 and white is the largest value
+_TAGS = ("color_primaries", "color_trc", "colorspace", "chroma_sample_location")
+_BESIDE = {  # what frames may hold beside their pixels
+    "A53_CC": "closed captions",
+    "MASTERING_DISPLAY_METADATA": "HDR metadata",
+    "CONTENT_LIGHT_LEVEL": "HDR metadata",
+    "DYNAMIC_HDR_PLUS": "HDR metadata",
+    "DOVI_METADATA": "Dolby Vision metadata",
+    "STEREO3D": "the stereo layout",
+    "SPHERICAL": "the spherical projection",
+}
 # Where a colour lies by FFmpeg's chroma location: rows and columns from the centre of the pixels that share it.
 _PLACES = {0: (0, -0.5), 1: (0, -0.5), 2: (0, 0), 3: (-0.5, -0.5), 4: (-0.5, 0), 5: (0.5, -0.5), 6: (0.5, 0)}
 
@@ -61,7 +71,7 @@ class Clip:
       count: number of its frames.
       time_base: seconds of one tick.
       last: ticks for which the last frame is shown.
-      note: what the result will lack, or "".
+      left_out: what its frames hold and the result will not.
     """
 
     def __init__(self, path: str | os.PathLike[str], container: Any) -> None:
@@ -81,7 +91,8 @@ class Clip:
         if first is None:
             raise UserError(f"{path}: none of its frames can be read")
         self.picture = _picture(path, self._stream, first)
-        self.note = "transparency is lost" if first.format.name.startswith("yuva") else ""
+        alpha = ["transparency"] if first.format.name.startswith("yuva") else []
+        self.left_out = alpha + sorted({_BESIDE[data.name] for data in first.side_data if data.name in _BESIDE})
 
     def frames(self) -> Iterator[tuple[int, list[np.ndarray], bool]]:
         """Yields (time in ticks, planes, whether it could be read) of each frame in the order of their times.
@@ -176,9 +187,9 @@ def _picture(path: str | os.PathLike[str], stream: Any, frame: Any) -> Picture:
     chroma = None
     if len(form.components) > 1:
         chroma = 2 if form.chroma_height(2) == 1 else 1, 2 if form.chroma_width(2) == 1 else 1
-    down, right = _PLACES[frame.chroma_location]
+    tags = {name: getattr(context, name) for name in _TAGS}
+    down, right = _PLACES[context.chroma_sample_location]
     full = frame.color_range == _FULL or form.name.startswith("yuvj")
-    tags = {name: getattr(context, name) for name in ("color_primaries", "color_trc", "colorspace")}
     matrix = context.coded_side_data.get("display_matrix") if context.coded_side_data else None
     return Picture(
         shape=(frame.height, frame.width),

@@ -34,6 +34,7 @@ def write(
     subtitles: pathlib.Path | None = None,
     tags: dict[str, int] | None = None,
     aspect: Fraction | None = None,
+    attachment: bytes = b"",
 ) -> pathlib.Path:
     """Writes a video of RGB pictures, 25 a second unless `times` has ticks, with `tracks` tones as audio tracks."""
     with av.open(str(path), "w") as container:
@@ -50,6 +51,8 @@ def write(
         audio = [container.add_stream("aac", rate=48000, layout="mono") for _ in range(tracks)]
         for stream, language in zip(audio, ("eng", "deu"), strict=False):
             stream.metadata["language"] = language
+        if attachment:
+            container.add_attachment("font.ttf", "application/x-truetype-font", attachment)
         texts = None
         if subtitles:
             container.set_chapters([{"id": 1, "start": 0, "end": 400, "time_base": Fraction(1, 1000),
@@ -100,7 +103,8 @@ def read(path: str | os.PathLike[str]) -> Found:
     with av.open(os.fspath(path)) as container:
         decoded = list(container.decode(video=0))
         context, stream = container.streams.video[0].codec_context, container.streams.video[0]
-        names = ("color_primaries", "color_trc", "colorspace", "color_range", "pix_fmt", "width", "height")
+        names = ("color_primaries", "color_trc", "colorspace", "color_range", "chroma_sample_location", "pix_fmt",
+                 "width", "height")  # fmt: skip
         properties = {name: getattr(context, name) for name in names}
         properties |= {"aspect": stream.sample_aspect_ratio, "rotation": decoded[0].rotation, "codec": context.name}
         chapters = [(c["start"] * c["time_base"], c["metadata"]["title"]) for c in container.chapters()]

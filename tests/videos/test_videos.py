@@ -17,6 +17,7 @@ from lapsrn_jax.upscaling.clips import enlarged_planes
 from lapsrn_jax.upscaling.upscale import Upscaler
 from lapsrn_jax.videos.reading import open_clip
 from lapsrn_jax.weights.files import load_weights
+from tests import tiny
 from tests.conftest import ROOT
 from tests.upscaling.command import upscale
 from tests.videos import clips
@@ -171,6 +172,26 @@ def test_times_that_matroska_cannot_hold_are_named(tmp_path, rng, weights, capsy
     assert "times are rounded to milliseconds" in capsys.readouterr().err
     before, after = (clips.read(tmp_path / name).times for name in ("a.mp4", "b.mkv"))
     assert max(abs(a - b) for a, b in zip(before, after, strict=True)) <= Fraction(1, 2000)
+
+
+def test_a_font_is_kept_where_it_can_be(tmp_path, rng, weights, capsys):
+    font = rng.bytes(500)
+    source = clips.write(tmp_path / "a.mkv", clips.frames(rng, 2), attachment=font)
+    for suffix, kept, message in ((".mkv", [font], ""), (".mp4", [], "left out: a stream (attachment)\n")):
+        assert enlarge(source, tmp_path / f"b{suffix}", weights) == 0
+        assert message in capsys.readouterr().err
+        with av.open(str(tmp_path / f"b{suffix}")) as container:
+            assert [stream.data for stream in container.streams if stream.type == "attachment"] == kept
+
+
+def test_what_frames_hold_beside_pixels_is_named(tmp_path, rng, weights, capsys):
+    light = "master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,1):max-cll=1000,400"
+    pictures = [tiny.photograph(rng, 64, 64)] * 2
+    source = clips.write(
+        tmp_path / "a.mkv", pictures, codec="libx265", options={"x265-params": f"log-level=error:{light}"}
+    )
+    assert enlarge(source, tmp_path / "b.mkv", weights) == 0
+    assert f"{tmp_path / 'b.mkv'}: left out: HDR metadata\n" in capsys.readouterr().err
 
 
 def damaged(path, target, number):

@@ -1,0 +1,170 @@
+"""Joins segments of enlarged frames with the sound and everything else of their source."""
+
+import os
+import pathlib
+import tempfile
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import av
+import numpy as np
+
+from lapsrn_jax.errors import UserError
+from lapsrn_jax.images.formats import VIDEOS
+from lapsrn_jax.videos.encoding import Encoding, write_segment
+from lapsrn_jax.videos.reading import Clip, Picture, main_stream, opened
+
+_OWN = {"major_brand", "minor_version", "compatible_brands", "encoder"}  # metadata of a container, not of its contents
+
+
+def check_container(target: str | os.PathLike[str], clip: Clip, size: tuple[int, int], encoding: Encoding) -> str:
+    """Tries to begin the result of a clip, before the work is done.
+
+    Returns:
+      What the result will lack, or "".
+
+    Raises:
+      UserError: the container cannot hold the codec, or one of the clip's other streams.
+    """
+    with tempfile.TemporaryDirectory() as folder, opened(clip.path) as source:
+        segment = pathlib.Path(folder, "segment.mkv")
+        black = [np.zeros(shape, np.uint8 if clip.picture.bits == 8 else np.uint16) for shape in planes_of(size, clip)]
+        write_segment(segment, [black], size, clip.picture, encoding)
+        with av.open(str(segment)) as first:
+            try:
+                with _output(pathlib.Path(folder, "trial"), target, clip) as container:
+                    _, left_out = _add_streams(container, source, first, target, clip.picture)
+                    container.start_encoding()
+            except (av.error.FFmpegError, ValueError):
+                codecs = [s.codec_context.name for s in _copied(source, target) if s.codec_context]
+                names = ", ".join(dict.fromkeys([encoding.codec, *codecs]))
+                raise UserError(f"{target} cannot hold {names}: give the output the suffix .mkv") from None
+    left_out += clip.left_out
+    notes = [f"left out: {', '.join(left_out)}"] if left_out else []
+    if _is_matroska(target) and 1000 % clip.time_base.denominator:
+        notes.append("times are rounded to milliseconds")
+    return "; ".join(notes)
+
+
+def planes_of(size: tuple[int, int], clip: Clip) -> list[tuple[int, int]]:
+    """Returns the shapes of the planes of a frame with this size."""
+    if clip.picture.chroma is None:
+        return [size]
+    colours = (-(-size[0] // clip.picture.chroma[0]), -(-size[1] // clip.picture.chroma[1]))
+    return [size, colours, colours]
+
+
+def join(
+    target: str | os.PathLike[str],
+    place: pathlib.Path,
+    segments: Sequence[pathlib.Path],
+    clip: Clip,
+    times: Sequence[int],
+) -> None:
+    """Writes the result: the frames of the segments, and everything else as it is in the source.
+
+    Args:
+      target: name of the result, whose suffix gives the container.
+      place: where to write it.
+      segments: the files of `write_segment`, in order.
+      clip: the source.
+      times: when each frame is shown, in ticks of the clip.
+    """
+    with opened(clip.path) as source, av.open(str(segments[0])) as first, _output(place, target, clip) as container:
+        streams, _ = _add_streams(container, source, first, target, clip.picture)
+        main = main_stream(source)
+        enlarged = _packets(segments, times, clip)
+        for packet in source.demux(list(streams)):
+            if not packet.size:
+                continue
+            if packet.stream is main:
+                _mux_one(container, enlarged, streams[main])
+            else:
+                packet.stream = streams[packet.stream]
+                container.mux(packet)
+        while _mux_one(container, enlarged, streams[main]):
+            pass
+
+
+def _mux_one(container: Any, packets: Iterator[Any], stream: Any) -> bool:
+    """Writes the next packet, and returns whether there is one."""
+    packet = next(packets, None)
+    if packet:
+        packet.stream = stream
+        container.mux(packet)
+    return bool(packet)
+
+
+def _output(place: pathlib.Path, target: str | os.PathLike[str], clip: Clip) -> Any:
+    ticks = str(clip.time_base.denominator)
+    form = VIDEOS[pathlib.Path(target).suffix.lower()]
+    options = {} if _is_matroska(target) else {"video_track_timescale": ticks, "movie_timescale": ticks}
+    return av.open(str(place), "w", format=form, options=options)
+
+
+def _is_matroska(target: str | os.PathLike[str]) -> bool:
+    return VIDEOS[pathlib.Path(target).suffix.lower()] in ("matroska", "webm")
+
+
+def _copied(source: Any, target: str | os.PathLike[str]) -> list[Any]:
+    """Returns the streams that are copied. Only Matroska holds attachments, such as fonts."""
+    kinds = {"audio", "subtitle", "video"} | ({"attachment"} if _is_matroska(target) else set())
+    main = main_stream(source)
+    return [s for s in source.streams if s.index != main.index and s.type in kinds]
+
+
+def _add_streams(
+    container: Any, source: Any, first: Any, target: str | os.PathLike[str], picture: Picture
+) -> tuple[dict[Any, Any], list[str]]:
+    """Adds the streams of a result. Returns them by those of the source, and what is left out."""
+    main, streams = main_stream(source), {}
+    copied = {stream.index for stream in _copied(source, target)}
+    for stream in source.streams:
+        if stream.index not in (main.index, *copied):
+            continue
+        enlarged = stream.index == main.index
+        new = container.add_stream_from_template(first.streams.video[0] if enlarged else stream, opaque=True)
+        if enlarged:
+            new.time_base = stream.time_base
+            if new.codec_context.name == "hevc" and container.format.name in ("mp4", "mov"):
+                new.codec_context.codec_tag = "hvc1"  # the only tag that Apple's players know
+            if picture.matrix:
+                new.set_display_matrix(picture.matrix)
+        new.metadata.update(stream.metadata)
+        new.disposition = stream.disposition
+        streams[stream] = new
+    left_out = [f"a stream ({stream.type})" for stream in source.streams if stream not in streams]
+    if source.chapters() and "a stream (data)" in left_out:  # MP4 keeps chapters in such a stream, too
+        left_out.remove("a stream (data)")
+    container.metadata.update({name: text for name, text in source.metadata.items() if name.lower() not in _OWN})
+    container.set_chapters(source.chapters())
+    return streams, left_out
+
+
+def _packets(segments: Sequence[pathlib.Path], times: Sequence[int], clip: Clip) -> Iterator[Any]:
+    """Yields the packets of all segments with their times in the clip.
+
+    The time of decoding, which must grow and never exceed that of showing, follows from the order alone: it is the time
+    of the frame that is `delay` places earlier.
+    """
+    order, start = list[int](), 0  # the number of the frame in each packet
+    for segment in segments:
+        with av.open(str(segment)) as container:
+            shown: list[Any] = [packet.pts for packet in container.demux(video=0) if packet.size]
+        rank = {time: number for number, time in enumerate(sorted(shown), start)}
+        order += [rank[time] for time in shown]
+        start += len(shown)
+    delay = max(place - number for place, number in enumerate(order))
+    tick = times[1] - times[0] if len(times) > 1 else 1
+    numbers = iter(enumerate(order))
+    for segment in segments:
+        with av.open(str(segment)) as container:
+            for packet in container.demux(video=0):
+                if not packet.size:
+                    continue
+                place, number = next(numbers)
+                packet.pts = times[number]
+                packet.dts = times[place - delay] if place >= delay else times[0] - (delay - place) * tick
+                packet.duration = times[number + 1] - times[number] if number + 1 < len(times) else clip.last
+                packet.time_base = clip.time_base
+                yield packet

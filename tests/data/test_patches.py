@@ -10,7 +10,7 @@ from lapsrn_jax.data.patches import augmented, cut_patch, prefetched, split_batc
 from lapsrn_jax.data.photographs import read_photographs
 from lapsrn_jax.data.sources import training_pictures
 from lapsrn_jax.errors import UserError
-from lapsrn_jax.images.color import luminance
+from lapsrn_jax.images.color import full_range, luminance
 from lapsrn_jax.images.io import to_float
 from lapsrn_jax.images.resize import imresize
 from tests import tiny
@@ -30,6 +30,34 @@ def test_batches_have_a_pyramid_for_each_scale(photographs):
         8: [(1, 4, 4, 1), (1, 8, 8, 1), (1, 16, 16, 1), (1, 32, 32, 1)],
     }
     assert {image.dtype for images in batch.values() for image in images} == {np.dtype(np.float32)}
+
+
+def batch_with(photographs, share, channels=1):
+    sizes = {2: 40, 4: 40}
+    return training_batches(photographs, sizes, 32, 3, slice(0, 1), channels=channels, full_range_share=share)[0]
+
+
+def test_stretched_samples_have_the_range_of_gray_pictures(photographs):
+    """Stretching is linear, so it may follow the reduction of a patch."""
+    for scale, images in batch_with(photographs, 1).items():
+        for stretched, plain in zip(images, batch_with(photographs, 0)[scale], strict=True):
+            assert stretched.dtype == np.float32
+            np.testing.assert_allclose(stretched, full_range(plain.astype(np.float64)), atol=1e-6)
+
+
+def test_black_and_white_are_the_ends_of_the_full_range():
+    black, white = luminance(np.zeros((1, 1, 3))), luminance(np.ones((1, 1, 3)))
+    np.testing.assert_allclose(full_range(np.concatenate([black, white])), [[0], [1]], atol=1e-12)
+
+
+def test_a_share_of_the_samples_is_stretched(photographs):
+    some, plain = batch_with(photographs, 0.3), batch_with(photographs, 0)
+    changed = [
+        not np.array_equal(a, b) for scale in some for a, b in zip(some[scale][-1], plain[scale][-1], strict=True)
+    ]
+    assert 0.15 < np.mean(changed) < 0.45
+    for images, others in zip(*(batch_with(photographs, share, channels=3)[2] for share in (1, 0)), strict=True):
+        np.testing.assert_array_equal(images, others)  # RGB has the range anyway
 
 
 def test_a_batch_is_a_function_of_seed_and_index_alone(photographs):

@@ -14,6 +14,7 @@ import pytest
 
 import lapsrn_jax
 from lapsrn_jax import Pyramid, Tying, Upscaler, UserError, models
+from lapsrn_jax.images.color import full_range, studio_range
 from lapsrn_jax.weights.files import save_weights
 from tests import tiny
 from tests.conftest import ROOT
@@ -266,7 +267,7 @@ def test_self_ensemble_reaches_the_network(rng, tmp_path, weights, params):
 
     image = rng.integers(0, 256, (12, 13), dtype=np.uint8)
     plain, averaged = (lapsrn_jax.upscale(image, 2, weights=weights, self_ensemble=value) for value in (False, True))
-    expected = Upscaler(MODEL, params, self_ensemble=True)(image / 255, 2)
+    expected = full_range(Upscaler(MODEL, params, self_ensemble=True)(studio_range(image / 255), 2))
     np.testing.assert_array_equal(averaged, np.floor(np.clip(expected, 0, 1) * 255 + 0.5))
     assert (plain != averaged).any()
     PIL.Image.fromarray(image).save(tmp_path / "a.png")

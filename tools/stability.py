@@ -4,17 +4,19 @@ import jax
 import numpy as np
 import scipy.ndimage
 
+from lapsrn_jax.images.color import studio_range
 from lapsrn_jax.models import SuperResolver
 
 LIMIT = 2.0  # largest distance of a value from [0, 1] that counts as stable; the networks in the package stay below 1
 
 
 def excess(model: SuperResolver, params: object, scale: int, masks: int = 12) -> float:
-    """Returns the largest distance from [0, 1] of the values that a network makes of smooth masks of zeros and ones.
+    """Returns the largest distance from [0, 1] of the values that a network makes of smooth masks of black and white.
 
-    Colour photographs have luminances from 16/255 to 235/255, but gray pictures, inks and transparency also have 0 and
-    1. A network that has not seen them can amplify them from recursion to recursion.
+    Gray pictures, inks and transparency can be such masks, whose edges are harder than those of photographs. A network
+    that has not seen them can amplify them from recursion to recursion.
     """
+    black, white = (0, 1) if model.channels == 3 else studio_range(np.array([0, 1]))
 
     @jax.jit
     def enlarged(lr: jax.Array) -> jax.Array:
@@ -23,7 +25,7 @@ def excess(model: SuperResolver, params: object, scale: int, masks: int = 12) ->
     worst = 0.0
     for seed in range(masks):
         smooth = scipy.ndimage.gaussian_filter(np.random.default_rng(seed).random((33, 21)), 4)
-        mask = (smooth > np.median(smooth)).astype(np.float32)
+        mask = np.where(smooth > np.median(smooth), white, black).astype(np.float32)
         sr = enlarged(np.tile(mask[None, :, :, None], (1, 1, 1, model.channels)))
         worst = max(worst, float(-sr.min()), float(sr.max()) - 1)
     return worst

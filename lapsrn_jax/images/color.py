@@ -32,3 +32,8 @@ def luminance(image: np.ndarray) -> np.ndarray:
 def full_range(luminance: np.ndarray) -> np.ndarray:
     """Returns luminance with black at 0 and white at 1, as gray pictures have it, in the array's dtype."""
     return (luminance - _BLACK) / (_WHITE - _BLACK)
+
+
+def studio_range(gray: np.ndarray) -> np.ndarray:
+    """Returns the luminance of gray values with black at 0 and white at 1, in the array's dtype."""
+    return _BLACK + (_WHITE - _BLACK) * gray

@@ -17,6 +17,7 @@ import numpy as np
 
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.files import atomic_write, locked, remove_partial, working_folder
+from lapsrn_jax.images.color import full_range, studio_range
 from lapsrn_jax.images.resize import resize_matrix
 from lapsrn_jax.upscaling.upscale import Progress, Size, Upscaler
 from lapsrn_jax.videos.encoding import Encoding, write_segment
@@ -189,13 +190,13 @@ def enlarged_planes(
 
     def rows(start: int, stop: int) -> np.ndarray:
         part = luminance[start:stop]
-        return (16 + 219 * (part / peak)) / 255 if picture.full_range else part / (255 * unit)
+        return studio_range(part / peak) if picture.full_range else part / (255 * unit)
 
     def stored(plane: Any) -> np.ndarray:
         return np.clip(np.floor(plane + 0.5), 0, peak).astype(luminance.dtype)
 
     bands = (
-        stored(peak * (255 * band - 16) / 219 if picture.full_range else 255 * unit * band)
+        stored(peak * full_range(band) if picture.full_range else 255 * unit * band)
         for band in upscale.gray(rows, picture.shape, size, progress=progress)
     )
     result = [np.concatenate(list(bands))]

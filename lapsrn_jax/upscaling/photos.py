@@ -7,8 +7,10 @@ import numpy as np
 import scipy.ndimage
 
 from lapsrn_jax.errors import UserError
+from lapsrn_jax.images.color import full_range, studio_range
 from lapsrn_jax.images.resize import scaled_size
 from lapsrn_jax.photos.photo import Photo
+from lapsrn_jax.upscaling.tiles import Rows
 from lapsrn_jax.upscaling.upscale import Progress, Size, Upscaler
 
 _REACH = 5  # pixels; interpolation sees two on either side
@@ -24,7 +26,8 @@ def enlarged(
 ) -> Iterator[np.ndarray]:
     """Yields the enlarged photo in bands [n, W', C], with the photo's dtype, and alpha last if it has alpha.
 
-    For RGB, the network enlarges the luminance. Gray, alpha, and each ink of CMYK are enlarged as separate planes.
+    For RGB, the network enlarges the luminance. Gray, alpha, and each ink of CMYK are enlarged as separate planes. They
+    are mapped to the range of luminance before, so that a gray photo gives the same as one with three equal channels.
     Pixels that are less visible than their neighbours first take on their colour, so that objects get no fringe.
 
     Args:
@@ -56,15 +59,18 @@ def enlarged(
     def colors(start: int, stop: int) -> np.ndarray:
         return pixels[start:stop] / peak
 
+    def plane(values: Rows) -> Iterator[np.ndarray]:
+        if not upscale.on_luminance:
+            return upscale.gray(values, shape, size, progress=share)
+        found = upscale.gray(lambda start, stop: studio_range(values(start, stop)), shape, size, progress=share)
+        return map(full_range, found)
+
     if channels == 3:
         bands = upscale.color(colors, shape, size, progress=share)
     else:
-        planes = [
-            upscale.gray(lambda start, stop, c=c: colors(start, stop)[:, :, c], shape, size, progress=share)  # type: ignore[misc]
-            for c in range(channels)
-        ]
+        planes = [plane(lambda start, stop, c=c: colors(start, stop)[:, :, c]) for c in range(channels)]  # type: ignore[misc]
         bands = (np.stack(band, axis=2) for band in zip(*planes, strict=True))
-    opacities = upscale.gray(opacity, shape, size, progress=share) if transparent else None
+    opacities = plane(opacity) if transparent else None
 
     for band in bands:
         if opacities is not None:

@@ -64,11 +64,17 @@ class Upscaler:
         """The number of images that keep the devices busy, if each is a single tile and another is being prepared."""
         return self._tiles.devices.at_once + 1
 
+    @property
+    def on_luminance(self) -> bool:
+        """Whether the model works on luminance, and not on RGB."""
+        return self._model.channels == 1
+
     def __call__(self, image: npt.ArrayLike, scale: float) -> npt.NDArray[np.float64]:
         """Enlarges an image.
 
         Args:
-          image: float in [0, 1], gray [H, W] or RGB [H, W, 3]: an array or anything that `np.asarray` accepts.
+          image: float, RGB [H, W, 3] in [0, 1] or luminance [H, W], which runs from 16/255 to 235/255 in colour
+            photographs: an array or anything that `np.asarray` accepts.
           scale: the factor for width and height, any number above 1.
 
         Returns:

@@ -51,14 +51,14 @@ def test_scores_on_set5_are_those_of_the_card(name, benchmarks):
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("scale", [2, 4, 8])
-def test_masks_of_zeros_and_ones_stay_bounded(name, scale):
-    """Gray pictures and transparency have values that the luminance of a training photograph never has."""
+def test_masks_of_black_and_white_stay_bounded(name, scale):
+    """Gray pictures and transparency have edges that are harder than those of photographs."""
     assert excess(*lapsrn_jax.load(name), scale) < LIMIT
 
 
 def test_an_unstable_network_is_found():
     model, params = lapsrn_jax.load("cms-lapsrn")
-    kernels = params["block"] | {"conv_1": {"kernel": 2 * params["block"]["conv_1"]["kernel"]}}
+    kernels = params["block"] | {"conv_1": {"kernel": 3 * params["block"]["conv_1"]["kernel"]}}
     assert excess(model, params | {"block": kernels}, 4, masks=1) > LIMIT
 
 

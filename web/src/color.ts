@@ -20,6 +20,16 @@ export function toRgb(channel: number, y: number, cb: number, cr: number): numbe
   return row[0] * (y - OFFSET[0]) + row[1] * (cb - OFFSET[1]) + row[2] * (cr - OFFSET[2]);
 }
 
+/** The luminance of a gray value in [0, 1]. */
+export function toLuminance(gray: number): number {
+  return (16 + 219 * gray) / 255;
+}
+
+/** The gray value of a luminance, not clipped. */
+export function toGray(luminance: number): number {
+  return (255 * luminance - 16) / 219;
+}
+
 /** The inverse of a 3x3 matrix, by cofactors. */
 function inverse(m: number[][]): number[][] {
   const cofactor = (i: number, j: number): number => {

@@ -1,6 +1,6 @@
 /** Enlarges a photo with a network, tile by tile and in bands of rows, as lapsrn_jax/upscaling does. */
 
-import { toRgb, toYcbcr } from "./color";
+import { toGray, toLuminance, toRgb, toYcbcr } from "./color";
 import { removeFringe } from "./fringe";
 import { network } from "./network";
 import type { Photo, Size } from "./photo";
@@ -74,11 +74,11 @@ export async function* enlarged(
   }
 }
 
-/** A channel of a photo in [0, 1]: 0 to 2 for RGB, 3 for alpha. */
+/** A channel of a photo (0 to 2 for RGB, 3 for alpha) in the range of luminance, which the network knows. */
 function channel({ width, pixels }: Photo, c: number): Rows {
   return (start, stop) => {
     const result = new Float32Array((stop - start) * width);
-    for (let i = 0, at = 4 * start * width + c; i < result.length; i++, at += 4) result[i] = pixels[at] / 255;
+    for (let i = 0, at = 4 * start * width + c; i < result.length; i++, at += 4) result[i] = toLuminance(pixels[at] / 255);
     return result;
   };
 }
@@ -144,9 +144,9 @@ function pixels(y: Float32Array, chroma: Float32Array[], alpha?: Float32Array): 
   const [cb, cr] = chroma;
   for (let i = 0; i < y.length; i++) {
     for (let c = 0; c < 3; c++) {
-      result[4 * i + c] = Math.floor(255 * (cb ? toRgb(c, y[i], cb[i], cr[i]) : y[i]) + 0.5);
+      result[4 * i + c] = Math.floor(255 * (cb ? toRgb(c, y[i], cb[i], cr[i]) : toGray(y[i])) + 0.5);
     }
-    result[4 * i + 3] = alpha ? Math.floor(255 * alpha[i] + 0.5) : 255;
+    result[4 * i + 3] = alpha ? Math.floor(255 * toGray(alpha[i]) + 0.5) : 255;
   }
   return result;
 }

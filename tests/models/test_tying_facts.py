@@ -45,7 +45,7 @@ def test_the_adjoint_of_an_orthogonal_map_is_its_inverse(rng):
     np.testing.assert_allclose(strided(conv_transpose(y, Tying().orient(kernel)), kernel), y, atol=1e-5)
 
 
-@pytest.mark.parametrize(("start", "cosines"), [("he", (0.866, 0.18, 0.03, 0)), ("trained", (0.811, 0.19, 0.05, 0))])
+@pytest.mark.parametrize(("start", "cosines"), [("he", (0.866, 0.18, 0.03, 0)), ("trained", (0.62, 0.13, 0.06, 0.05))])
 def test_how_far_each_orientation_is_from_a_right_inverse(rng, start, cosines):
     kernel = he_kernel(rng)
     if start == "trained":
@@ -55,7 +55,7 @@ def test_how_far_each_orientation_is_from_a_right_inverse(rng, start, cosines):
     y = normal(rng, 1, 12, 12, 64)
     for (swap, flip), expected in zip(ORIENTATIONS, cosines, strict=True):
         u = conv_transpose(y, Tying(swap_channels=swap, flip_taps=flip).orient(kernel))
-        assert abs(cosine(strided(u, kernel), y) - expected) < (0.01 if swap and flip else 0.06)
+        assert abs(cosine(strided(u, kernel), y) - expected) < (0.02 if swap and flip else 0.06)
 
 
 def test_a_free_upsampler_resembles_no_kernel_of_the_block():

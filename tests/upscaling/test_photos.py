@@ -97,6 +97,16 @@ def test_gray_gives_what_equal_channels_give(rng, network):
     assert abs(result.astype(int) - color).max() < 20
 
 
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("transparent", [False, True])
+def test_progress_adds_up_to_the_whole(rng, network, channels, transparent):
+    """However many planes the network enlarges one after another."""
+    pixels, alpha = (rng.integers(0, 256, shape, np.uint8) for shape in ((20, 24, channels), (20, 24)))
+    shares: list[float] = []
+    list(enlarged(Photo(pixels, alpha if transparent else None), network, (40, 48), progress=shares.append))
+    assert sum(shares) == pytest.approx(1)
+
+
 def test_target_sizes():
     assert target_size((10, 20), 1.5, None, None) == (15, 30)
     assert target_size((10, 20), None, 50, None) == (25, 50)

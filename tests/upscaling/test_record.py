@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 
+from lapsrn_jax.errors import UserError
 from lapsrn_jax.files import locked
 from lapsrn_jax.images.io import read_image, write_image
 from lapsrn_jax.photos import writing
@@ -215,22 +216,34 @@ def test_a_lock_leaves_no_file_and_keeps_others_out(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_bug_on_one_picture_does_not_stop_the_batch(folder, monkeypatch, capsys):
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (UserError("this is no picture"), "this is no picture"),
+        (OSError(5, "Input/output error", "b.jpg"), "b.jpg: Input/output error"),
+        (MemoryError(), "not enough memory"),
+        (RuntimeError("a\n  bug"), "RuntimeError: a bug"),
+    ],
+    ids=repr,
+)
+def test_an_error_on_one_picture_does_not_stop_the_batch(folder, monkeypatch, capsys, error, said):
+    """It is reported in one line; a bug has a traceback too."""
     read = picture.open_album
 
-    def buggy(path, name):
+    def harmed(path, name):
         if "b.jpg" in path:
-            raise RuntimeError("a bug")
+            raise error
         return read(path, name)
 
-    monkeypatch.setattr(picture, "open_album", buggy)
+    monkeypatch.setattr(picture, "open_album", harmed)
     assert run(folder / "in", folder / "out") == ["done", "failed", "done"]
-    assert "Traceback" in capsys.readouterr().err
+    captured = capsys.readouterr().err
+    assert f"failed: {said}\n" in captured
+    assert ("Traceback" in captured) == isinstance(error, RuntimeError)
 
 
 def test_a_full_disk_ends_the_batch(folder, monkeypatch):
     """The remaining pictures would fail too."""
-    from lapsrn_jax.errors import UserError
 
     def full(*_):
         raise OSError(28, "No space left on device")

@@ -140,6 +140,17 @@ def test_a_picture_as_large_in_one_direction_only_is_no_copy(tmp_path, capsys):
     assert upscale(*command, "--width", "53", "--height", "37") == 0
 
 
+@pytest.mark.parametrize("shape", [(12, 30), (30, 12)])
+def test_the_side_that_grows_most_must_be_within_the_network_s_scale(shape, tmp_path, capsys):
+    PIL.Image.new("RGB", shape[::-1]).save(tmp_path / "a.png")
+    height, width = (16 * side for side in shape)
+    command = [tmp_path / "a.png", "-o", tmp_path / "b.png"]
+    for size in ((height + 24, width - 24), (height - 24, width + 24)):
+        assert upscale(*command, "--height", size[0], "--width", size[1]) == 2
+        assert "this network enlarges by at most x16" in capsys.readouterr().err
+    assert upscale(*command, "--height", height, "--width", width) == 0
+
+
 def test_quality_and_lossless_exclude_each_other(tmp_path, capsys):
     assert upscale("a.png", "-o", "b.png", "--quality", "9", "--lossless") == 2
     assert "not allowed with argument" in capsys.readouterr().err

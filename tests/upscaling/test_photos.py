@@ -47,15 +47,15 @@ def test_depth_and_channels_stay(rng, network, channels, dtype, alpha):
         assert (result[..., -1] == peak).all()
 
 
-def test_invisible_pixels_leave_no_fringe(network):
-    """A red disc on transparent green stays red up to its edge. Alpha is enlarged like an image."""
+def test_invisible_pixels_leave_no_fringe(rng, network):
+    """A disc on transparent noise keeps its colour up to its edge. Alpha is enlarged like an image."""
     y, x = np.mgrid[:40, :40]
-    disc = (x - 20) ** 2 + (y - 20) ** 2 < 150
-    pixels = np.where(disc[:, :, None], [200, 0, 0], [0, 255, 0]).astype(np.uint8)
+    disc, colour = (x - 20) ** 2 + (y - 20) ** 2 < 150, [200, 90, 40]
+    pixels = np.where(disc[:, :, None], colour, rng.integers(0, 256, (40, 40, 3))).astype(np.uint8)
     result = enlarge(Photo(pixels, np.where(disc, 255, 0).astype(np.uint8)), network)
     assert abs(result[..., 3].sum() / 255 / 4 - disc.sum()) < 10
     visible = result[10:-10, 10:-10][result[10:-10, 10:-10, 3] > 0].astype(int)
-    assert abs(visible[:, :3] - [200, 0, 0]).max() < 10
+    assert abs(visible[:, :3] - colour).max() < 10
     assert 0 < ((result[..., 3] > 0) & (result[..., 3] < 255)).sum() < 1000
 
 
@@ -90,6 +90,14 @@ def test_hidden_colours_are_kept_on_demand(rng, network):
     assert (kept[..., :3] != enlarge(photo, network)[..., :3]).any()
 
 
+def test_integers_are_rounded_without_a_bias(rng, network):
+    """Also where pixels take on the colour of their neighbours. Floats are not rounded."""
+    pixels, alpha = rng.integers(50, 200, (20, 24, 3), np.uint8), rng.integers(0, 256, (20, 24), np.uint8)
+    error = enlarge(Photo(pixels, alpha), network) - 255 * enlarge(Photo(pixels / 255, alpha / 255), network)
+    assert abs(error).max() < 2
+    assert abs(error.mean()) < 0.1
+
+
 def test_gray_gives_what_equal_channels_give(rng, network):
     """Nearly equal only: luminance has a narrower range than gray, and the network is not linear."""
     gray = rng.integers(60, 200, (20, 30, 1), dtype=np.uint8)
@@ -112,6 +120,8 @@ def test_target_sizes():
     assert target_size((10, 20), None, 50, None) == (25, 50)
     assert target_size((10, 20), None, None, 25) == (25, 50)
     assert target_size((10, 20), None, 50, 60) == (60, 50)
+    assert target_size((10, 20), None, 30, None) == (15, 30)
+    assert target_size((20, 10), None, None, 30) == (30, 15)
     with pytest.raises(UserError, match="15 x 8 is smaller"):
         target_size((10, 20), None, 15, None)
     for scale in (float("nan"), float("inf"), -2.0, 1.0):

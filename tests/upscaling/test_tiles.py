@@ -176,6 +176,22 @@ def test_progress_adds_up_to_the_whole(rng, monkeypatch):
     assert sum(shares) == pytest.approx(1)
 
 
+def test_few_rows_are_read_ahead(rng, monkeypatch):
+    """However high the image is, so that it may be larger than memory."""
+    monkeypatch.setattr(tiles, "AREA", 48 * 32)
+    image, read = rng.random((700, 20, 1)), []
+
+    def rows(start, stop):
+        read.append(stop)
+        return image[start:stop]
+
+    model, done = MODELS["block skip"], 0
+    for band in Tiles(model, random_params(model, rng)).bands(rows, (700, 20), 2):
+        done += len(band) // 2
+        assert read[-1] - done <= 2 * 48
+    assert len(read) > 10
+
+
 def test_a_network_that_needs_the_whole_picture_gets_it(rng):
     model = VDSR(features=4, depth=4)
     params, image = random_params(model, rng), rng.random((13, 21))

@@ -63,6 +63,29 @@ def test_a_step_that_is_saved_is_not_saved_again(tmp_path, start, monkeypatch):
     save(tmp_path, start, 4)
 
 
+def test_a_damaged_checkpoint_is_none_of_those_to_keep(tmp_path, start):
+    """The run goes on from the one before and stops early, so its next checkpoint is older than the damaged one."""
+    save(tmp_path, start, 2, 4)
+    (tmp_path / "manifests" / "4.json").write_text("{}")
+    said: list[str] = []
+    with Checkpoints(tmp_path, 1, said.append) as found:
+        assert found.latest_step == 2
+        found.save(at(start, 3))
+    assert len(said) == 1
+    assert names(tmp_path) == {"checkpoints/3", "manifests/3.json", "damaged/4"}
+
+
+def test_a_step_may_be_damaged_twice(tmp_path, start):
+    save(tmp_path, start, 2)
+    for _ in range(2):
+        save(tmp_path, start, 4)
+        (tmp_path / "manifests" / "4.json").write_text("{}")
+        said: list[str] = []
+        with Checkpoints(tmp_path, 9, said.append) as found:
+            assert found.latest_step == 2
+        assert ["checkpoint 4 is damaged" in line for line in said] == [True]
+
+
 def test_reading_a_state_changes_nothing(tmp_path, start):
     """It takes the newest intact checkpoint, or the one that is asked for."""
     save(tmp_path, start, 9, 10, 11)

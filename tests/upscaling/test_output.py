@@ -93,6 +93,17 @@ def test_transparency_into_jpeg(tmp_path, capsys):
     assert "'reddish' is not a colour, such as white or #ff8000" in capsys.readouterr().err
 
 
+def test_what_a_format_cannot_hold_is_refused_before_the_work(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(picture, "write_photo", lambda *_, **__: pytest.fail("the work has begun"))
+    PIL.Image.fromarray(smooth("RGBA")).save(tmp_path / "a.png")
+    assert upscale(tmp_path / "a.png", "-o", tmp_path / "new" / "a.jpg") == 2
+    assert "JPEG cannot store transparency" in capsys.readouterr().err
+    PIL.Image.new("L", (5000, 1)).save(tmp_path / "b.png")
+    assert upscale(tmp_path / "b.png", "-o", tmp_path / "new" / "b.jpg", "--scale", "16") == 2
+    assert "JPEG allows at most 65500 pixels per side, not 80000 x 16" in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
+
+
 def test_text_after_the_names(tmp_path, capsys):
     """Results may lie beside their sources, and are not enlarged again."""
     PIL.Image.fromarray(smooth("RGB")).save(tmp_path / "a.png")

@@ -176,6 +176,23 @@ def test_progress_adds_up_to_the_whole(rng, monkeypatch):
     assert sum(shares) == pytest.approx(1)
 
 
+def test_progress_adds_up_although_tiles_are_done_again(rng, monkeypatch):
+    """Memory runs out at the third tile of a row, so that the first two are done again in smaller ones."""
+    monkeypatch.setattr(tiles, "AREA", 48 * 48)
+    network, shares, run = Tiles(MODELS["block skip"], random_params(MODELS["block skip"], rng)), [], Devices._run
+
+    def crowded(self, device, kind, found, *rest):
+        if len(shares) > 1 and found.size > 1500:
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 123 bytes.")
+        return run(self, device, kind, found, *rest)
+
+    monkeypatch.setattr(Devices, "_run", crowded)
+    for _ in network.bands(lambda a, b: np.zeros((b - a, 150, 1)), (40, 150), 2, shares.append):
+        pass
+    assert min(shares) == 0
+    assert sum(shares) == pytest.approx(1)
+
+
 def test_few_rows_are_read_ahead(rng, monkeypatch):
     """However high the image is, so that it may be larger than memory."""
     monkeypatch.setattr(tiles, "AREA", 48 * 32)

@@ -90,6 +90,13 @@ def test_hidden_colours_are_kept_on_demand(rng, network):
     assert (kept[..., :3] != enlarge(photo, network)[..., :3]).any()
 
 
+def test_a_picture_without_a_visible_pixel_keeps_its_colours(rng, network):
+    pixels = rng.integers(0, 256, (20, 24, 3), np.uint8)
+    result = enlarge(Photo(pixels, np.zeros((20, 24), np.uint8)), network)
+    np.testing.assert_array_equal(result[..., :3], enlarge(Photo(pixels), network))
+    assert not result[..., 3].any()
+
+
 def test_integers_are_rounded_without_a_bias(rng, network):
     """Also where pixels take on the colour of their neighbours. Floats are not rounded."""
     pixels, alpha = rng.integers(50, 200, (20, 24, 3), np.uint8), rng.integers(0, 256, (20, 24), np.uint8)

@@ -79,6 +79,28 @@ def test_pictures_wait_for_memory(jobs, tmp_path, rng, monkeypatch):
     assert watched.most == 2
 
 
+def test_a_large_picture_gets_its_turn():
+    """A small one that would still fit into memory waits behind it."""
+    memory, order = batch._Memory(2), []
+
+    def work(amount: int) -> None:
+        with memory.taken(amount):
+            order.append(amount)
+
+    threads = [threading.Thread(target=work, args=(amount,)) for amount in (2, 1)]
+    with memory.taken(1):
+        threads[0].start()
+        start = time.monotonic()
+        while not memory._turn.locked() and time.monotonic() < start + 5:
+            time.sleep(0.001)
+        threads[1].start()
+        threads[1].join(0.05)
+        assert order == []
+    for thread in threads:
+        thread.join()
+    assert order == [2, 1]
+
+
 def test_an_interruption_ends_the_threads_and_leaves_whole_results_only(jobs, tmp_path, rng, monkeypatch):
     watched = Watched(monkeypatch, rng)
     watched.fail_at[9] = KeyboardInterrupt()

@@ -1,5 +1,6 @@
 """The record of an output folder, and what a batch does with it."""
 
+import concurrent.futures
 import json
 import os
 import subprocess
@@ -69,6 +70,14 @@ def test_links_to_inputs_are_inputs(folder, link):
     reports = list(upscale_all(jobs, Bicubic(), settings(overwrite=True), Record(folder / "out")))
     assert "is one of the inputs" in reports[0]["error"]
     assert (folder / "out" / "a.png").read_bytes() == before
+
+
+def test_a_picture_that_is_gone_does_no_harm_to_the_others(folder):
+    jobs, _ = find_jobs([f"{folder}/in"], f"{folder}/out")
+    (folder / "in" / "b.jpg").unlink()
+    reports = list(upscale_all(jobs, Bicubic(), settings(), Record(folder / "out")))
+    assert [report["status"] for report in reports] == ["done", "failed", "done"]
+    assert "b.jpg" in reports[1]["error"]
 
 
 def test_results_are_not_enlarged_again(folder):
@@ -171,6 +180,17 @@ def test_a_claimed_picture_comes_last(folder):
         order += [next(reports)["source"], next(reports)["source"]]
     order += [report["source"] for report in reports]
     assert order == [job.source for job in [*jobs[1:], jobs[0]]]
+
+
+def test_a_lone_picture_waits_for_the_process_that_works_on_it(folder):
+    jobs, _ = find_jobs([f"{folder}/in/a.png"], f"{folder}/out/a.png")
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        with Record(folder / "out").claimed(jobs[0].target, wait=False):
+            reports = pool.submit(list, upscale_all(jobs, Bicubic(), settings(), Record(folder / "out")))
+            with pytest.raises(TimeoutError):
+                reports.result(0.2)
+        [report] = reports.result(60)
+    assert report["status"] == "done"
 
 
 TWO = """

@@ -104,7 +104,8 @@ class Checkpoints:
     def _delete_old(self) -> None:
         """Deletes this run's oldest checkpoints. Orbax would delete them before the newest one has its manifest."""
         steps = sorted(int(manifest.stem) for manifest in self._manifests.glob("*.json"))
-        for step in steps[: -self._keep]:
+        there = [step for step in steps if (self._folder / str(step)).exists()]  # a damaged one has been moved away
+        for step in set(steps).difference(there[-self._keep :]):
             shutil.rmtree(self._folder / str(step), ignore_errors=True)
             self._manifest(step).unlink()
 

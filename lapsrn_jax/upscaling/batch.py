@@ -1,6 +1,7 @@
 """Enlarges many pictures, several at a time. Failures are reported without stopping, finished results are skipped."""
 
 import collections
+import math
 import pathlib
 import sys
 import threading
@@ -21,6 +22,7 @@ from lapsrn_jax.upscaling.record import Record
 from lapsrn_jax.upscaling.upscale import Upscaler
 
 _AHEAD = 4  # pictures that may wait for an earlier one, for each that is worked on
+_PARTS = 2**30  # of a picture; progress in such steps adds up exactly, and tqdm warns of a bar beyond its end
 
 Report = dict[str, Any]
 Outcome = tuple[Report, bool]  # and whether the disk is full
@@ -123,6 +125,7 @@ class Work:
             nonlocal done
             if self._stop.is_set():
                 raise KeyboardInterrupt
+            share = math.floor(share * _PARTS) / _PARTS
             done += share
             self._advance(share)
 

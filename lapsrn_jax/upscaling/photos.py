@@ -90,8 +90,7 @@ def _without_fringe(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     most = scipy.ndimage.maximum_filter(alpha, _REACH)
     if not most.any():
         return pixels
-    opacity, near = alpha.astype(np.float64), most > 0
-    weak = near & (alpha < most)
+    opacity, weak = alpha.astype(np.float64), alpha < most
     share, weight = opacity[weak] / most[weak], scipy.ndimage.uniform_filter(opacity, _REACH)[weak]
     result = pixels.copy()
     for c in range(pixels.shape[2]):
@@ -99,7 +98,7 @@ def _without_fringe(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
         mean = scipy.ndimage.uniform_filter(plane * opacity, _REACH)[weak] / weight
         mixed = np.clip(share * plane[weak] + (1 - share) * mean, plane.min(), plane.max())
         result[weak, c] = np.rint(mixed) if np.issubdtype(plane.dtype, np.integer) else mixed
-    rows, columns = scipy.ndimage.distance_transform_edt(~near, return_distances=False, return_indices=True)
+    rows, columns = scipy.ndimage.distance_transform_edt(most == 0, return_distances=False, return_indices=True)
     return result[rows, columns]
 
 

@@ -64,12 +64,12 @@ class Tiles:
           rows: a function of (start, stop) that returns these rows of the image, [stop - start, W, C] in [0, 1].
           shape: (H, W) of the image in pixels.
           scale: one of the model's scales.
-          progress: called after each tile with its share of the work.
+          progress: called after each tile with the share of the work that was done since the last call.
 
         Raises:
           UserError: no tile fits in memory, or the network returns values that are not finite.
         """
-        (height, width), channels = shape, self._model.channels
+        (height, width), channels, done = shape, self._model.channels, 0
         tiles = self._tiles(rows, shape, scale, 0)
         waiting = collections.deque(itertools.islice(tiles, self.devices.at_once))
         try:
@@ -97,7 +97,8 @@ class Tiles:
                     raise UserError(
                         "the network returns values that are not finite: its weights are damaged, use others"
                     )
-                progress(tile.rows * wide / (height * width))
+                before, done = done, max(done, tile.first * width + tile.rows * tile.columns.stop)
+                progress((done - before) / (height * width))  # none if the tile was done before memory ran out
                 if tile.columns.stop == width:
                     yield band
         finally:

@@ -9,7 +9,7 @@ import PIL.Image
 import pytest
 import tifffile
 
-import lapsrn_jax
+import lapsrn_jax.api  # before the fixture below replaces `Upscaler`, which it imports
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.images.io import find_images, read_image
 from lapsrn_jax.photos.pillow import from_pillow

@@ -2,18 +2,20 @@
 
 import concurrent.futures
 import os
+import pathlib
 import subprocess
 import sys
 import threading
 import time
+import types
 
 import jax
 import numpy as np
 import pytest
 
 from lapsrn_jax.models import Pyramid, Tying
-from lapsrn_jax.upscaling import tiles
-from lapsrn_jax.upscaling.devices import Devices
+from lapsrn_jax.upscaling import devices, tiles
+from lapsrn_jax.upscaling.devices import Devices, free_memory, is_shortage
 from lapsrn_jax.upscaling.plans import Plan
 from lapsrn_jax.upscaling.tiles import Tiles
 from lapsrn_jax.weights.files import save_weights
@@ -83,7 +85,62 @@ def test_tiles_that_wait_share_a_call(rng, network, monkeypatch):
     assert calls == [1, 4, 3, 2]
 
 
-def test_a_call_that_needs_too_much_memory_is_split(rng, network, monkeypatch):
+def submit_while_held(network, number, begun, go) -> list[np.ndarray]:
+    """The results of equal tiles, the first of which is held until all of them wait."""
+    tile = np.full((16, 16, 1), 0.5, np.float32)
+    results = [network.devices.submit(tile, np.ones_like(tile), 2, ONE)]
+    assert begun.wait(60)
+    results += [network.devices.submit(tile, np.ones_like(tile), 2, ONE) for _ in range(number - 1)]
+    go.set()
+    return [result.result(60) for result in results]
+
+
+@pytest.mark.parametrize(("room", "expected"), [(1.5, [1] * 8), (3.5, [1, 2, 2, 2, 1]), (4, [1, 4, 3]), (9, [1, 4, 3])])
+def test_a_call_holds_the_tiles_that_fit_into_memory(network, monkeypatch, room, expected):
+    """Numbers are powers of two, as each number compiles separately."""
+    network.devices._share = int(room * devices._memory(devices._compiled(MODEL, 2, ONE, 1, jax.local_devices()[0])))
+    calls, (begun, go) = calls_of(monkeypatch), held(monkeypatch)
+    submit_while_held(network, 8, begun, go)
+    assert calls == expected
+
+
+def test_the_devices_of_a_cpu_share_its_memory(rng):
+    """A tile may take one device's share, a picture that must stay whole may take all."""
+    params, both, whole = random_params(MODEL, rng), jax.local_devices(), ONE._replace(margin=0)
+    needed = [devices._memory(devices._compiled(MODEL, 2, plan, 1, both[0])) for plan in (ONE, whole)]
+    assert Devices(MODEL, params, both, 2 * needed[0]).fit(2, ONE)
+    assert not Devices(MODEL, params, both, 2 * needed[0] - 2).fit(2, ONE)
+    assert Devices(MODEL, params, both, needed[1]).fit(2, whole)
+    assert not Devices(MODEL, params, both, needed[1] - 1).fit(2, whole)
+
+
+def test_one_device_works_unless_more_are_given(rng):
+    params, both = random_params(MODEL, rng), jax.local_devices()
+    assert len(both) == 2
+    assert [Tiles(MODEL, params, devices=d).devices.at_once for d in (None, both[1:], both)] == [1, 1, 2]
+
+
+def test_free_memory_is_what_the_system_and_the_devices_report(rng, monkeypatch):
+    """By default, half of the free memory is used."""
+    lines = "MemTotal:  9000 kB\nMemFree:   10 kB\nMemAvailable:   5000 kB\nSwapTotal:  7 kB\n"
+    monkeypatch.setattr(pathlib.Path, "read_text", lambda path: {"/proc/meminfo": lines}[str(path)])
+    assert free_memory() == 5000 * 1024
+    assert Devices(MODEL, random_params(MODEL, rng), jax.local_devices(), None).max_memory == 2500 * 1024
+    for report, free in (
+        ({"bytes_limit": 900, "bytes_in_use": 300}, 600), ({"bytes_limit": 900}, 900), ({}, 5120000), (None, 5120000)
+    ):  # fmt: skip
+        assert devices._free_on(types.SimpleNamespace(memory_stats=lambda report=report: report)) == free
+
+
+def test_only_a_lack_of_memory_is_a_shortage():
+    failure = jax.errors.JaxRuntimeError
+    assert is_shortage(failure("RESOURCE_EXHAUSTED: cannot allocate 9 bytes"))
+    assert is_shortage(failure("INTERNAL: Failed to allocate 9 bytes of memory"))
+    assert not is_shortage(failure("INTERNAL: CUDA_ERROR_ILLEGAL_INSTRUCTION"))
+    assert not is_shortage(RuntimeError("RESOURCE_EXHAUSTED: out of memory"))
+
+
+def test_a_call_that_needs_too_much_memory_is_split(network, monkeypatch):
     begun, go = held(monkeypatch)
     run, failed = Devices._run, []
 
@@ -94,13 +151,9 @@ def test_a_call_that_needs_too_much_memory_is_split(rng, network, monkeypatch):
         return run(self, device, kind, found, *rest)
 
     monkeypatch.setattr(Devices, "_run", crowded)
-    tile = rng.random((16, 16, 1)).astype(np.float32)
-    results = [network.devices.submit(tile, np.ones_like(tile), 2, ONE)]
-    assert begun.wait(60)
-    results += [network.devices.submit(tile, np.ones_like(tile), 2, ONE) for _ in range(4)]
-    go.set()
+    results = submit_while_held(network, 5, begun, go)
     for result in results:
-        np.testing.assert_array_equal(result.result(60), results[0].result(60))
+        np.testing.assert_array_equal(result, results[0])
     assert (failed, network.devices._most) == ([4], 2)
 
 

@@ -93,6 +93,17 @@ def test_transparency_into_jpeg(tmp_path, capsys):
     assert "'reddish' is not a colour, such as white or #ff8000" in capsys.readouterr().err
 
 
+def test_what_a_format_cannot_hold_is_refused_before_the_work(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(picture, "write_photo", lambda *_, **__: pytest.fail("the work has begun"))
+    PIL.Image.fromarray(smooth("RGBA")).save(tmp_path / "a.png")
+    assert upscale(tmp_path / "a.png", "-o", tmp_path / "new" / "a.jpg") == 2
+    assert "JPEG cannot store transparency" in capsys.readouterr().err
+    PIL.Image.new("L", (5000, 1)).save(tmp_path / "b.png")
+    assert upscale(tmp_path / "b.png", "-o", tmp_path / "new" / "b.jpg", "--scale", "16") == 2
+    assert "JPEG allows at most 65500 pixels per side, not 80000 x 16" in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
+
+
 def test_text_after_the_names(tmp_path, capsys):
     """Results may lie beside their sources, and are not enlarged again."""
     PIL.Image.fromarray(smooth("RGB")).save(tmp_path / "a.png")
@@ -138,6 +149,17 @@ def test_a_picture_as_large_in_one_direction_only_is_no_copy(tmp_path, capsys):
     assert upscale(*command, "--width", "54", "--height", "30") == 2
     assert "smaller than the picture" in capsys.readouterr().err
     assert upscale(*command, "--width", "53", "--height", "37") == 0
+
+
+@pytest.mark.parametrize("shape", [(12, 30), (30, 12)])
+def test_the_side_that_grows_most_must_be_within_the_network_s_scale(shape, tmp_path, capsys):
+    PIL.Image.new("RGB", shape[::-1]).save(tmp_path / "a.png")
+    height, width = (16 * side for side in shape)
+    command = [tmp_path / "a.png", "-o", tmp_path / "b.png"]
+    for size in ((height + 24, width - 24), (height - 24, width + 24)):
+        assert upscale(*command, "--height", size[0], "--width", size[1]) == 2
+        assert "this network enlarges by at most x16" in capsys.readouterr().err
+    assert upscale(*command, "--height", height, "--width", width) == 0
 
 
 def test_quality_and_lossless_exclude_each_other(tmp_path, capsys):

@@ -47,15 +47,15 @@ def test_depth_and_channels_stay(rng, network, channels, dtype, alpha):
         assert (result[..., -1] == peak).all()
 
 
-def test_invisible_pixels_leave_no_fringe(network):
-    """A red disc on transparent green stays red up to its edge. Alpha is enlarged like an image."""
+def test_invisible_pixels_leave_no_fringe(rng, network):
+    """A disc on transparent noise keeps its colour up to its edge. Alpha is enlarged like an image."""
     y, x = np.mgrid[:40, :40]
-    disc = (x - 20) ** 2 + (y - 20) ** 2 < 150
-    pixels = np.where(disc[:, :, None], [200, 0, 0], [0, 255, 0]).astype(np.uint8)
+    disc, colour = (x - 20) ** 2 + (y - 20) ** 2 < 150, [200, 90, 40]
+    pixels = np.where(disc[:, :, None], colour, rng.integers(0, 256, (40, 40, 3))).astype(np.uint8)
     result = enlarge(Photo(pixels, np.where(disc, 255, 0).astype(np.uint8)), network)
     assert abs(result[..., 3].sum() / 255 / 4 - disc.sum()) < 10
     visible = result[10:-10, 10:-10][result[10:-10, 10:-10, 3] > 0].astype(int)
-    assert abs(visible[:, :3] - [200, 0, 0]).max() < 10
+    assert abs(visible[:, :3] - colour).max() < 10
     assert 0 < ((result[..., 3] > 0) & (result[..., 3] < 255)).sum() < 1000
 
 
@@ -90,6 +90,21 @@ def test_hidden_colours_are_kept_on_demand(rng, network):
     assert (kept[..., :3] != enlarge(photo, network)[..., :3]).any()
 
 
+def test_a_picture_without_a_visible_pixel_keeps_its_colours(rng, network):
+    pixels = rng.integers(0, 256, (20, 24, 3), np.uint8)
+    result = enlarge(Photo(pixels, np.zeros((20, 24), np.uint8)), network)
+    np.testing.assert_array_equal(result[..., :3], enlarge(Photo(pixels), network))
+    assert not result[..., 3].any()
+
+
+def test_integers_are_rounded_without_a_bias(rng, network):
+    """Also where pixels take on the colour of their neighbours. Floats are not rounded."""
+    pixels, alpha = rng.integers(50, 200, (20, 24, 3), np.uint8), rng.integers(0, 256, (20, 24), np.uint8)
+    error = enlarge(Photo(pixels, alpha), network) - 255 * enlarge(Photo(pixels / 255, alpha / 255), network)
+    assert abs(error).max() < 2
+    assert abs(error.mean()) < 0.1
+
+
 def test_gray_gives_what_equal_channels_give(rng, network):
     gray = rng.integers(0, 256, (20, 30, 1), dtype=np.uint8)
     result, color = enlarge(Photo(gray), network), enlarge(Photo(np.repeat(gray, 3, axis=2)), network)
@@ -106,11 +121,23 @@ def test_inks_and_alpha_are_enlarged_like_gray(rng, network):
     np.testing.assert_array_equal(enlarge(Photo(inks[:, :, :1], alpha=alpha), network)[:, :, 1], planes[4])
 
 
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("transparent", [False, True])
+def test_progress_adds_up_to_the_whole(rng, network, channels, transparent):
+    """However many planes the network enlarges one after another."""
+    pixels, alpha = (rng.integers(0, 256, shape, np.uint8) for shape in ((20, 24, channels), (20, 24)))
+    shares: list[float] = []
+    list(enlarged(Photo(pixels, alpha if transparent else None), network, (40, 48), progress=shares.append))
+    assert sum(shares) == pytest.approx(1)
+
+
 def test_target_sizes():
     assert target_size((10, 20), 1.5, None, None) == (15, 30)
     assert target_size((10, 20), None, 50, None) == (25, 50)
     assert target_size((10, 20), None, None, 25) == (25, 50)
     assert target_size((10, 20), None, 50, 60) == (60, 50)
+    assert target_size((10, 20), None, 30, None) == (15, 30)
+    assert target_size((20, 10), None, None, 30) == (30, 15)
     with pytest.raises(UserError, match="15 x 8 is smaller"):
         target_size((10, 20), None, 15, None)
     for scale in (float("nan"), float("inf"), -2.0, 1.0):

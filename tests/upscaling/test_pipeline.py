@@ -1,14 +1,18 @@
 """Several pictures at a time: order, memory, interruptions."""
 
+import io
 import threading
 import time
 import warnings
 
+import PIL.Image
 import pytest
+import tqdm
 
+from lapsrn_jax.errors import UserError
 from lapsrn_jax.images.io import write_image
 from lapsrn_jax.photos.reading import _SILENCE
-from lapsrn_jax.upscaling import picture
+from lapsrn_jax.upscaling import batch, picture
 from lapsrn_jax.upscaling.batch import upscale_all
 from lapsrn_jax.upscaling.jobs import find_jobs
 from lapsrn_jax.upscaling.record import Record
@@ -58,6 +62,10 @@ def test_reports_keep_the_order_and_errors_their_picture(jobs, tmp_path, rng, mo
     assert [report["source"] for report in reports] == [job.source for job in jobs]
     assert [report["source"][-6:] for report in reports if report["status"] != "done"] == ["07.png"]
     assert watched.most == Bicubic.images_at_once
+    again = list(upscale_all(jobs, Bicubic(), settings(), Record(tmp_path / "out")))
+    assert {report["status"] for report in again} == {"skipped", "failed"}
+    for report in [*reports, *again]:
+        assert ("seconds" in report) == ("size" in report) == (report["status"] == "done")
 
 
 def test_pictures_wait_for_memory(jobs, tmp_path, rng, monkeypatch):
@@ -69,6 +77,28 @@ def test_pictures_wait_for_memory(jobs, tmp_path, rng, monkeypatch):
     network.memory_for_images *= 2
     assert {report["status"] for report in upscale_all(jobs, network, settings(overwrite=True), None)} == {"done"}
     assert watched.most == 2
+
+
+def test_a_large_picture_gets_its_turn():
+    """A small one that would still fit into memory waits behind it."""
+    memory, order = batch._Memory(2), []
+
+    def work(amount: int) -> None:
+        with memory.taken(amount):
+            order.append(amount)
+
+    threads = [threading.Thread(target=work, args=(amount,)) for amount in (2, 1)]
+    with memory.taken(1):
+        threads[0].start()
+        start = time.monotonic()
+        while not memory._turn.locked() and time.monotonic() < start + 5:
+            time.sleep(0.001)
+        threads[1].start()
+        threads[1].join(0.05)
+        assert order == []
+    for thread in threads:
+        thread.join()
+    assert order == [2, 1]
 
 
 def test_an_interruption_ends_the_threads_and_leaves_whole_results_only(jobs, tmp_path, rng, monkeypatch):
@@ -97,6 +127,41 @@ def test_a_batch_that_is_given_up_stops(jobs, tmp_path, rng, monkeypatch):
         reports.close()
         assert time.monotonic() - start < 5
     assert watched.begun == 4
+
+
+def test_the_bar_moves_in_parts_of_pictures_and_ends_at_their_number(jobs, tmp_path, monkeypatch):
+    """Those that fail half-way count too, and so do those that were done before. An animation is one picture."""
+    frames = [PIL.Image.new("RGB", (7, 8), (60 * i, 0, 0)) for i in range(3)]
+    frames[0].save(tmp_path / "in" / "24.gif", save_all=True, append_images=frames[1:])
+    jobs, _ = find_jobs([f"{tmp_path}/in"], f"{tmp_path}/out")
+    bars, places = [], []
+
+    class Bar(tqdm.tqdm):
+        def __init__(self, **options):
+            super().__init__(**options | {"disable": False, "file": io.StringIO()})
+            bars.append(self)
+
+    class Tenths(Bicubic):
+        images_at_once = 1
+
+        def gray(self, rows, shape, size, *, progress):
+            for _ in range(5):
+                progress(0.1)
+            places.append(bars[-1].n)
+            if shape[0] == 9:
+                raise UserError("half a picture")
+            yield from super().gray(rows, shape, size)
+            for _ in range(5):
+                progress(0.1)
+
+    monkeypatch.setattr(batch.tqdm, "tqdm", Bar)
+    for status, begun in (("done", range(24)), ("skipped", range(1, 24, 5))):
+        places.clear()
+        reports = list(upscale_all(jobs, Tenths(), settings(), Record(tmp_path / "out")))
+        assert {report["status"] for report in reports} == {status, "failed"}
+        assert places[: len(begun)] == pytest.approx([place + 1 / 2 for place in begun])
+        assert places[len(begun) :] == pytest.approx([24 + part / 6 for part in (1, 3, 5)] if status == "done" else [])
+        assert bars[-1].n == 25  # tqdm warns of a bar that is beyond its end by any rounding
 
 
 def test_warnings_are_silent_in_every_thread_and_come_back():

@@ -1,5 +1,6 @@
 """The record of an output folder, and what a batch does with it."""
 
+import concurrent.futures
 import json
 import os
 import subprocess
@@ -8,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 
+from lapsrn_jax.errors import UserError
 from lapsrn_jax.files import locked
 from lapsrn_jax.images.io import read_image, write_image
 from lapsrn_jax.photos import writing
@@ -68,6 +70,14 @@ def test_links_to_inputs_are_inputs(folder, link):
     reports = list(upscale_all(jobs, Bicubic(), settings(overwrite=True), Record(folder / "out")))
     assert "is one of the inputs" in reports[0]["error"]
     assert (folder / "out" / "a.png").read_bytes() == before
+
+
+def test_a_picture_that_is_gone_does_no_harm_to_the_others(folder):
+    jobs, _ = find_jobs([f"{folder}/in"], f"{folder}/out")
+    (folder / "in" / "b.jpg").unlink()
+    reports = list(upscale_all(jobs, Bicubic(), settings(), Record(folder / "out")))
+    assert [report["status"] for report in reports] == ["done", "failed", "done"]
+    assert "b.jpg" in reports[1]["error"]
 
 
 def test_results_are_not_enlarged_again(folder):
@@ -172,6 +182,17 @@ def test_a_claimed_picture_comes_last(folder):
     assert order == [job.source for job in [*jobs[1:], jobs[0]]]
 
 
+def test_a_lone_picture_waits_for_the_process_that_works_on_it(folder):
+    jobs, _ = find_jobs([f"{folder}/in/a.png"], f"{folder}/out/a.png")
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        with Record(folder / "out").claimed(jobs[0].target, wait=False):
+            reports = pool.submit(list, upscale_all(jobs, Bicubic(), settings(), Record(folder / "out")))
+            with pytest.raises(TimeoutError):
+                reports.result(0.2)
+        [report] = reports.result(60)
+    assert report["status"] == "done"
+
+
 TWO = """
 import json, sys
 from lapsrn_jax.upscaling.batch import upscale_all
@@ -215,22 +236,34 @@ def test_a_lock_leaves_no_file_and_keeps_others_out(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_bug_on_one_picture_does_not_stop_the_batch(folder, monkeypatch, capsys):
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (UserError("this is no picture"), "this is no picture"),
+        (OSError(5, "Input/output error", "b.jpg"), "b.jpg: Input/output error"),
+        (MemoryError(), "not enough memory"),
+        (RuntimeError("a\n  bug"), "RuntimeError: a bug"),
+    ],
+    ids=repr,
+)
+def test_an_error_on_one_picture_does_not_stop_the_batch(folder, monkeypatch, capsys, error, said):
+    """It is reported in one line; a bug has a traceback too."""
     read = picture.open_album
 
-    def buggy(path, name):
+    def harmed(path, name):
         if "b.jpg" in path:
-            raise RuntimeError("a bug")
+            raise error
         return read(path, name)
 
-    monkeypatch.setattr(picture, "open_album", buggy)
+    monkeypatch.setattr(picture, "open_album", harmed)
     assert run(folder / "in", folder / "out") == ["done", "failed", "done"]
-    assert "Traceback" in capsys.readouterr().err
+    captured = capsys.readouterr().err
+    assert f"failed: {said}\n" in captured
+    assert ("Traceback" in captured) == isinstance(error, RuntimeError)
 
 
 def test_a_full_disk_ends_the_batch(folder, monkeypatch):
     """The remaining pictures would fail too."""
-    from lapsrn_jax.errors import UserError
 
     def full(*_):
         raise OSError(28, "No space left on device")

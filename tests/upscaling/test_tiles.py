@@ -176,6 +176,39 @@ def test_progress_adds_up_to_the_whole(rng, monkeypatch):
     assert sum(shares) == pytest.approx(1)
 
 
+def test_progress_adds_up_although_tiles_are_done_again(rng, monkeypatch):
+    """Memory runs out at the third tile of a row, so that the first two are done again in smaller ones."""
+    monkeypatch.setattr(tiles, "AREA", 48 * 48)
+    network, shares, run = Tiles(MODELS["block skip"], random_params(MODELS["block skip"], rng)), [], Devices._run
+
+    def crowded(self, device, kind, found, *rest):
+        if len(shares) > 1 and found.size > 1500:
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 123 bytes.")
+        return run(self, device, kind, found, *rest)
+
+    monkeypatch.setattr(Devices, "_run", crowded)
+    for _ in network.bands(lambda a, b: np.zeros((b - a, 150, 1)), (40, 150), 2, shares.append):
+        pass
+    assert min(shares) == 0
+    assert sum(shares) == pytest.approx(1)
+
+
+def test_few_rows_are_read_ahead(rng, monkeypatch):
+    """However high the image is, so that it may be larger than memory."""
+    monkeypatch.setattr(tiles, "AREA", 48 * 32)
+    image, read = rng.random((700, 20, 1)), []
+
+    def rows(start, stop):
+        read.append(stop)
+        return image[start:stop]
+
+    model, done = MODELS["block skip"], 0
+    for band in Tiles(model, random_params(model, rng)).bands(rows, (700, 20), 2):
+        done += len(band) // 2
+        assert read[-1] - done <= 2 * 48
+    assert len(read) > 10
+
+
 def test_a_network_that_needs_the_whole_picture_gets_it(rng):
     model = VDSR(features=4, depth=4)
     params, image = random_params(model, rng), rng.random((13, 21))

@@ -17,7 +17,7 @@ from benchmarks.large_picture import photograph
 from lapsrn_jax.upscaling.clips import upscale_clip
 from lapsrn_jax.upscaling.upscale import Upscaler
 from lapsrn_jax.videos.encoding import encoding_for
-from lapsrn_jax.videos.reading import open_clip
+from lapsrn_jax.videos.reading import Clip
 from lapsrn_jax.weights.files import load_weights
 from tools.memory import memory
 
@@ -46,13 +46,8 @@ def main() -> None:
             if done % max(options.frames // 10, 1) == 0:
                 marks.append(f"{1024 * memory():.0f}")
 
-        with open_clip(source) as clip:
-            size = (options.scale * height, options.scale * width)
-            encoding = encoding_for(target, clip.picture, size, None, None)
-            upscale_clip(
-                clip, target, network, size, encoding, "", progress=progress, show=lambda _: None,
-                on_complete=lambda _: None,
-            )  # fmt: skip
+        clip, size = Clip(source), (options.scale * height, options.scale * width)
+        upscale_clip(clip, target, network, size, encoding_for(target, clip.picture, size), "", progress=progress)
         seconds = time.monotonic() - start
     print(f"{width} x {height} x{options.scale}: {(done - 1) / seconds:.2f} frames/s")
     print(f"MiB after each tenth of {done} frames: {', '.join(marks)}; peak {1024 * memory('VmHWM'):.0f}")

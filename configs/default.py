@@ -32,9 +32,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.data.degradation.blur = 0.3  # probability in a degraded sample
     config.data.degradation.noise = 0.5
     config.data.degradation.jpeg = 0.9
-    config.data.full_range = (
-        0.0  # share of the samples whose luminance is stretched to [0, 1], as gray pictures have it
-    )
+    config.data.full_range = 0.0  # share of the samples whose luminance is stretched to [0, 1], as in gray pictures
     config.data.workers = 0  # processes that make batches; 0 uses threads
 
     config.loss = ml_collections.ConfigDict()  # Charbonnier loss, plus

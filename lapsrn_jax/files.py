@@ -37,6 +37,12 @@ def atomic_write(
         raise
 
 
+def lock_of(path: str | os.PathLike[str]) -> pathlib.Path:
+    """Returns the hidden file that is locked while `path` is worked on."""
+    path = pathlib.Path(path)
+    return path.with_name(f"{_prefix(path)}lock")
+
+
 def working_folder(path: str | os.PathLike[str], key: str) -> pathlib.Path:
     """Returns the hidden folder for the unfinished work on `path` that `key` identifies, and creates it.
 

@@ -60,15 +60,17 @@ def pixels(text: str) -> int:
 
 def quality(text: str) -> int:
     """Parses the quality of a lossy format, from 1 to 100."""
-    if not text.isdecimal() or not 1 <= int(text) <= 100:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a quality from 1 to 100")
-    return int(text)
+    return _between(text, 1, 100, "quality")
 
 
 def rate_factor(text: str) -> int:
     """Parses the constant rate factor of a video encoder, from 0 to 63."""
-    if not text.isdecimal() or not 0 <= int(text) <= 63:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a constant rate factor from 0 to 63")
+    return _between(text, 0, 63, "constant rate factor")
+
+
+def _between(text: str, low: int, high: int, name: str) -> int:
+    if not text.isdecimal() or not low <= int(text) <= high:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a {name} from {low} to {high}")
     return int(text)
 
 

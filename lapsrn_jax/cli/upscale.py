@@ -75,7 +75,9 @@ def add_to(commands: Any) -> None:
         "--quality", type=quality, metavar="N", help="quality of JPEG, WebP, AVIF and HEIC, from 1 to 100 "
         "(default: 95, or 90 for AVIF and HEIC)",
     )  # fmt: skip
-    loss.add_argument("--lossless", action="store_true", help="write WebP and HEIC without loss; refuse lossy formats")
+    loss.add_argument(
+        "--lossless", action="store_true", help="write WebP, HEIC and videos (ffv1) without loss; refuse lossy formats"
+    )
     result.add_argument(
         "--codec", choices=("h264", "h265", "vp9", "av1", "ffv1", "prores"),
         help="codec of videos (default: h264, h265 beyond 8 bits, vp9 in .webm)",
@@ -88,7 +90,9 @@ def add_to(commands: Any) -> None:
     )
     result.add_argument("--keep-hidden", action="store_true", help="keep the colours of invisible pixels, for textures")
     result.add_argument(
-        "--strip", action="store_true", help="leave out EXIF, XMP and resolution, but keep the colour profile"
+        "--strip",
+        action="store_true",
+        help="leave out EXIF, XMP, resolution and the metadata of videos, but keep the colour profile",
     )
     result.add_argument(
         "--max-pixels", type=pixels, metavar="N",
@@ -107,7 +111,7 @@ def run(options: argparse.Namespace) -> None:
     """
     import PIL.Image
 
-    from lapsrn_jax.images.formats import format_of
+    from lapsrn_jax.images.formats import VIDEOS, format_of, is_video
     from lapsrn_jax.upscaling.batch import summary, upscale_all
     from lapsrn_jax.upscaling.jobs import STREAM, find_jobs
     from lapsrn_jax.upscaling.photos import target_size
@@ -127,7 +131,7 @@ def run(options: argparse.Namespace) -> None:
     )
     size((1, 1))
     suffix = f".{options.format.lower().lstrip('.')}" if options.format else None
-    if suffix:
+    if suffix and suffix not in VIDEOS:
         format_of(f"results{suffix}")
     if {"/", os.sep} & {*options.suffix}:
         raise UserError(f"--suffix {options.suffix} holds a path separator: give a text such as _x4")
@@ -135,6 +139,11 @@ def run(options: argparse.Namespace) -> None:
     cluster = _cluster(options)
     find = cluster.find_jobs_for_cluster if cluster else find_jobs
     jobs, left_out = find(options.input, options.output, suffix, options.suffix)
+    videos = [is_video(job.source) for job in jobs]
+    if not any(videos) and (options.codec or options.crf is not None):
+        raise UserError("--codec and --crf are for videos, and no input is one: leave them out")
+    if all(videos) and (options.quality is not None or options.background or options.keep_hidden):
+        raise UserError("--quality, --background and --keep-hidden are for pictures: leave them out, or use --crf")
     devices = _set_up_jax("cpu" if cluster else options.device)
     model, params = load_weights(options.weights)
     load = functools.partial(Upscaler, model, params, self_ensemble=options.self_ensemble, fast=options.fast)

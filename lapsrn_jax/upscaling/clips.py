@@ -4,6 +4,7 @@ import collections
 import functools
 import hashlib
 import itertools
+import math
 import pathlib
 import shutil
 import threading
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from lapsrn_jax.errors import UserError
-from lapsrn_jax.files import atomic_write, locked, remove_partial, working_folder
+from lapsrn_jax.files import atomic_write, lock_of, locked, remove_partial, working_folder
 from lapsrn_jax.images.color import full_range, studio_range
 from lapsrn_jax.images.resize import resize_matrix
 from lapsrn_jax.upscaling.upscale import Progress, Size, Upscaler
@@ -25,6 +26,7 @@ from lapsrn_jax.videos.joining import join
 from lapsrn_jax.videos.reading import Clip, Picture
 
 SEGMENT = 48  # frames; each segment begins with a frame that is stored whole, where players can start
+_BYTES = 16  # memory for each pixel of a frame's result
 _NAMED = 5  # damaged frames whose times are named
 
 Planes = list[np.ndarray]
@@ -38,9 +40,10 @@ def upscale_clip(
     encoding: Encoding,
     key: str,
     *,
-    progress: Progress,
-    show: Callable[[str], None],
-    on_complete: Callable[[pathlib.Path], None],
+    strip: bool = False,
+    progress: Progress = lambda _: None,
+    show: Callable[[str], None] = lambda _: None,
+    on_complete: Callable[[pathlib.Path], None] = lambda _: None,
 ) -> tuple[int, str]:
     """Enlarges a video.
 
@@ -51,6 +54,7 @@ def upscale_clip(
       size: (H', W') of the result.
       encoding: how to encode its frames.
       key: text that identifies everything that affects the frames. Segments with the same key are used again.
+      strip: leave out titles and other metadata.
       progress: called with the share of the work that was done since the last call.
       show: called with text about the progress.
       on_complete: called with the path of the complete result before it is put in place.
@@ -60,70 +64,67 @@ def upscale_clip(
 
     Raises:
       UserError: another process is working on the result, or the frames change.
+      OSError: a file cannot be written.
     """
-    with _held(target):
+    with locked(lock_of(target), wait=False) as held:
+        if not held:
+            raise UserError(f"another process is working on {target}: wait for it")
         remove_partial(target)
-        folder = working_folder(target, hashlib.sha256(key.encode()).hexdigest())
-        times: list[int] = []
-        damaged: list[int] = []
-
-        def remembered() -> Iterator[Planes]:
-            for when, planes, intact in clip.frames():
-                times.append(when)
-                if not intact:
-                    damaged.append(when)
-                yield planes
-
-        frames, segments = remembered(), list[pathlib.Path]()
-        speed = _Speed(clip.count, show)
+        folder = working_folder(target.absolute(), hashlib.sha256(key.encode()).hexdigest())
+        times, damaged, segments = list[int](), list[int](), list[pathlib.Path]()
+        frames = _remembered(clip, times, damaged)
+        speed = _Speed(clip.count, progress, show)
         with _enlarging(clip.picture, upscale, size) as enlarged:
             for first in frames:
                 part = itertools.chain([first], itertools.islice(frames, SEGMENT - 1))
                 segments.append(folder / f"{len(segments):06}.mkv")
                 if segments[-1].exists():
-                    done = sum(1 for _ in part)
-                    progress(done / clip.count)
-                    speed.skip(done)
-                    continue
-
-                def counted(part: Iterator[Planes] = part) -> Iterator[Planes]:
-                    for planes in enlarged(part):
-                        yield planes
-                        progress(1 / clip.count)
-                        speed.count()
-
-                write_segment(segments[-1], counted(), size, clip.picture, encoding)
+                    speed.skip(sum(1 for _ in part))
+                else:
+                    write_segment(segments[-1], speed.counted(enlarged(part)), size, clip.picture, encoding)
         with atomic_write(target, on_complete=on_complete) as partial:
-            join(target, partial, segments, clip, times)
+            join(target, partial, segments, clip, times, strip)
         shutil.rmtree(folder)
     return len(times), _damage(damaged, clip)
 
 
-@contextmanager
-def _held(target: pathlib.Path) -> Iterator[None]:
-    with locked(target.with_name(f".{target.name[:200]}.lock"), wait=False) as held:
-        if not held:
-            raise UserError(f"another process is working on {target}: wait for it")
-        yield
+def frames_at_once(upscale: Upscaler, size: Size) -> int:
+    """Returns the number of frames that keep the devices busy and fit into memory."""
+    return max(1, min(upscale.images_at_once, upscale.memory_for_images // (_BYTES * math.prod(size))))
+
+
+def _remembered(clip: Clip, times: list[int], damaged: list[int]) -> Iterator[Planes]:
+    """Yields the planes of each frame. Adds its time to `times`, and to `damaged` if it could not be read."""
+    for when, planes, intact in clip.frames():
+        times.append(when)
+        if not intact:
+            damaged.append(when)
+        yield planes
 
 
 class _Speed:
-    """Shows how many frames are done, and how many a second."""
+    """Counts the frames that are done, and shows how many are done in a second."""
 
-    def __init__(self, total: int, show: Callable[[str], None]) -> None:
-        self._total, self._show = total, show
+    def __init__(self, total: int, progress: Progress, show: Callable[[str], None]) -> None:
+        self._total, self._progress, self._show = total, progress, show
         self._done, self._new, self._start = 0, 0, 0.0
 
     def skip(self, number: int) -> None:
+        """Counts frames of an earlier run."""
         self._done += number
+        self._progress(number / self._total)
 
-    def count(self) -> None:
-        self._done, self._new = self._done + 1, self._new + 1
-        if self._new == 1:  # the first one also compiles
-            self._start = time.monotonic()
-            return
-        rate = (self._new - 1) / (time.monotonic() - self._start)
-        self._show(f"frame {self._done} of {self._total}, {rate:.3g} frames/s")
+    def counted(self, frames: Iterable[Planes]) -> Iterator[Planes]:
+        """Yields the frames and counts each one after it has been used."""
+        for planes in frames:
+            yield planes
+            self._progress(1 / self._total)
+            self._done, self._new = self._done + 1, self._new + 1
+            if self._new == 1:  # the network is compiled before the first one
+                self._start = time.monotonic()
+            elif (seconds := time.monotonic() - self._start) > 0:
+                rate = (self._new - 1) / seconds
+                self._show(f"frame {self._done} of {self._total}, {rate:.3g} frames/s")
 
 
 def _damage(times: list[int], clip: Clip) -> str:
@@ -141,8 +142,7 @@ def _enlarging(
 ) -> Iterator[Callable[[Iterable[Planes]], Iterator[Planes]]]:
     """Yields a function that enlarges frames in order, several at a time, so that the devices do not wait."""
     stopped = threading.Event()
-    bytes_a_frame = 16 * size[0] * size[1]
-    number = max(1, min(upscale.images_at_once, upscale.memory_for_images // bytes_a_frame))
+    number = frames_at_once(upscale, size)
 
     def check(_: float) -> None:
         if stopped.is_set():
@@ -172,7 +172,7 @@ def enlarged_planes(
 ) -> Planes:
     """Enlarges a frame: its luminance with the network, and its colours by bicubic interpolation.
 
-    The network gets luminance in the range of its training, from 16/255 to 235/255.
+    A network on luminance gets it from 16/255 to 235/255, as in its training, and one on RGB gets gray from 0 to 1.
 
     Args:
       planes: luminance [H, W] and two colours [h, w], or luminance alone, uint8 or uint16.
@@ -186,20 +186,20 @@ def enlarged_planes(
     """
     unit = 1 << (picture.bits - 8)
     peak = 256 * unit - 1
-    luminance = planes[0]
+    luminance, same = planes[0], picture.full_range != upscale.on_luminance
 
     def rows(start: int, stop: int) -> np.ndarray:
-        part = luminance[start:stop]
-        return studio_range(part / peak) if picture.full_range else part / (255 * unit)
+        part = luminance[start:stop] / (peak if picture.full_range else 255 * unit)
+        return part if same else studio_range(part) if picture.full_range else full_range(part)
 
     def stored(plane: Any) -> np.ndarray:
         return np.clip(np.floor(plane + 0.5), 0, peak).astype(luminance.dtype)
 
-    bands = (
-        stored(peak * full_range(band) if picture.full_range else 255 * unit * band)
-        for band in upscale.gray(rows, picture.shape, size, progress=progress)
-    )
-    result = [np.concatenate(list(bands))]
+    def back(band: np.ndarray) -> np.ndarray:
+        part = band if same else full_range(band) if picture.full_range else studio_range(band)
+        return stored(part * (peak if picture.full_range else 255 * unit))
+
+    result = [np.concatenate([back(b) for b in upscale.gray(rows, picture.shape, size, progress=progress)])]
     if picture.chroma:
         rows_of, columns_of = (_colours_along(axis, planes[1].shape[axis], picture, size) for axis in (0, 1))
         result += [stored((columns_of @ (rows_of @ plane.astype(np.float64)).T).T) for plane in planes[1:]]

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from lapsrn_jax.errors import UserError
-from lapsrn_jax.images.formats import FORMAT_OF_SUFFIX, is_video
+from lapsrn_jax.images.formats import FORMAT_OF_SUFFIX, OTHER_VIDEOS, is_video
 from lapsrn_jax.images.io import walk
 from lapsrn_jax.upscaling.record import Record
 
@@ -79,7 +79,8 @@ def distinct(places: Iterable[pathlib.PurePath], suffix: str | None, tag: str) -
     """Returns a distinct place for the result of each picture. The arguments are as in `find_jobs`."""
     results, taken = [], set()
     for place in places:
-        place = place.with_name(f"{place.stem}{tag}{suffix or place.suffix}")
+        own = ".mkv" if place.suffix.lower() in OTHER_VIDEOS else place.suffix
+        place = place.with_name(f"{place.stem}{tag}{suffix or own}")
         unique, number = place, 2
         while str(unique).casefold() in taken:  # some file systems treat A.png and a.png as the same file
             unique = place.with_stem(f"{place.stem}_{number}")
@@ -100,7 +101,9 @@ def _places(inputs: Iterable[str], output: pathlib.Path) -> tuple[dict[pathlib.P
             found, linked = (_outside(paths, output, path) for paths in walk(path))
             pictures = [file for file in found if file.suffix.lower() in FORMAT_OF_SUFFIX]
             if not pictures:
-                raise UserError(f"no pictures in {path} (looked for {', '.join(sorted(FORMAT_OF_SUFFIX))})")
+                looked = f"looked for {', '.join(sorted(FORMAT_OF_SUFFIX))}"
+                videos = ", and give videos by name" if any(map(is_video, found)) else ""
+                raise UserError(f"no pictures in {path} ({looked}){videos}")
             other.update(file.suffix.lower() or file.name for file in found)
             other.subtract(file.suffix.lower() for file in pictures)
             links += linked

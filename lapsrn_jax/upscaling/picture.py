@@ -204,35 +204,51 @@ def _upscale_video(
     say: Callable[[str], None],
     show: Callable[[str], None],
 ) -> dict[str, Any]:
+    """Enlarges a video. The arguments and the report are as in `upscale_picture`; `add` records the result."""
+    target = pathlib.Path(job.target)
+    if job.source == STREAM:
+        raise UserError(f"standard input cannot be a video: give a file, or another suffix than {target.suffix}")
     if not is_video(job.source):
         raise UserError(f"{job.source} is no video: {job.target} would be one, so give the output another suffix")
-    if pathlib.PurePath(job.target).suffix.lower() not in VIDEOS:
+    if target.suffix.lower() not in VIDEOS:
         raise UserError(f"{job.source} is a video: give an output with the suffix {', '.join(VIDEOS)}")
     try:
-        from lapsrn_jax.upscaling.clips import upscale_clip
+        from lapsrn_jax.upscaling.clips import frames_at_once, upscale_clip
         from lapsrn_jax.videos.encoding import encoding_for
-        from lapsrn_jax.videos.joining import check_container
-        from lapsrn_jax.videos.reading import open_clip
+        from lapsrn_jax.videos.joining import rounds_times, try_join
+        from lapsrn_jax.videos.reading import Clip
     except ImportError:
         raise UserError("videos need PyAV 19, on Python 3.12 or newer: pip install '.[video]'") from None
-    with open_clip(job.source) as clip:
-        height, width = settings.size(clip.picture.shape)
-        size = (height + height % 2, width + width % 2) if clip.picture.chroma else (height, width)
-        upscale.check(max(size[0] / clip.picture.shape[0], size[1] / clip.picture.shape[1]))
-        encoding = encoding_for(job.target, clip.picture, size, settings.codec, settings.crf)
-        target = pathlib.Path(job.target)
+    clip = Clip(job.source)
+    shape, chroma = clip.picture.shape, clip.picture.chroma or (1, 1)
+    height, width = settings.size(shape[::-1])[::-1] if clip.picture.lies else settings.size(shape)
+    report: dict[str, Any] = {"status": "done"}
+    if settings.copy_large and (height, width) == shape:
+        if VIDEOS[target.suffix.lower()] != VIDEOS.get(pathlib.PurePath(job.source).suffix.lower()) or settings.strip:
+            raise UserError(f"{job.source} is large enough, but videos are only copied as they are: leave out options")
         target.parent.mkdir(parents=True, exist_ok=True)
-        note = check_container(target, clip, size, encoding)
-        key = f"{sha256(job.source)} {settings.fingerprint} {size} {encoding}"
-        with room(_BYTES * (math.prod(clip.picture.shape) + math.prod(size))):
-            count, damage = upscale_clip(
-                clip, target, upscale, size, encoding, key, progress=progress, show=show, on_complete=add
-            )
-    report: dict[str, Any] = {"status": "done", "size": size[::-1], "frames": count}
-    if note := "; ".join(filter(None, [note, damage])):
+        with atomic_write(target, on_complete=add) as partial:
+            shutil.copyfile(job.source, partial)
+        return report | {"status": "copied", "size": (width, height), "frames": clip.count}
+    size = (height + -height % chroma[0], width + -width % chroma[1])
+    upscale.check(max(size[0] / shape[0], size[1] / shape[1]))
+    options: dict[str, Any] = {"codec": settings.codec, "crf": settings.crf, "lossless": settings.lossless}
+    encoding = encoding_for(target, clip.picture, size, **options)
+    left_out = try_join(target, clip, size, encoding, settings.strip)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    key = f"{sha256(job.source)} {settings.fingerprint} {size} {encoding}"
+    with room(_BYTES * (math.prod(shape) + math.prod(size)) * frames_at_once(upscale, size)):
+        report["frames"], damage = upscale_clip(
+            clip, target, upscale, size, encoding, key, strip=settings.strip, progress=progress, show=show,
+            on_complete=add,
+        )  # fmt: skip
+    left_out += sorted(clip.left_out)
+    notes = [f"left out: {', '.join(left_out)}"] if left_out else []
+    notes += ["times are rounded to milliseconds"] if rounds_times(target, clip) else []
+    if note := "; ".join(filter(None, [*notes, damage])):
         say(f"{job.target}: {note}")
         report["note"] = note
-    return report
+    return report | {"size": size[::-1]}
 
 
 def is_input(job: Job) -> str:

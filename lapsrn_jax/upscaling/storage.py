@@ -19,7 +19,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.files import atomic_write
-from lapsrn_jax.images.formats import FORMAT_OF_SUFFIX
+from lapsrn_jax.images.formats import FORMAT_OF_SUFFIX, is_video
 from lapsrn_jax.upscaling.batch import Outcome, one_line
 from lapsrn_jax.upscaling.jobs import Job, distinct, unsupported
 from lapsrn_jax.upscaling.record import Entry, Record
@@ -62,6 +62,8 @@ def find_jobs_at(
             place = pathlib.PurePosixPath(name or _name(address))
             if name in made:
                 continue
+            if not name and is_video(place):
+                raise UserError(f"{address} is a video: --ray takes videos as files, not as addresses")
             if place.suffix.lower() in FORMAT_OF_SUFFIX:
                 places[_joined(address, name)] = place
             else:

@@ -21,20 +21,21 @@ _NARROWEST = 64  # x265 4.3 writes beyond the memory of narrower frames of 10 bi
 
 
 class _Codec(NamedTuple):
-    """An encoder of FFmpeg, the quality that hardly loses anything, and its options. The name is the user's."""
+    """An encoder of FFmpeg, the constant rate factor that hardly loses anything, the largest one, and its options."""
 
     encoder: str
-    crf: int | None
+    crf: int | None = None
+    largest_crf: int | None = None
     options: Mapping[str, str] = types.MappingProxyType({})
 
 
 CODECS = {
-    "h264": _Codec("libx264", 18),
-    "h265": _Codec("libx265", 20, {"x265-params": "log-level=error"}),
-    "vp9": _Codec("libvpx-vp9", 24, {"b": "0", "row-mt": "1", "deadline": "good", "cpu-used": "2"}),
-    "av1": _Codec("libsvtav1", 24, {"preset": "6"}),
-    "ffv1": _Codec("ffv1", None, {"level": "3"}),
-    "prores": _Codec("prores_ks", None, {"profile": "hq"}),
+    "h264": _Codec("libx264", 18, 51),
+    "h265": _Codec("libx265", 20, 51, {"x265-params": "log-level=error"}),
+    "vp9": _Codec("libvpx-vp9", 24, 63, {"b": "0", "row-mt": "1", "deadline": "good", "cpu-used": "2"}),
+    "av1": _Codec("libsvtav1", 24, 63, {"preset": "6"}),
+    "ffv1": _Codec("ffv1", options={"level": "3"}),
+    "prores": _Codec("prores_ks", options={"profile": "hq"}),
 }
 
 
@@ -51,25 +52,45 @@ class Encoding(NamedTuple):
 
 
 def encoding_for(
-    target: str | os.PathLike[str], picture: Picture, size: tuple[int, int], codec: str | None, crf: int | None
+    target: str | os.PathLike[str],
+    picture: Picture,
+    size: tuple[int, int],
+    *,
+    codec: str | None = None,
+    crf: int | None = None,
+    lossless: bool = False,
 ) -> Encoding:
     """Returns the encoding of a result, with a codec that all players know where there is a choice.
+
+    Args:
+      target: the result.
+      picture: how its frames store their pixels, with the shape of the source.
+      size: (H', W') of the result in pixels.
+      codec: a key of `CODECS`, or None.
+      crf: the constant rate factor, or None for the codec's own.
+      lossless: whether nothing may be lost.
 
     Raises:
       UserError: the codec has no such quality, or does not store such frames.
     """
-    narrow = size[1] < _NARROWEST
+    narrow, webm = size[1] < _NARROWEST, pathlib.Path(target).suffix.lower() == ".webm"
+    if lossless and codec not in (None, "ffv1"):
+        raise UserError(f"--lossless needs the codec ffv1, not {codec}: leave out one of the options")
+    if lossless:
+        codec = "ffv1"
     if codec is None:
-        webm = pathlib.Path(target).suffix.lower() == ".webm"
         codec = "vp9" if webm else "h264" if picture.bits == 8 or narrow else "h265"
     if codec == "h265" and narrow:
         raise UserError(f"h265 needs a width of at least {_NARROWEST} pixels: give another --codec, such as h264")
     known = CODECS[codec]
-    if crf is not None and known.crf is None:
+    if crf is not None and known.largest_crf is None:
         raise UserError(f"--crf has no meaning for {codec}, which has one quality: leave it out")
+    if crf is not None and known.largest_crf is not None and crf > known.largest_crf:
+        raise UserError(f"--crf {crf} is too large: {codec} takes up to {known.largest_crf}")
     if picture.format not in _formats(known):
-        others = [name for name, other in CODECS.items() if picture.format in _formats(other)]
-        raise UserError(f"{codec} cannot store {picture.format}: give another --codec, such as {', '.join(others)}")
+        others = [name for name in (("vp9", "av1") if webm else CODECS) if picture.format in _formats(CODECS[name])]
+        remedy = f"give another --codec, such as {', '.join(others)}" if others else "give the output the suffix .mkv"
+        raise UserError(f"{codec} cannot store {picture.format}: {remedy}")
     return Encoding(codec, known.crf if crf is None else crf)
 
 
@@ -92,8 +113,12 @@ def write_segment(
       size: (H', W').
       picture: how the frames store their pixels, with the shape of the source.
       encoding: how to encode them.
+
+    Raises:
+      av.error.FFmpegError: the encoder does not take such frames.
+      OSError: the file cannot be written.
     """
-    with atomic_write(path) as partial, av.open(str(partial), "w", format="matroska") as container:
+    with atomic_write(path) as partial, av.open(os.path.abspath(partial), "w", format="matroska") as container:
         stream = _video_stream(container, size, picture, encoding)
         for number, planes in enumerate(frames):
             frame = _frame(planes, size, picture)

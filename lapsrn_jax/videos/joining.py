@@ -1,5 +1,6 @@
 """Joins segments of enlarged frames with the sound and everything else of their source."""
 
+import math
 import os
 import pathlib
 import tempfile
@@ -14,36 +15,58 @@ from lapsrn_jax.images.formats import VIDEOS
 from lapsrn_jax.videos.encoding import Encoding, write_segment
 from lapsrn_jax.videos.reading import Clip, Picture, main_stream, opened
 
+_SOUND = 48000  # samples a second, usually
 _OWN = {"major_brand", "minor_version", "compatible_brands", "encoder"}  # metadata of a container, not of its contents
+_STATISTICS = ("BPS", "NUMBER_OF_", "_STATISTICS_", "DURATION", "ALPHA_MODE")  # of the stream before
 
 
-def check_container(target: str | os.PathLike[str], clip: Clip, size: tuple[int, int], encoding: Encoding) -> str:
-    """Tries to begin the result of a clip, before the work is done.
+def try_join(
+    target: str | os.PathLike[str], clip: Clip, size: tuple[int, int], encoding: Encoding, strip: bool
+) -> list[str]:
+    """Makes a result of one black frame, before the work is done.
+
+    Args:
+      target: name of the result, whose suffix gives the container.
+      clip: the source.
+      size: (H', W') of the result in pixels.
+      encoding: how its frames are encoded.
+      strip: see `join`.
 
     Returns:
-      What the result will lack, or "".
+      What the result will lack.
 
     Raises:
-      UserError: the container cannot hold the codec, or one of the clip's other streams.
+      UserError: the codec does not take such frames, or the container cannot hold the codec or another stream.
     """
     with tempfile.TemporaryDirectory() as folder, opened(clip.path) as source:
-        segment = pathlib.Path(folder, "segment.mkv")
+        segment, trial = pathlib.Path(folder, "segment.mkv"), pathlib.Path(folder, "trial")
         black = [np.zeros(shape, np.uint8 if clip.picture.bits == 8 else np.uint16) for shape in planes_of(size, clip)]
-        write_segment(segment, [black], size, clip.picture, encoding)
-        with av.open(str(segment)) as first:
-            try:
-                with _output(pathlib.Path(folder, "trial"), target, clip) as container:
-                    _, left_out = _add_streams(container, source, first, target, clip.picture)
-                    container.start_encoding()
-            except (av.error.FFmpegError, ValueError):
-                codecs = [s.codec_context.name for s in _copied(source, target) if s.codec_context]
-                names = ", ".join(dict.fromkeys([encoding.codec, *codecs]))
-                raise UserError(f"{target} cannot hold {names}: give the output the suffix .mkv") from None
-    left_out += clip.left_out
-    notes = [f"left out: {', '.join(left_out)}"] if left_out else []
-    if _is_matroska(target) and 1000 % clip.time_base.denominator:
-        notes.append("times are rounded to milliseconds")
-    return "; ".join(notes)
+        try:
+            write_segment(segment, [black], size, clip.picture, encoding)
+        except av.error.FFmpegError as error:
+            height, width = size
+            raise UserError(
+                f"{encoding.codec} does not take frames of {width} x {height} pixels: {error.strerror}"
+            ) from None
+        try:
+            with av.open(str(segment)) as first, _output(trial, target, clip) as container:
+                streams, left_out = _add_streams(container, source, first, target, clip.picture, strip)
+                packet = next(packet for packet in first.demux(video=0) if packet.size)
+                packet.stream = streams[main_stream(source)]
+                container.mux(packet)
+            with av.open(str(trial)) as result:
+                kept = {name.lower() for name in result.metadata}
+        except (av.error.FFmpegError, ValueError):
+            codecs = [stream.codec_context.name for stream in _copied(source, target) if stream.codec_context]
+            names = ", ".join(dict.fromkeys([encoding.codec, *codecs]))
+            raise UserError(f"{target} cannot hold {names}: give the output the suffix .mkv") from None
+        lost = [] if strip else [name for name in source.metadata if name.lower() not in kept | _OWN]
+    return left_out + ([f"metadata ({', '.join(lost)})"] if lost else [])
+
+
+def rounds_times(target: str | os.PathLike[str], clip: Clip) -> bool:
+    """Whether the container of a result holds the clip's times only in milliseconds."""
+    return _is_matroska(target) and bool(1000 % clip.time_base.denominator)
 
 
 def planes_of(size: tuple[int, int], clip: Clip) -> list[tuple[int, int]]:
@@ -60,6 +83,7 @@ def join(
     segments: Sequence[pathlib.Path],
     clip: Clip,
     times: Sequence[int],
+    strip: bool,
 ) -> None:
     """Writes the result: the frames of the segments, and everything else as it is in the source.
 
@@ -69,9 +93,13 @@ def join(
       segments: the files of `write_segment`, in order.
       clip: the source.
       times: when each frame is shown, in ticks of the clip.
+      strip: leave out titles and other metadata, but keep chapters and languages.
+
+    Raises:
+      OSError: the file cannot be written.
     """
     with opened(clip.path) as source, av.open(str(segments[0])) as first, _output(place, target, clip) as container:
-        streams, _ = _add_streams(container, source, first, target, clip.picture)
+        streams, _ = _add_streams(container, source, first, target, clip.picture, strip)
         main = main_stream(source)
         enlarged = _packets(segments, times, clip)
         for packet in source.demux(list(streams)):
@@ -96,10 +124,13 @@ def _mux_one(container: Any, packets: Iterator[Any], stream: Any) -> bool:
 
 
 def _output(place: pathlib.Path, target: str | os.PathLike[str], clip: Clip) -> Any:
-    ticks = str(clip.time_base.denominator)
     form = VIDEOS[pathlib.Path(target).suffix.lower()]
-    options = {} if _is_matroska(target) else {"video_track_timescale": ticks, "movie_timescale": ticks}
-    return av.open(str(place), "w", format=form, options=options)
+    options = {"fflags": "+bitexact"}  # otherwise, Matroska gets random numbers
+    if not _is_matroska(target):
+        ticks = clip.time_base.denominator
+        movie = math.lcm(ticks, _SOUND)  # for the beginnings of the streams
+        options |= {"video_track_timescale": str(ticks), "movie_timescale": str(movie if movie < 2**31 else ticks)}
+    return av.open(os.path.abspath(place), "w", format=form, options=options)
 
 
 def _is_matroska(target: str | os.PathLike[str]) -> bool:
@@ -114,7 +145,7 @@ def _copied(source: Any, target: str | os.PathLike[str]) -> list[Any]:
 
 
 def _add_streams(
-    container: Any, source: Any, first: Any, target: str | os.PathLike[str], picture: Picture
+    container: Any, source: Any, first: Any, target: str | os.PathLike[str], picture: Picture, strip: bool
 ) -> tuple[dict[Any, Any], list[str]]:
     """Adds the streams of a result. Returns them by those of the source, and what is left out."""
     main, streams = main_stream(source), {}
@@ -130,13 +161,17 @@ def _add_streams(
                 new.codec_context.codec_tag = "hvc1"  # the only tag that Apple's players know
             if picture.matrix:
                 new.set_display_matrix(picture.matrix)
-        new.metadata.update(stream.metadata)
+        for name, text in stream.metadata.items():
+            kept = name == "language" if strip else not (enlarged and name.upper().startswith(_STATISTICS))
+            if kept:
+                new.metadata[name] = text
         new.disposition = stream.disposition
         streams[stream] = new
     left_out = [f"a stream ({stream.type})" for stream in source.streams if stream not in streams]
     if source.chapters() and "a stream (data)" in left_out:  # MP4 keeps chapters in such a stream, too
         left_out.remove("a stream (data)")
-    container.metadata.update({name: text for name, text in source.metadata.items() if name.lower() not in _OWN})
+    if not strip:
+        container.metadata.update({name: text for name, text in source.metadata.items() if name.lower() not in _OWN})
     container.set_chapters(source.chapters())
     return streams, left_out
 

@@ -1,9 +1,10 @@
 """Reads videos: what they hold, and their frames with their times."""
 
+import contextlib
 import heapq
+import itertools
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -40,7 +41,7 @@ class Picture(NamedTuple):
     Attributes:
       shape: (H, W) in pixels.
       format: FFmpeg's name of the planar pixel format, such as "yuv420p10le".
-      bits: of each sample.
+      bits: the bits of each sample.
       chroma: rows and columns of pixels that share a colour, such as (2, 2); None without colours.
       full_range: whether black is 0; otherwise it is 16, and white is 235, times 2^(bits - 8).
       place: rows and columns, in pixels, from the centre of the pixels that share a colour to where it was sampled.
@@ -61,51 +62,70 @@ class Picture(NamedTuple):
     rate: Fraction
     matrix: tuple[int, ...] | None
 
+    @property
+    def lies(self) -> bool:
+        """Whether the frames are shown with their rows upright."""
+        return bool(self.matrix and not self.matrix[0] and self.matrix[1])
+
 
 class Clip:
-    """A video that is open for reading.
+    """A video, which is opened again for each reading, since some containers cannot be rewound exactly.
+
+    Args:
+      path: the file.
 
     Attributes:
-      path: of the file.
+      path: where the file is.
       picture: how its frames store their pixels.
       count: number of its frames.
       time_base: seconds of one tick.
       last: ticks for which the last frame is shown.
-      left_out: what its frames hold and the result will not.
+      left_out: what the frames read so far hold beside their pixels, which the result will not.
+
+    Raises:
+      UserError: the file is no video, or one that cannot be enlarged: without frames that can be read, interlaced, in a
+        pixel format that is not in `_FORMATS`, or with frames that have no times or share one.
     """
 
-    def __init__(self, path: str | os.PathLike[str], container: Any) -> None:
-        self.path, self._container = os.fspath(path), container
-        self._stream = main_stream(container)
-        times = {
-            packet.pts: packet.duration or 0
-            for packet in container.demux(self._stream)
-            if packet.size and not packet.is_discard
-        }
-        if None in times:
-            raise UserError(f"{path} has frames without times: copy it into an .mkv with FFmpeg first")
-        if not times:
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = os.fspath(path)
+        with opened(path) as container:
+            stream = main_stream(container)
+            shown = [
+                (packet.pts, packet.duration or 0)
+                for packet in container.demux(stream)
+                if packet.size and not packet.is_discard
+            ]
+            self.time_base, alpha = stream.time_base, stream.metadata.get("alpha_mode") == "1"
+        if not shown:
             raise UserError(f"{path} has no frames")
-        self.count, self.time_base, self.last = len(times), self._stream.time_base, times[max(times)]
-        first = next((frame for _, frame in self._decoded() if frame), None)
-        if first is None:
-            raise UserError(f"{path}: none of its frames can be read")
-        self.picture = _picture(path, self._stream, first)
-        alpha = ["transparency"] if first.format.name.startswith("yuva") else []
-        self.left_out = alpha + sorted({_BESIDE[data.name] for data in first.side_data if data.name in _BESIDE})
+        if any(time is None for time, _ in shown):
+            raise UserError(f"{path} has frames without times: copy it into an .mkv with FFmpeg first")
+        shown.sort()
+        for (time, _), (following, _) in itertools.pairwise(shown):
+            if time == following:
+                raise UserError(self._disorder(time))
+        self.count, self.last = len(shown), shown[-1][1]
+        with contextlib.closing(self._decoded()) as decoded:
+            found = next(((frame, stream) for _, frame, stream in decoded if frame), None)
+            if found is None:
+                raise UserError(f"{path}: none of its frames can be read")
+            first = found[0]
+            self.picture = _picture(path, found[1], first)
+        self.left_out = {"transparency"} if alpha or first.format.name.startswith("yuva") else set[str]()
 
     def frames(self) -> Iterator[tuple[int, list[np.ndarray], bool]]:
         """Yields (time in ticks, planes, whether it could be read) of each frame in the order of their times.
 
-        A plane is uint8 or uint16 [H, W]. A frame that cannot be read has the planes of the one before, or of the first
-        one that can.
+        A plane is uint8, or uint16 for more than 8 bits, [H, W], with values below 2^bits. A frame that cannot be read
+        has the planes of the one before, or of the first one that can.
 
         Raises:
-          UserError: the frames change their size or format, or are interlaced.
+          UserError: the frames change their size or format, are interlaced, or their times go back.
         """
         planes: list[np.ndarray] | None = None
         early = []
-        for time, frame in self._decoded():
+        for time, frame, _ in self._decoded():
             if frame is None:
                 if planes is None:
                     early.append(time)
@@ -113,52 +133,51 @@ class Clip:
                     yield time, planes, False
                 continue
             _check(self.path, frame, self.picture)
+            self.left_out |= {_BESIDE[data.name] for data in frame.side_data if data.name in _BESIDE}
             planes = [_samples(plane, self.picture.bits) for plane in frame.planes[:3]]
             yield from ((missed, planes, False) for missed in early)
             early.clear()
             yield time, planes, True
 
-    def _decoded(self) -> Iterator[tuple[int, Any]]:
-        """Yields (time, frame) in order. The frame is None if it is damaged or missing, though its packet is there."""
-        self._container.seek(self._container.start_time or 0)
-        self._stream.codec_context.flush_buffers()
+    def _decoded(self) -> Generator[tuple[int, Any, Any], None, None]:
+        """Yields (time, frame, stream) in order. The frame is None if it is damaged or missing, not so its packet."""
         expected: list[int] = []  # times of packets whose frames have not come
-        for packet in self._container.demux(self._stream):
-            if packet.size and not packet.is_discard:
-                heapq.heappush(expected, packet.pts)
-            try:
-                frames = packet.decode()
-            except av.error.InvalidDataError:  # its time stays among the expected ones
-                continue
-            for frame in frames:
-                while expected and expected[0] < frame.pts:
-                    yield heapq.heappop(expected), None
-                if expected and expected[0] == frame.pts:
-                    heapq.heappop(expected)
-                yield frame.pts, None if frame.is_corrupt else frame
-        while expected:
-            yield heapq.heappop(expected), None
+        last: int | None = None
+        with opened(self.path) as container:
+            stream = main_stream(container)
+            for packet in container.demux(stream):
+                if packet.size and not packet.is_discard:
+                    heapq.heappush(expected, packet.pts)
+                try:
+                    frames = packet.decode()
+                except av.error.InvalidDataError:  # its time stays among the expected ones
+                    continue
+                for frame in frames:
+                    if frame.pts is None or (last is not None and frame.pts <= last):
+                        raise UserError(self._disorder(last or 0))
+                    while expected and expected[0] < frame.pts:
+                        yield heapq.heappop(expected), None, stream
+                    if expected and expected[0] == frame.pts:
+                        heapq.heappop(expected)
+                    last = frame.pts
+                    yield frame.pts, None if frame.is_corrupt else frame, stream
+            while expected:
+                yield heapq.heappop(expected), None, stream
 
-
-@contextmanager
-def open_clip(path: str | os.PathLike[str]) -> Iterator[Clip]:
-    """Opens a video.
-
-    Raises:
-      UserError: the file is no video, or one that cannot be enlarged: interlaced, in RGB, or without times.
-    """
-    with opened(path) as container:
-        yield Clip(path, container)
+    def _disorder(self, time: int) -> str:
+        when = f"{float(time * self.time_base):.3f} s"
+        return f"{self.path} shows several frames at {when}, or goes back there: encode it again with FFmpeg first"
 
 
 def opened(path: str | os.PathLike[str]) -> Any:
     """Returns PyAV's container of a video, whose frames all have times if that is possible.
 
     Raises:
-      UserError: FFmpeg cannot read the file.
+      FileNotFoundError: there is no such file.
+      UserError: FFmpeg cannot read it.
     """
     try:
-        return av.open(os.fspath(path), options={"fflags": "genpts"})
+        return av.open(os.path.abspath(path), options={"fflags": "genpts"})  # FFmpeg takes "10:30.mp4" for an address
     except FileNotFoundError:
         raise
     except av.error.FFmpegError as error:
@@ -188,7 +207,7 @@ def _picture(path: str | os.PathLike[str], stream: Any, frame: Any) -> Picture:
     if len(form.components) > 1:
         chroma = 2 if form.chroma_height(2) == 1 else 1, 2 if form.chroma_width(2) == 1 else 1
     tags = {name: getattr(context, name) for name in _TAGS}
-    down, right = _PLACES[context.chroma_sample_location]
+    down, right = _PLACES.get(context.chroma_sample_location, _PLACES[0])
     full = frame.color_range == _FULL or form.name.startswith("yuvj")
     matrix = context.coded_side_data.get("display_matrix") if context.coded_side_data else None
     return Picture(

@@ -35,6 +35,9 @@ def write(
     tags: dict[str, int] | None = None,
     aspect: Fraction | None = None,
     attachment: bytes = b"",
+    about: dict[str, str] | None = None,
+    sound: str = "aac",
+    sound_start: int = 0,
 ) -> pathlib.Path:
     """Writes a video of RGB pictures, 25 a second unless `times` has ticks, with `tracks` tones as audio tracks."""
     with av.open(str(path), "w") as container:
@@ -48,7 +51,8 @@ def write(
             video.codec_context.sample_aspect_ratio = aspect
         if rotation:
             video.set_display_rotation(rotation)
-        audio = [container.add_stream("aac", rate=48000, layout="mono") for _ in range(tracks)]
+        container.metadata.update(about or {})
+        audio = [container.add_stream(sound, rate=48000, layout="mono") for _ in range(tracks)]
         for stream, language in zip(audio, ("eng", "deu"), strict=False):
             stream.metadata["language"] = language
         if attachment:
@@ -66,10 +70,13 @@ def write(
         container.mux(video.encode(None))
         for number, stream in enumerate(audio):
             for n in range(20):
-                tone = np.sin(np.arange(1024) * (0.05 + 0.1 * number) + n).astype(np.float32)
-                sound = av.AudioFrame.from_ndarray(0.3 * tone[None], format="fltp", layout="mono")
-                sound.sample_rate, sound.pts, sound.time_base = 48000, 1024 * n, Fraction(1, 48000)
-                container.mux(stream.encode(sound))
+                size = stream.codec_context.frame_size
+                tone = 0.3 * np.sin(np.arange(size) * (0.05 + 0.1 * number) + n).astype(np.float32)
+                form = stream.codec_context.format.name
+                samples = tone if form.startswith("flt") else (tone * 32767).astype(np.int16)
+                wave = av.AudioFrame.from_ndarray(samples[None], format=form, layout="mono")
+                wave.sample_rate, wave.pts, wave.time_base = 48000, sound_start + size * n, Fraction(1, 48000)
+                container.mux(stream.encode(wave))
             container.mux(stream.encode(None))
         if texts:
             for packet in texts.demux():
@@ -89,6 +96,7 @@ class Found(NamedTuple):
       packets: bytes and time of each packet of the other streams, by kind and language.
       stream: properties of the video stream.
       chapters: beginnings and names.
+      about: titles and other metadata of the whole.
     """
 
     times: list[Fraction]
@@ -96,6 +104,7 @@ class Found(NamedTuple):
     packets: dict[tuple[str, str | None], list[tuple[bytes, Fraction]]]
     stream: dict[str, Any]
     chapters: list[tuple[Fraction, str]]
+    about: dict[str, str]
 
 
 def read(path: str | os.PathLike[str]) -> Found:
@@ -108,10 +117,11 @@ def read(path: str | os.PathLike[str]) -> Found:
         properties = {name: getattr(context, name) for name in names}
         properties |= {"aspect": stream.sample_aspect_ratio, "rotation": decoded[0].rotation, "codec": context.name}
         chapters = [(c["start"] * c["time_base"], c["metadata"]["title"]) for c in container.chapters()]
+        about = dict(container.metadata)
     packets: dict[tuple[str, str | None], list[tuple[bytes, Fraction]]] = {}
     with av.open(os.fspath(path)) as container:
         for packet in container.demux():
             if packet.size and packet.stream.type in ("audio", "subtitle"):
                 key = packet.stream.type, packet.stream.language
                 packets.setdefault(key, []).append((bytes(packet), packet.pts * packet.time_base))
-    return Found([f.pts * f.time_base for f in decoded], decoded, packets, properties, chapters)
+    return Found([f.pts * f.time_base for f in decoded], decoded, packets, properties, chapters, about)

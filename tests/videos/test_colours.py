@@ -61,6 +61,25 @@ def test_the_full_range_gives_the_same_picture(network, rng, bits):
     np.testing.assert_allclose(((a / unit - 16) / 219)[seen], (b / (256 * unit - 1))[seen], atol=2.5 / 219 / unit)
 
 
+def test_networks_on_rgb_get_the_full_range(rng):
+    """They see the gray picture that the video shows, in whichever range it is stored."""
+    seen = []
+
+    class Doubled:
+        on_luminance = False
+
+        def gray(self, rows, shape, size, *, progress):
+            seen.append(rows(0, shape[0]))
+            yield np.repeat(np.repeat(seen[-1], 2, axis=0), 2, axis=1)
+
+    gray = rng.integers(0, 256, (6, 8)) / 255
+    for plane, full in ((16 + 219 * gray, False), (255 * gray, True)):
+        planes = [np.uint8(np.round(plane))]
+        [result] = enlarged_planes(planes, picture((6, 8), 8, None, full), Doubled(), (12, 16))
+        np.testing.assert_allclose(seen.pop(), gray, atol=0.51 / 219)
+        np.testing.assert_array_equal(result[::2, ::2], planes[0])
+
+
 def test_ten_bits_see_what_eight_do(network, rng):
     plane = tiny.photograph(rng, 16, 20)[:, :, 1]
     [eight], [ten] = (

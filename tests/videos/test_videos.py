@@ -12,10 +12,11 @@ import av
 import numpy as np
 import pytest
 
+from lapsrn_jax.files import lock_of, locked
 from lapsrn_jax.upscaling import clips as upscaling
 from lapsrn_jax.upscaling.clips import enlarged_planes
 from lapsrn_jax.upscaling.upscale import Upscaler
-from lapsrn_jax.videos.reading import open_clip
+from lapsrn_jax.videos.reading import Clip
 from lapsrn_jax.weights.files import load_weights
 from tests import tiny
 from tests.conftest import ROOT
@@ -116,27 +117,32 @@ def test_the_frames_are_those_of_the_network(tmp_path, rng, weights, pixels):
     assert enlarge(source, tmp_path / "b.mkv", weights, "--codec", "ffv1") == 0
     network = Upscaler(*load_weights(weights))
     size = (2 * clips.SHAPE[0], 2 * clips.SHAPE[1])
-    with open_clip(source) as clip, open_clip(tmp_path / "b.mkv") as result:
-        assert result.picture.full_range == pixels.startswith("yuvj")
-        for (_, planes, _), (_, found, _) in zip(clip.frames(), result.frames(), strict=True):
-            expected = enlarged_planes(planes, clip.picture, network, size)
-            for a, b in zip(expected, found, strict=True):
-                np.testing.assert_array_equal(a, b)
+    clip, result = Clip(source), Clip(tmp_path / "b.mkv")
+    assert result.picture.full_range == pixels.startswith("yuvj")
+    for (_, planes, _), (_, found, _) in zip(clip.frames(), result.frames(), strict=True):
+        expected = enlarged_planes(planes, clip.picture, network, size)
+        for a, b in zip(expected, found, strict=True):
+            np.testing.assert_array_equal(a, b)
 
 
-def test_the_codec_follows_the_container_and_the_depth(tmp_path, rng, weights):
-    source = clips.write(tmp_path / "a.mkv", clips.frames(rng, 2), time_base=Fraction(1, 1000))
-    for suffix, options, expected in (
-        (".mkv", (), "h264"), (".webm", (), "vp9"), (".mkv", ("--codec", "h265"), "hevc"),
-        (".mov", ("--codec", "prores"), None), (".mp4", ("--codec", "av1", "--crf", 40), "av1"),
-    ):  # fmt: skip
-        target = tmp_path / f"b{suffix}"
-        status = enlarge(source, target, weights, "--overwrite", *options)
-        if expected:
-            assert status == 0
-            assert clips.read(target).stream["codec"].removeprefix("lib").removesuffix("dav1d") in (expected, "")
-        else:
-            assert status == 2  # prores has no 4:2:0
+@pytest.mark.parametrize(
+    ("pixels", "suffix", "options", "codec"),
+    [
+        ("yuv420p", ".mkv", (), "h264"),
+        ("yuv420p", ".webm", (), "vp9"),
+        ("yuv420p", ".mkv", ("--codec", "h265", "--crf", 51), "hevc"),
+        ("yuv420p", ".mp4", ("--codec", "av1", "--crf", 40), "libdav1d"),
+        ("yuv422p10le", ".mov", ("--codec", "prores"), "prores"),
+        ("yuv420p10le", ".mp4", (), "hevc"),
+        ("yuv444p12le", ".mkv", (), "hevc"),
+        ("yuv420p", ".mkv", ("--lossless",), "ffv1"),
+    ],
+)
+def test_the_codec_follows_the_container_and_the_depth(tmp_path, rng, weights, pixels, suffix, options, codec):
+    source = clips.write(tmp_path / "a.mkv", clips.frames(rng, 2), codec="ffv1", pixels=pixels)
+    assert enlarge(source, tmp_path / f"b{suffix}", weights, *options) == 0
+    found = clips.read(tmp_path / f"b{suffix}").stream
+    assert (found["codec"], found["pix_fmt"]) == (codec, pixels)
 
 
 def test_narrow_frames_of_ten_bits(tmp_path, rng, weights, capsys):
@@ -162,6 +168,9 @@ def test_odd_sizes_grow_to_even_ones(tmp_path, rng, weights):
     assert upscale(source, "-o", tmp_path / "b.mp4", "--width", 93, "--weights", weights) == 0
     found = clips.read(tmp_path / "b.mp4").stream
     assert (found["width"], found["height"]) == (94, 62)
+    source = clips.write(tmp_path / "a.mkv", clips.frames(rng, 2), codec="ffv1", pixels="yuv444p")
+    assert upscale(source, "-o", tmp_path / "b.mkv", "--width", 93, "--weights", weights) == 0
+    assert clips.read(tmp_path / "b.mkv").stream["width"] == 93
 
 
 def test_times_that_matroska_cannot_hold_are_named(tmp_path, rng, weights, capsys):
@@ -177,9 +186,9 @@ def test_times_that_matroska_cannot_hold_are_named(tmp_path, rng, weights, capsy
 def test_a_font_is_kept_where_it_can_be(tmp_path, rng, weights, capsys):
     font = rng.bytes(500)
     source = clips.write(tmp_path / "a.mkv", clips.frames(rng, 2), attachment=font)
-    for suffix, kept, message in ((".mkv", [font], ""), (".mp4", [], "left out: a stream (attachment)\n")):
+    for suffix, kept in ((".mkv", [font]), (".mp4", [])):
         assert enlarge(source, tmp_path / f"b{suffix}", weights) == 0
-        assert message in capsys.readouterr().err
+        assert ("left out: a stream (attachment)\n" in capsys.readouterr().err) == (not kept)
         with av.open(str(tmp_path / f"b{suffix}")) as container:
             assert [stream.data for stream in container.streams if stream.type == "attachment"] == kept
 
@@ -192,6 +201,134 @@ def test_what_frames_hold_beside_pixels_is_named(tmp_path, rng, weights, capsys)
     )
     assert enlarge(source, tmp_path / "b.mkv", weights) == 0
     assert f"{tmp_path / 'b.mkv'}: left out: HDR metadata\n" in capsys.readouterr().err
+
+
+def test_transparency_is_named(tmp_path, rng, weights, capsys):
+    source = clips.write(tmp_path / "a.webm", clips.frames(rng, 2), codec="libvpx-vp9", pixels="yuva420p")
+    assert enlarge(source, tmp_path / "b.webm", weights) == 0
+    assert f"{tmp_path / 'b.webm'}: left out: transparency\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_titles_are_kept_unless_they_are_stripped(tmp_path, rng, weights, suffix, capsys):
+    about = {"title": "Harbour", "artist": "Somebody", "comment": "A test"}
+    source = clips.write(tmp_path / f"a{suffix}", clips.frames(rng, 2), about=about, tracks=1)
+    assert enlarge(source, tmp_path / f"b{suffix}", weights) == 0
+    assert {
+        name.lower(): text for name, text in clips.read(tmp_path / f"b{suffix}").about.items()
+    }.items() >= about.items()
+    assert "left out" not in capsys.readouterr().err
+    assert enlarge(source, tmp_path / f"c{suffix}", weights, "--strip") == 0
+    stripped = clips.read(tmp_path / f"c{suffix}")
+    assert not {name.lower() for name in stripped.about} & about.keys()
+    assert ("audio", "eng") in stripped.packets
+
+
+def test_metadata_that_a_container_does_not_know_are_named(tmp_path, rng, weights, capsys):
+    source = clips.write(tmp_path / "a.mkv", clips.frames(rng, 2), about={"FOO": "bar"})
+    assert enlarge(source, tmp_path / "b.mp4", weights) == 0
+    assert "left out: metadata (FOO)\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("suffix", [".ts", ".mpg", ".flv", ".avi"])
+def test_other_containers(tmp_path, rng, weights, suffix):
+    """Their results are in Matroska, if the output is a folder."""
+    codec = {".mpg": "mpeg2video", ".avi": "mpeg4"}.get(suffix, "libx264")
+    base = Fraction(1, 25) if codec != "libx264" else Fraction(1, 90000)
+    options = {"g": "10", "bf": "0" if suffix == ".avi" else "2"}
+    source = clips.write(
+        tmp_path / f"a{suffix}",
+        clips.frames(rng, 60),
+        codec=codec,
+        time_base=base,
+        options=options,
+        sound="aac" if suffix == ".flv" else "mp2",
+        tracks=1,
+    )
+    assert enlarge(source, f"{tmp_path}/out/", weights) == 0
+    before, after = clips.read(source), clips.read(tmp_path / "out" / "a.mkv")
+    assert len(before.times) == 60
+    assert max(abs(a - b) for a, b in zip(before.times, after.times, strict=True)) <= Fraction(1, 2000)
+    [sound], [same] = before.packets.values(), after.packets.values()
+    assert b"".join(data for data, _ in sound) == b"".join(data for data, _ in same)
+    network = Upscaler(*load_weights(weights))
+    clip, result = Clip(source), Clip(tmp_path / "out" / "a.mkv")
+    for (_, planes, intact), (_, found, _) in zip(clip.frames(), result.frames(), strict=True):
+        assert intact
+        expected = enlarged_planes(planes, clip.picture, network, (64, 96))[0]
+        assert np.abs(expected.astype(int) - found[0]).mean() < 4  # the encoding loses a little
+
+
+def test_sound_that_begins_late_stays_in_step(tmp_path, rng, weights):
+    source = clips.write(
+        tmp_path / "a.mp4", clips.frames(rng, 5), time_base=Fraction(1, 25), options={"x264-params": "bframes=0"},
+        tracks=1, sound_start=6241,
+    )  # fmt: skip
+    assert enlarge(source, tmp_path / "b.mp4", weights) == 0
+    check_all_but_the_frames(source, tmp_path / "b.mp4")
+
+
+def test_times_that_repeat_are_refused_before_the_work(tmp_path, rng, weights, capsys, counted):
+    source = clips.write(tmp_path / "a.ts", clips.frames(rng, 5), time_base=Fraction(1, 90000))
+    twice = tmp_path / "twice.ts"
+    twice.write_bytes(2 * source.read_bytes())
+    assert enlarge(twice, tmp_path / "b.mp4", weights) == 2
+    assert "shows several frames at" in capsys.readouterr().err
+    assert not counted
+    assert {path.name for path in tmp_path.iterdir()} == {"a.ts", "twice.ts"}
+
+
+def test_a_size_that_changes_is_refused(tmp_path, rng, weights, capsys):
+    parts = [
+        clips.write(
+            tmp_path / f"{n}.ts", [frame[:, :width] for frame in clips.frames(rng, 5)], time_base=Fraction(1, 90000),
+            times=[3600 * (5 * n + i) for i in range(5)], options={"x264-params": "bframes=0"},
+        )
+        for n, width in enumerate((48, 32))
+    ]  # fmt: skip
+    source = tmp_path / "a.ts"
+    source.write_bytes(b"".join(part.read_bytes() for part in parts))
+    assert enlarge(source, tmp_path / "b.mp4", weights) == 2
+    assert "changes its frames' size or format at" in capsys.readouterr().err
+
+
+def test_width_is_that_of_the_turned_picture(tmp_path, rng, weights):
+    source = clips.write(tmp_path / "a.mp4", clips.frames(rng, 2), rotation=90)
+    assert upscale(source, "-o", tmp_path / "b.mp4", "--width", 64, "--weights", weights) == 0
+    found = clips.read(tmp_path / "b.mp4").stream
+    assert (found["width"], found["height"]) == (96, 64)
+
+
+def test_large_clips_are_copied_on_demand(tmp_path, rng, weights, capsys):
+    source = clips.write(tmp_path / "a.mp4", clips.frames(rng, 2))
+    options = ("--width", clips.SHAPE[1], "--copy-large", "--weights", weights)
+    assert upscale(source, "-o", tmp_path / "b.mp4", *options) == 0
+    assert (tmp_path / "b.mp4").read_bytes() == source.read_bytes()
+    assert upscale(source, "-o", tmp_path / "b.mkv", *options) == 2
+    assert "videos are only copied as they are" in capsys.readouterr().err
+
+
+def test_names_with_colons(tmp_path, rng, weights, monkeypatch):
+    """FFmpeg takes what precedes a colon for a protocol."""
+    monkeypatch.chdir(tmp_path)
+    clips.write(tmp_path / "10:30 100%.mp4", clips.frames(rng, 2))
+    assert enlarge("10:30 100%.mp4", "a:b/10:30.mp4", weights) == 0
+    assert len(clips.read(tmp_path / "a:b" / "10:30.mp4").times) == 2
+
+
+def test_options_of_the_other_kind_are_refused(tmp_path, rng, weights, folder_of_pictures, capsys):
+    source = clips.write(tmp_path / "a.mp4", clips.frames(rng, 2))
+    picture = folder_of_pictures / "a.png"
+    for name, target, options, message in (
+        (source, "b.mp4", ("--quality", 80), "--quality, --background and --keep-hidden are for pictures"),
+        (source, "b.mp4", ("--background", "white"), "are for pictures"),
+        (source, "b.mp4", ("--lossless", "--codec", "h264"), "--lossless needs the codec ffv1, not h264"),
+        (source, "b.mp4", ("--codec", "h265", "--crf", 52), "--crf 52 is too large: h265 takes up to 51"),
+        (picture, "b.png", ("--crf", 20), "--codec and --crf are for videos, and no input is one"),
+        (picture, "b.png", ("--codec", "av1"), "--codec and --crf are for videos, and no input is one"),
+    ):
+        assert enlarge(name, tmp_path / target, weights, *options) == 2
+        assert message in capsys.readouterr().err
 
 
 def damaged(path, target, number):
@@ -227,8 +364,7 @@ def test_a_damaged_frame_is_named_and_the_one_before_is_repeated(tmp_path, rng, 
 def test_damage_before_the_first_whole_frame(tmp_path, rng):
     whole = clips.write(tmp_path / "a.mp4", clips.frames(rng, 4), options={"x264-params": "keyint=1"})
     damaged(whole, tmp_path / "b.mp4", 0)
-    with open_clip(tmp_path / "b.mp4") as clip:
-        found = list(clip.frames())
+    found = list(Clip(tmp_path / "b.mp4").frames())
     assert [(when, intact) for when, _, intact in found] == [(0, False), (512, True), (1024, True), (1536, True)]
     np.testing.assert_array_equal(found[0][1][0], found[1][1][0])
 
@@ -247,9 +383,11 @@ def counted(monkeypatch):
     return calls
 
 
-def test_an_interrupted_run_goes_on_from_the_last_segment(tmp_path, rng, weights, counted, monkeypatch):
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_an_interrupted_run_goes_on_from_the_last_segment(tmp_path, rng, weights, counted, monkeypatch, suffix):
     source = clips.write(tmp_path / "a.mp4", clips.frames(rng, 20))
-    assert enlarge(source, tmp_path / "whole.mp4", weights) == 0
+    whole, result = tmp_path / f"whole{suffix}", tmp_path / f"b{suffix}"
+    assert enlarge(source, whole, weights) == 0
     assert len(counted) == 20
 
     def interrupted(path, *arguments):
@@ -260,12 +398,12 @@ def test_an_interrupted_run_goes_on_from_the_last_segment(tmp_path, rng, weights
     write = upscaling.write_segment
     with monkeypatch.context() as patch:
         patch.setattr(upscaling, "write_segment", interrupted)
-        assert enlarge(source, tmp_path / "b.mp4", weights) == 130
+        assert enlarge(source, result, weights) == 130
     counted.clear()
-    assert enlarge(source, tmp_path / "b.mp4", weights) == 0
+    assert enlarge(source, result, weights) == 0
     assert len(counted) == 12
-    assert (tmp_path / "b.mp4").read_bytes() == (tmp_path / "whole.mp4").read_bytes()
-    assert {path.name for path in tmp_path.iterdir()} == {"a.mp4", "b.mp4", "whole.mp4"}
+    assert result.read_bytes() == whole.read_bytes()
+    assert {path.name for path in tmp_path.iterdir()} == {"a.mp4", result.name, whole.name}
 
 
 def test_segments_of_other_settings_are_not_used(tmp_path, rng, weights, counted, monkeypatch):
@@ -307,7 +445,7 @@ def test_a_killed_run_goes_on(tmp_path, rng, weights):
 
 def test_two_runs_do_not_work_on_one_result(tmp_path, rng, weights, capsys):
     source = clips.write(tmp_path / "a.mp4", clips.frames(rng, 2))
-    with upscaling._held(tmp_path / "b.mp4"):
+    with locked(lock_of(tmp_path / "b.mp4")):
         assert enlarge(source, tmp_path / "b.mp4", weights) == 2
     assert f"another process is working on {tmp_path / 'b.mp4'}: wait for it" in capsys.readouterr().err
     assert enlarge(source, tmp_path / "b.mp4", weights) == 0
@@ -337,6 +475,7 @@ def test_what_cannot_be_done_is_refused_before_the_work(tmp_path, rng, weights, 
         (text, "b.mp4", (), f"{text} is not a video that FFmpeg can read: Invalid data found"),
         (tone, "b.mp4", (), f"{tone} has no video"),
         (subtitles, "b.mp4", (), f"{subtitles} is no video: "),
+        ("-", "b.mp4", (), "standard input cannot be a video"),
     ):  # fmt: skip
         before = {path.name for path in tmp_path.iterdir()}
         assert enlarge(name, output if output == "-" else tmp_path / output, weights, *options) == 2

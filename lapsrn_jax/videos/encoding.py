@@ -1,6 +1,7 @@
 """Encodes frames into segments of videos."""
 
 import functools
+import itertools
 import os
 import pathlib
 import types
@@ -16,7 +17,7 @@ from lapsrn_jax.files import atomic_write
 from lapsrn_jax.videos.reading import Picture
 
 _FASTEST = 120  # frames a second in a segment: Matroska counts milliseconds, and only the order of frames matters there
-
+_DELAY = 64  # frames that an encoder may hold back; only the order of times of decoding matters, too
 _NARROWEST = 64  # x265 4.3 writes beyond the memory of narrower frames of 10 bits
 
 
@@ -119,12 +120,18 @@ def write_segment(
       OSError: the file cannot be written.
     """
     with atomic_write(path) as partial, av.open(os.path.abspath(partial), "w", format="matroska") as container:
-        stream = _video_stream(container, size, picture, encoding)
+        stream, places = _video_stream(container, size, picture, encoding), itertools.count(-_DELAY)
+
+        def encode(frame: Any) -> None:
+            for packet in stream.encode(frame):
+                packet.dts = next(places)  # libx265 gives a few frames random times of decoding
+                container.mux(packet)
+
         for number, planes in enumerate(frames):
             frame = _frame(planes, size, picture)
             frame.pts, frame.time_base = number, stream.codec_context.time_base
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+            encode(frame)
+        encode(None)
 
 
 def _video_stream(container: Any, size: tuple[int, int], picture: Picture, encoding: Encoding) -> Any:

@@ -16,6 +16,7 @@ from lapsrn_jax.files import lock_of, locked
 from lapsrn_jax.upscaling import clips as upscaling
 from lapsrn_jax.upscaling.clips import enlarged_planes
 from lapsrn_jax.upscaling.upscale import Upscaler
+from lapsrn_jax.videos.encoding import CODECS, encoding_for, write_segment
 from lapsrn_jax.videos.reading import Clip
 from lapsrn_jax.weights.files import load_weights
 from tests import tiny
@@ -145,6 +146,16 @@ def test_the_codec_follows_the_container_and_the_depth(tmp_path, rng, weights, p
     assert (found["codec"], found["pix_fmt"]) == (codec, pixels)
 
 
+@pytest.mark.parametrize("codec", CODECS)
+def test_a_segment_may_have_two_frames(tmp_path, rng, codec):
+    pixels = "yuv422p10le" if codec == "prores" else "yuv420p"
+    clip = Clip(clips.write(tmp_path / "a.mkv", [tiny.photograph(rng, 64, 64)] * 2, codec="ffv1", pixels=pixels))
+    encoding = encoding_for("b.mkv", clip.picture, (64, 64), codec=codec)
+    for _ in range(40 if codec == "h265" else 1):
+        write_segment(tmp_path / "b.mkv", [planes for _, planes, _ in clip.frames()], (64, 64), clip.picture, encoding)
+        assert len(clips.read(tmp_path / "b.mkv").times) == 2
+
+
 def test_narrow_frames_of_ten_bits(tmp_path, rng, weights, capsys):
     pictures = [frame[:, :20] for frame in clips.frames(rng, 7)]
     source = clips.write(tmp_path / "a.mp4", pictures, pixels="yuv420p10le")
@@ -197,7 +208,7 @@ def test_what_frames_hold_beside_pixels_is_named(tmp_path, rng, weights, capsys)
     light = "master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,1):max-cll=1000,400"
     pictures = [tiny.photograph(rng, 64, 64)] * 2
     source = clips.write(
-        tmp_path / "a.mkv", pictures, codec="libx265", options={"x265-params": f"log-level=error:{light}"}
+        tmp_path / "a.mkv", pictures, codec="libx265", options={"x265-params": f"log-level=error:bframes=0:{light}"}
     )
     assert enlarge(source, tmp_path / "b.mkv", weights) == 0
     assert f"{tmp_path / 'b.mkv'}: left out: HDR metadata\n" in capsys.readouterr().err

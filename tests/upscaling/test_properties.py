@@ -27,7 +27,7 @@ NAMES = st.text(st.sampled_from("aAb_2.\u00fc "), min_size=1, max_size=4).filter
 SUFFIXES = st.sampled_from([".png", ".PNG", ".jpg", ".tif"])
 
 
-@settings(max_examples=6, deadline=None, print_blob=True)
+@settings(max_examples=4, deadline=None, print_blob=True)
 @given(
     height=st.integers(1, 120),
     width=st.integers(1, 120),

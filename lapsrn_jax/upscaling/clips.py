@@ -172,8 +172,6 @@ def enlarged_planes(
 ) -> Planes:
     """Enlarges a frame: its luminance with the network, and its colours by bicubic interpolation.
 
-    A network on luminance gets it from 16/255 to 235/255, as in its training, and one on RGB gets gray from 0 to 1.
-
     Args:
       planes: luminance [H, W] and two colours [h, w], or luminance alone, uint8 or uint16.
       picture: how the frame stores its pixels.
@@ -186,20 +184,17 @@ def enlarged_planes(
     """
     unit = 1 << (picture.bits - 8)
     peak = 256 * unit - 1
-    luminance, same = planes[0], picture.full_range != upscale.on_luminance
+    luminance = planes[0]
 
     def rows(start: int, stop: int) -> np.ndarray:
-        part = luminance[start:stop] / (peak if picture.full_range else 255 * unit)
-        return part if same else studio_range(part) if picture.full_range else full_range(part)
+        part = luminance[start:stop]
+        return part / peak if picture.full_range else full_range(part / (255 * unit))
 
     def stored(plane: Any) -> np.ndarray:
         return np.clip(np.floor(plane + 0.5), 0, peak).astype(luminance.dtype)
 
-    def back(band: np.ndarray) -> np.ndarray:
-        part = band if same else full_range(band) if picture.full_range else studio_range(band)
-        return stored(part * (peak if picture.full_range else 255 * unit))
-
-    result = [np.concatenate([back(b) for b in upscale.gray(rows, picture.shape, size, progress=progress)])]
+    bands = upscale.shades(rows, picture.shape, size, progress=progress)
+    result = [np.concatenate([stored(peak * b if picture.full_range else 255 * unit * studio_range(b)) for b in bands])]
     if picture.chroma:
         rows_of, columns_of = (_colours_along(axis, planes[1].shape[axis], picture, size) for axis in (0, 1))
         result += [stored((columns_of @ (rows_of @ plane.astype(np.float64)).T).T) for plane in planes[1:]]
@@ -215,4 +210,4 @@ def _colours_along(axis: int, length: int, picture: Picture, size: Size) -> Any:
     assert picture.chroma
     shared, scale = picture.chroma[axis], size[axis] / picture.shape[axis]
     shift = picture.place[axis] / shared * (1 / scale - 1)
-    return resize_matrix(length, -(-size[axis] // shared), scale, shift)
+    return resize_matrix(length, picture.planes(size)[1][axis], scale, shift)

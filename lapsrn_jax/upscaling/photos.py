@@ -7,10 +7,8 @@ import numpy as np
 import scipy.ndimage
 
 from lapsrn_jax.errors import UserError
-from lapsrn_jax.images.color import full_range, studio_range
 from lapsrn_jax.images.resize import scaled_size
 from lapsrn_jax.photos.photo import Photo
-from lapsrn_jax.upscaling.tiles import Rows
 from lapsrn_jax.upscaling.upscale import Progress, Size, Upscaler
 
 _REACH = 5  # pixels; interpolation sees two on either side
@@ -59,18 +57,15 @@ def enlarged(
     def colors(start: int, stop: int) -> np.ndarray:
         return pixels[start:stop] / peak
 
-    def plane(values: Rows) -> Iterator[np.ndarray]:
-        if not upscale.on_luminance:
-            return upscale.gray(values, shape, size, progress=share)
-        found = upscale.gray(lambda start, stop: studio_range(values(start, stop)), shape, size, progress=share)
-        return map(full_range, found)
-
     if channels == 3:
         bands = upscale.color(colors, shape, size, progress=share)
     else:
-        planes = [plane(lambda start, stop, c=c: colors(start, stop)[:, :, c]) for c in range(channels)]  # type: ignore[misc]
+        planes = [
+            upscale.shades(lambda start, stop, c=c: colors(start, stop)[:, :, c], shape, size, progress=share)  # type: ignore[misc]
+            for c in range(channels)
+        ]
         bands = (np.stack(band, axis=2) for band in zip(*planes, strict=True))
-    opacities = plane(opacity) if transparent else None
+    opacities = upscale.shades(opacity, shape, size, progress=share) if transparent else None
 
     for band in bands:
         if opacities is not None:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lapsrn_jax.errors import UserError
-from lapsrn_jax.images.color import rgb_to_ycbcr, ycbcr_to_rgb
+from lapsrn_jax.images.color import full_range, rgb_to_ycbcr, studio_range, ycbcr_to_rgb
 from lapsrn_jax.images.io import as_array
 from lapsrn_jax.images.resize import resize_matrix, scaled_size
 from lapsrn_jax.models import Pyramid, SuperResolver
@@ -64,11 +64,6 @@ class Upscaler:
         """The number of images that keep the devices busy, if each is a single tile and another is being prepared."""
         return self._tiles.devices.at_once + 1
 
-    @property
-    def on_luminance(self) -> bool:
-        """Whether the model works on luminance, and not on RGB."""
-        return self._model.channels == 1
-
     def __call__(self, image: npt.ArrayLike, scale: float) -> npt.NDArray[np.float64]:
         """Enlarges an image.
 
@@ -123,6 +118,17 @@ class Upscaler:
             lambda a, b: np.repeat(rows(a, b)[:, :, None], channels, axis=2), shape, size, progress
         ):
             yield band.mean(axis=2)
+
+    def shades(
+        self, rows: Rows, shape: Size, size: Size, *, progress: Progress = lambda _: None
+    ) -> Iterator[np.ndarray]:
+        """Does the same as `gray` for values from black at 0 to white at 1, as in gray pictures and transparency.
+
+        A model on luminance gets them in the range of luminance, which it knows from its training.
+        """
+        if self._model.channels == 3:
+            return self.gray(rows, shape, size, progress=progress)
+        return map(full_range, self.gray(lambda a, b: studio_range(rows(a, b)), shape, size, progress=progress))
 
     def _network(self, rows: Rows, shape: Size, size: Size, progress: Progress) -> Iterator[np.ndarray]:
         """Does the same as `color` for the network's own channels."""

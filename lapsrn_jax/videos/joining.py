@@ -40,7 +40,9 @@ def try_join(
     """
     with tempfile.TemporaryDirectory() as folder, opened(clip.path) as source:
         segment, trial = pathlib.Path(folder, "segment.mkv"), pathlib.Path(folder, "trial")
-        black = [np.zeros(shape, np.uint8 if clip.picture.bits == 8 else np.uint16) for shape in planes_of(size, clip)]
+        black = [
+            np.zeros(shape, np.uint8 if clip.picture.bits == 8 else np.uint16) for shape in clip.picture.planes(size)
+        ]
         try:
             write_segment(segment, [black], size, clip.picture, encoding)
         except av.error.FFmpegError as error:
@@ -67,14 +69,6 @@ def try_join(
 def rounds_times(target: str | os.PathLike[str], clip: Clip) -> bool:
     """Whether the container of a result holds the clip's times only in milliseconds."""
     return _is_matroska(target) and bool(1000 % clip.time_base.denominator)
-
-
-def planes_of(size: tuple[int, int], clip: Clip) -> list[tuple[int, int]]:
-    """Returns the shapes of the planes of a frame with this size."""
-    if clip.picture.chroma is None:
-        return [size]
-    colours = (-(-size[0] // clip.picture.chroma[0]), -(-size[1] // clip.picture.chroma[1]))
-    return [size, colours, colours]
 
 
 def join(

@@ -62,6 +62,13 @@ class Picture(NamedTuple):
     rate: Fraction
     matrix: tuple[int, ...] | None
 
+    def planes(self, size: tuple[int, int]) -> list[tuple[int, int]]:
+        """Returns the shapes of the planes of a frame with `size` (H, W)."""
+        if self.chroma is None:
+            return [size]
+        colours = (-(-size[0] // self.chroma[0]), -(-size[1] // self.chroma[1]))
+        return [size, colours, colours]
+
     @property
     def lies(self) -> bool:
         """Whether the frames are shown with their rows upright."""

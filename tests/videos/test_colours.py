@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from lapsrn_jax.models import Pyramid, Tying, initial
+from lapsrn_jax.models import MDSR, Pyramid, Tying, initial
 from lapsrn_jax.upscaling.clips import enlarged_planes
 from lapsrn_jax.upscaling.upscale import Upscaler
 from lapsrn_jax.videos.reading import _PLACES, Picture
@@ -65,8 +65,9 @@ def test_networks_on_rgb_get_the_full_range(rng):
     """They see the gray picture that the video shows, in whichever range it is stored."""
     seen = []
 
-    class Doubled:
-        on_luminance = False
+    class Doubled(Upscaler):
+        def __init__(self):
+            self._model = MDSR()
 
         def gray(self, rows, shape, size, *, progress):
             seen.append(rows(0, shape[0]))

@@ -10,6 +10,7 @@ import av
 import numpy as np
 
 from tests import tiny
+from tests.upscaling.command import upscale
 
 SHAPE = (32, 48)
 
@@ -125,3 +126,20 @@ def read(path: str | os.PathLike[str]) -> Found:
                 key = packet.stream.type, packet.stream.language
                 packets.setdefault(key, []).append((bytes(packet), packet.pts * packet.time_base))
     return Found([f.pts * f.time_base for f in decoded], decoded, packets, properties, chapters, about)
+
+
+def enlarge(source: object, target: object, weights: object, *options: object) -> int:
+    """Enlarges a video by 2 and returns the exit status."""
+    return upscale(source, "-o", target, "--scale", 2, "--weights", weights, *options)
+
+
+def check_all_but_the_frames(source: pathlib.Path, target: pathlib.Path) -> tuple[Found, Found]:
+    """Compares a result with its source."""
+    before, after = read(source), read(target)
+    assert after.times == before.times
+    assert after.packets == before.packets
+    assert after.chapters == before.chapters
+    changed = {name for name in before.stream if before.stream[name] != after.stream[name]}
+    assert changed <= {"width", "height", "codec"}
+    assert (after.stream["width"], after.stream["height"]) == (2 * before.stream["width"], 2 * before.stream["height"])
+    return before, after

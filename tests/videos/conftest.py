@@ -1,4 +1,4 @@
-"""A small network and a folder with a picture."""
+"""A small network, a folder with a picture, subtitles, and segments whose frames are counted."""
 
 import importlib.util
 
@@ -18,3 +18,26 @@ def folder_of_pictures(tmp_path, rng):
     (tmp_path / "in").mkdir()
     write_image(tmp_path / "in" / "a.png", tiny.photograph(rng, 12, 14))
     return tmp_path / "in"
+
+
+@pytest.fixture
+def subtitles(tmp_path):
+    path = tmp_path / "text.srt"
+    path.write_text("1\n00:00:00,100 --> 00:00:00,700\nHello\n\n2\n00:00:00,800 --> 00:00:01,000\nWorld\n")
+    return path
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """Shorter segments, and the number of frames that the network has enlarged."""
+    from lapsrn_jax.upscaling import clips as upscaling  # needs PyAV
+
+    calls, enlarged_planes = [], upscaling.enlarged_planes
+    monkeypatch.setattr(upscaling, "SEGMENT", 8)
+
+    def enlarged(*arguments, **options):
+        calls.append(1)
+        return enlarged_planes(*arguments, **options)
+
+    monkeypatch.setattr(upscaling, "enlarged_planes", enlarged)
+    return calls

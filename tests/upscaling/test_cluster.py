@@ -20,6 +20,9 @@ from tests import tiny
 from tests.conftest import ROOT
 from tests.upscaling.bicubic import Bicubic, settings
 
+# Ray itself has crashed once in some hundred runs (2.60, Linux). Only that is repeated.
+pytestmark = pytest.mark.flaky(reruns=2, only_rerun=["assert -11 "])
+
 CLUSTER = """
 import sys
 from ray.cluster_utils import Cluster
@@ -279,7 +282,7 @@ def test_workers_that_cannot_start_end_the_batch(folder, cluster):
     (folder / "pids").rmdir()
     process = start(folder, cluster)
     _, errors = process.communicate()
-    assert process.returncode == 2
+    assert process.returncode == 2, errors
     assert errors.splitlines()[-1].startswith("error: no worker is left (a worker cannot start: the network is broken)")
     assert not (folder / "out").exists()
 

@@ -52,6 +52,11 @@ def show(interval: Interval, digits: int = 3, unit: str = "") -> str:
     return f"{interval.mean:+.{digits}f} [{interval.low:+.{digits}f}, {interval.high:+.{digits}f}]{unit}"
 
 
+def files(*variants: str) -> str:
+    """Names the results files of variants, in Markdown."""
+    return ", ".join(f"cells/{name}-\\*.json" for name in variants)
+
+
 def _best_layer(results: Results, third: str) -> Claim | None:
     depth = results.grid["base"]["model"]["depth"]
     others = [n for layer in range(1, depth + 1) if layer != 3 for n in results.find(Tying(layer=layer))]
@@ -72,7 +77,7 @@ def _best_layer(results: Results, third: str) -> Claim | None:
             list(gains.values()),
         ),
         [*figures, f"{len(pairs)} intervals that hold simultaneously with 95 % (Bonferroni)"],
-        _cells(third, *others),
+        files(third, *others),
     )
 
 
@@ -81,8 +86,8 @@ def _quality(results: Results, ms: str, cms: str, scale: int) -> Claim:
     figures = [f"{cms} - {ms}, x{scale}: {show(gain, unit=' dB')}, {gain.n} pairs"]
     if scale == 2:
         verdict = decide(gain.low > -COMPARABLE, gain.high < -COMPARABLE)
-        return Claim("Comparable at x2 (not worse by more than 0.05 dB).", verdict, figures, _cells(ms, cms))
-    return Claim(f"Better at x{scale}.", decide(gain.low > 0, gain.high < 0, [gain]), figures, _cells(ms, cms))
+        return Claim("Comparable at x2 (not worse by more than 0.05 dB).", verdict, figures, files(ms, cms))
+    return Claim(f"Better at x{scale}.", decide(gain.low > 0, gain.high < 0, [gain]), figures, files(ms, cms))
 
 
 def _parameters(results: Results, ms: str, cms: str) -> Claim:
@@ -92,7 +97,7 @@ def _parameters(results: Results, ms: str, cms: str) -> Claim:
         "3.7e4 fewer parameters (9 C^2: 36,864 with C = 64 features).",
         decide(free - tied == kernel, free - tied != kernel),
         [f"{free:,} - {tied:,} = {free - tied:,}"],
-        _cells(ms, cms),
+        files(ms, cms),
     )
 
 
@@ -113,7 +118,3 @@ def _times(results: Results, ms: str, cms: str) -> list[Claim]:
             figures.append(f"{ms} again / {ms}: {middle:.3f} [{low:.3f}, {high:.3f}]")
         found.append(Claim(f"{text} (Differences below {EQUAL:.0%} are ignored.)", verdict, figures, "times.json"))
     return found
-
-
-def _cells(*names: str) -> str:
-    return ", ".join(f"cells/{name}-\\*.json" for name in names)

@@ -5,7 +5,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import t
+
+Values = Sequence[float] | NDArray[np.float64]
 
 
 class Interval(NamedTuple):
@@ -17,7 +20,7 @@ class Interval(NamedTuple):
     n: int
 
 
-def t_interval(values: Sequence[float], comparisons: int = 1) -> Interval:
+def t_interval(values: Values, comparisons: int = 1) -> Interval:
     """Returns Student's interval of the mean; `comparisons` of them hold simultaneously with 95 % (Bonferroni).
 
     Args:
@@ -29,6 +32,6 @@ def t_interval(values: Sequence[float], comparisons: int = 1) -> Interval:
     return Interval(mean, mean - half, mean + half, n)
 
 
-def standard_error(values: Sequence[float]) -> float:
+def standard_error(values: Values) -> float:
     """Returns the standard error of the mean; nan for a single value."""
     return float(np.std(values, ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.nan

@@ -16,6 +16,7 @@ from lapsrn_jax.errors import reported
 from lapsrn_jax.evaluation.tables import Table, render
 from lapsrn_jax.files import atomic_write
 from studies.claims import Claim, claims, show
+from studies.hypotheses import hypotheses
 from studies.intervals import standard_error, t_interval
 from studies.plots import draw
 from studies.results import Results, meaning, read_results
@@ -33,9 +34,12 @@ def report(results: Results, name: str, pictures: dict[str, str]) -> str:
       name: name of its folder.
       pictures: the result of `plots.draw`.
     """
-    verdicts, on = claims(results), "on the held-out photographs" if results.decisive else "averaged over the sets"
+    verdicts, why = claims(results), hypotheses(results)
+    on = "on the held-out photographs" if results.decisive else "averaged over the sets"
     parts = [f"# The tying study: {name}", _setting(results, name)]
-    parts += ["## The paper's claims", _claims(verdicts, on) if verdicts else _NO_CLAIMS]
+    parts += ["## The paper's claims"]
+    parts += [_claims(verdicts), _VERDICTS.format(on=on)] if verdicts else [_NO_CLAIMS]
+    parts += ["## Why does the tying cost quality?", _claims(why), _WHY] if why else []
     parts += ["## Variants and their cost", _costs(results)]
     parts += ["## Quality", _picture(pictures, "differences", _DIFFERENCES.format(on=on))]
     for measure in ("psnr", "ssim"):
@@ -52,6 +56,10 @@ _VERDICTS = (
     "with 95 % bootstrap intervals. A claim is supported or contradicted if its intervals show it. A difference is not "
     "worth having if its interval contains zero and is narrower than 0.05 dB. All else is undecided; intervals over "
     "few seeds are wide. Results for this budget need not hold for the paper's."
+)
+_WHY = (
+    "These hypotheses are about the gap, the PSNR that the paper's tying loses to MS-LapSRN. Only the scales at which "
+    "its interval lies below zero count, and the verdicts follow the same rules as above."
 )
 _DIFFERENCES = (
     "The plot shows PSNR {on}, relative to MS-LapSRN with the same seed: each seed (faint), their mean (diamond) and "
@@ -112,12 +120,12 @@ def _setting(results: Results, name: str) -> str:
     )
 
 
-def _claims(found: Sequence[Claim], on: str) -> str:
+def _claims(found: Sequence[Claim]) -> str:
     lines = []
     for claim in found:
         lines.append(f"- {claim.text} **{claim.verdict.capitalize()}.**")
         lines += [f"    - {figure}" for figure in claim.figures] + [f"    - from {claim.files}"]
-    return "\n".join([*lines, "", _VERDICTS.format(on=on)])
+    return "\n".join(lines)
 
 
 def _costs(results: Results) -> str:

@@ -12,7 +12,7 @@ def add_to(commands: Any) -> None:
     parser.add_argument("output", help="the file to write, ending in .onnx or .stablehlo")
     parser.add_argument("--scale", type=int, default=4, help="factor for width and height (default: 4)")
     add_network(parser)
-    parser.add_argument("--fast", action="store_true", help="half of the recursions: faster, slightly lower quality")
+    parser.add_argument("--fast", action="store_true", help="run half of the recursions: faster, slightly worse")
     parser.set_defaults(run=run)
 
 

@@ -111,7 +111,7 @@ def add_scoring(parser: argparse._ActionsContainer) -> None:
     """Adds `--data`, `--scales` and `--protocol`."""
     parser.add_argument(
         "--data", action=_List, required=True, metavar="FOLDER",
-        help="folders of photographs or of benchmark sets (Set5, Set14, ...), or bundled for the three included ones",
+        help="folders of photographs or benchmark sets (Set5, ...), div2k:FOLDER, or bundled (three photographs)",
     )  # fmt: skip
     parser.add_argument(
         "--scales",

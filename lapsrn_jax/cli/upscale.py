@@ -37,11 +37,11 @@ def add_to(commands: Any) -> None:
     size.add_argument("--width", type=count, help="width in pixels, instead of --scale")
     size.add_argument("--height", type=count, help="height in pixels, instead of --scale")
     size.add_argument(
-        "--copy-large", action="store_true", help="copy pictures that already have the --width and --height"
+        "--copy-large", action="store_true", help="copy pictures that are already as large as --width and --height"
     )
     network = parser.add_argument_group("network")
     add_network(network)
-    network.add_argument("--fast", action="store_true", help="half of the recursions: faster, slightly lower quality")
+    network.add_argument("--fast", action="store_true", help="run half of the recursions: faster, slightly worse")
     network.add_argument(
         "--self-ensemble",
         action="store_true",
@@ -55,17 +55,16 @@ def add_to(commands: Any) -> None:
         "--max-memory",
         type=memory,
         metavar="SIZE",
-        help="memory limit, such as 2G (default: what is free); results other than PNG and TIFF need more, up to "
-        "4 bytes per pixel",
+        help="memory limit, such as 2G (default: the free memory); results other than PNG and TIFF need more",
     )
     network.add_argument(
         "--ray", nargs="?", const="", metavar="ADDRESS",
-        help="use the devices of a Ray cluster: that at ADDRESS, or else one that Ray finds, or else this machine; "
-        "inputs and output may be addresses of fsspec, such as s3://bucket/folder",
+        help="use the devices of a Ray cluster: the one at ADDRESS, else one that Ray finds, else one on this machine; "
+        "inputs and output may be fsspec addresses, such as s3://bucket/folder",
     )  # fmt: skip
     result = parser.add_argument_group("result")
     result.add_argument(
-        "--format", help="format of results in a folder or on standard output: png, jpg, ... (default: as the source)"
+        "--format", help="format of results in a folder or on standard output: png, jpg, ... (default: the source's)"
     )
     result.add_argument(
         "--suffix", default="", metavar="TEXT", help="text after the names of results in a folder, such as _x4"
@@ -80,19 +79,19 @@ def add_to(commands: Any) -> None:
     )
     result.add_argument(
         "--codec", choices=("h264", "h265", "vp9", "av1", "ffv1", "prores"),
-        help="codec of videos (default: h264, h265 beyond 8 bits, vp9 in .webm)",
+        help="codec of videos (default: h264; h265 beyond 8 bits; vp9 in .webm)",
     )  # fmt: skip
     result.add_argument(
-        "--crf", type=rate_factor, metavar="N", help="quality of videos, from 0 to 63: lower is better and larger"
+        "--crf", type=rate_factor, metavar="N", help="quality of videos, from 0 to 63: lower means better and larger"
     )
     result.add_argument(
-        "--background", type=colour, metavar="COLOR", help="fill transparency with a colour, such as white or #ff8000"
+        "--background", type=colour, metavar="COLOUR", help="fill transparency with a colour, such as white or #ff8000"
     )
     result.add_argument("--keep-hidden", action="store_true", help="keep the colours of invisible pixels, for textures")
     result.add_argument(
         "--strip",
         action="store_true",
-        help="leave out EXIF, XMP, resolution and the metadata of videos, but keep the colour profile",
+        help="leave out EXIF, XMP, IPTC, resolution and the metadata of videos, but keep the colour profile",
     )
     result.add_argument(
         "--max-pixels", type=pixels, metavar="N",

@@ -63,4 +63,4 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
         super().end_headers()
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Says nothing of each file."""
+        """Prints nothing for a request. Called by the base class."""

@@ -31,10 +31,8 @@ class Upscaler:
     Args:
       model: a module from `lapsrn_jax.models`.
       params: the parameters of the model.
-      max_memory: memory limit in bytes for enlarging, without the result; None for what is free. The network uses at
+      max_memory: memory limit in bytes for enlarging, without the result; None for the free memory. The network uses at
         most half of it, by working in tiles. The other half is for the decoded image and the current rows.
-        The limit does not include the result. Files in PNG and TIFF are written as the rows arrive; other formats
-        hold up to 4 bytes per pixel.
       self_ensemble: average the network over the eight rotations and reflections.
       fast: use half of the model's recursions.
       devices: the devices that share the work, all of one kind; None for JAX's first. The memory limit holds for each

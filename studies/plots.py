@@ -30,7 +30,7 @@ def draw(results: Results, folder: pathlib.Path) -> dict[str, str]:
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise UserError("plots need matplotlib: pip install 'lapsrn_jax[plots]'") from None
+        raise UserError("plots need matplotlib: pip install '.[plots]'") from None
     made = {}
     for plot in (differences, progress, losses, gradients, kernels, drift, inverse):
         figure = Figure(layout="constrained")

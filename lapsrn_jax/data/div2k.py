@@ -58,5 +58,5 @@ def import_tfds() -> Any:
     try:
         import tensorflow_datasets
     except ImportError as error:
-        raise UserError(f"cannot import tensorflow-datasets ({error}): pip install 'lapsrn_jax[datasets]'") from None
+        raise UserError(f"cannot import tensorflow-datasets ({error}): pip install '.[datasets]'") from None
     return tensorflow_datasets

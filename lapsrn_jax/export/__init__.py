@@ -41,6 +41,6 @@ def export_model(
 
             content = stablehlo_model(model, params, scale)
     except ImportError as error:
-        raise UserError(f"cannot write {path.suffix} ({error}): pip install 'lapsrn_jax[export]'") from None
+        raise UserError(f"cannot write {path.suffix} ({error}): pip install '.[export]'") from None
     with atomic_write(path) as partial:
         partial.write_bytes(content)

@@ -70,4 +70,4 @@ def test_a_missing_package_is_named(tmp_path, run, capsys, monkeypatch):
     monkeypatch.delitem(sys.modules, "lapsrn_jax.export.onnx", raising=False)
     line = complaint(capsys, tmp_path / "model.onnx", "--weights", run)
     assert "onnx" in line
-    assert "pip install 'lapsrn_jax[export]'" in line
+    assert "pip install '.[export]'" in line

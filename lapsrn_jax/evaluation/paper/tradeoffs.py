@@ -71,7 +71,7 @@ def check_plot(path: pathlib.Path) -> None:
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise UserError("plots need matplotlib: pip install 'lapsrn_jax[plots]'") from None
+        raise UserError("plots need matplotlib: pip install '.[plots]'") from None
     kinds = Figure().canvas.get_supported_filetypes()
     if path.suffix.removeprefix(".").lower() not in kinds:
         raise UserError(f"cannot plot to {path}: its suffix must be one of {', '.join(f'.{k}' for k in sorted(kinds))}")

@@ -21,7 +21,7 @@ OLDEST_PYTHON ?= $(shell for p in python3.11 "$${PYENV_ROOT:-$$HOME/.pyenv}"/ver
 # The CUDA wheels are 2 GB: only where there is a driver for them.
 EXTRAS := dev,datasets,ray$(shell nvidia-smi -L >/dev/null 2>&1 && echo ,cuda12)
 
-NETWORKS := $(foreach scale,2 4 8,web/networks/x$(scale).onnx web/networks/x$(scale)_fast.onnx)
+NETWORKS := $(foreach scale,2 4 8,$(foreach kind,webgpu webgpu_fast wasm wasm_fast,web/networks/x$(scale)_$(kind).onnx))
 
 .PHONY: quickstart test test-oldest lint docs web web-test clean
 
@@ -59,10 +59,11 @@ test-oldest: .venv-oldest/ready
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -e .[$(EXTRAS)]
 	touch $@
 
-# The page's networks: x4.onnx, and x4_fast.onnx with half of the recursions.
+# The page's networks, such as x4_wasm.onnx, and x4_wasm_fast.onnx with half of the recursions.
 web/networks/x%.onnx: lapsrn_jax/weights/cms-lapsrn.safetensors $(wildcard lapsrn_jax/export/*.py) | .venv/ready
 	mkdir -p web/networks
-	.venv/bin/lapsrn export $@ --scale $(subst _fast,,$*) $(if $(findstring _fast,$*),--fast)
+	.venv/bin/lapsrn export $@ --scale $(firstword $(subst _, ,$*)) \
+		$(if $(findstring fast,$*),--fast) $(if $(findstring wasm,$*),--winograd)
 
 web/node_modules/ready: web/package.json web/package-lock.json
 	@node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)' \

@@ -13,6 +13,9 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--scale", type=int, default=4, help="factor for width and height (default: 4)")
     add_network(parser)
     parser.add_argument("--fast", action="store_true", help="run half of the recursions: faster, slightly worse")
+    parser.add_argument(
+        "--winograd", action="store_true", help="Winograd's convolutions, which are faster in WebAssembly"
+    )
     parser.set_defaults(run=run)
 
 
@@ -25,4 +28,5 @@ def run(options: argparse.Namespace) -> None:
     model, params = load_weights(options.weights)
     if options.fast:
         model = with_half_the_recursions(model)
-    export_model(options.output, model, params, options.scale, read_info(options.weights))
+    info = read_info(options.weights)
+    export_model(options.output, model, params, options.scale, info, winograd=options.winograd)

@@ -13,19 +13,20 @@ from onnx import TensorProto, checker, helper, numpy_helper
 
 from lapsrn_jax import __version__, models
 from lapsrn_jax.export.onnx_graph import Graph
+from lapsrn_jax.export.onnx_winograd import WinogradGraph
 from lapsrn_jax.models import LapSRN, Pyramid, SuperResolver
 
 OPSET, IR_VERSION = 17, 8  # from 2022; they cover all that the networks need
 
 
-def onnx_model(model: SuperResolver, params: Any, scale: int, info: dict[str, Any]) -> bytes:
+def onnx_model(model: SuperResolver, params: Any, scale: int, info: dict[str, Any], *, winograd: bool = False) -> bytes:
     """The ONNX file of a `Pyramid` or a `LapSRN`, float32 regardless of `model.dtype`.
 
     Its input `image` is luminance [batch, 1, height, width] in [0, 1], of any size; its output `enlarged` is
     [batch, 1, s height, s width] with s = scale, not clipped. The metadata has `scale`, and as JSON the model's
-    settings, `model`, and `info`, `weights`.
+    settings, `model`, and `info`, `weights`. With `winograd`, convolutions between features are written as Winograd's.
     """
-    graph = Graph()
+    graph = WinogradGraph() if winograd else Graph()
     if isinstance(model, Pyramid):
         _pyramid(graph, model, params, scale)
     else:

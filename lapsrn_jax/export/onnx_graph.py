@@ -65,16 +65,17 @@ class Graph:
 
     def _end(self, x: str, axis: int) -> str:
         """The last row (axis 2) or column (axis 3)."""
-        return self._node("Slice", x, self._integer(-1), self._integer(2**31 - 1), self._integer(axis))
+        return self._node("Slice", x, self._integers(-1), self._integers(2**31 - 1), self._integers(axis))
 
     def _less_at_end(self, x: str, y: str, axis: int) -> str:
         """Subtracts y from the last row or column of x."""
-        start = self._node("Slice", x, self._integer(0), self._integer(-1), self._integer(axis))
+        start = self._node("Slice", x, self._integers(0), self._integers(-1), self._integers(axis))
         return self._node("Concat", start, self._node("Sub", self._end(x, axis), y), axis=axis)
 
-    def _integer(self, value: int) -> str:
-        self.arrays[f"integer_{value}"] = np.array([value], np.int64)
-        return f"integer_{value}"
+    def _integers(self, *values: int) -> str:
+        name = "integers_" + "_".join(map(str, values))
+        self.arrays[name] = np.array(values, np.int64)
+        return name
 
     def _filtered(self, kind: str, x: str, name: str, kernel: np.ndarray, bias: Any, **attributes: Any) -> str:
         inputs = [x, self._array(f"{name}/kernel", kernel)]

@@ -27,10 +27,10 @@ def parameters(model, rng):
     return jax.tree.map(some, start)
 
 
-def written(model, params, scale):
+def written(model, params, scale, **options):
     from lapsrn_jax.export.onnx import onnx_model
 
-    content = onnx_model(model, params, scale, {"step": 7})
+    content = onnx_model(model, params, scale, {"step": 7}, **options)
     return onnx.load_from_string(content), runtime.InferenceSession(content, providers=["CPUExecutionProvider"])
 
 
@@ -62,6 +62,26 @@ def test_the_graph_is_the_model(rng, name):
     params = parameters(model, rng)
     _, session = written(model, params, scale)
     check_outputs(model, params, scale, session, rng)
+
+
+@pytest.mark.parametrize("name", ["cms with biases", "ms", "lapsrn with biases"])
+def test_winograds_convolutions_are_the_model(rng, name):
+    model, scale = MODELS[name], 4
+    params = parameters(model, rng)
+    proto, session = written(model, params, scale, winograd=True)
+    sizes = [*SIZES, (1, 2, 3), (3, 5, 8), (1, 12, 17)]  # tiles are 4 x 4
+    check_outputs(model, params, scale, session, rng, sizes)
+    assert not [node for node in proto.graph.node if node.op_type == "Conv" and "block" in node.input[1]]
+
+
+def test_winograds_kernels_are_stored_once_and_untransformed(rng):
+    params = parameters(MODELS["cms"], rng)
+    (plain, _), (winograd, _) = (written(MODELS["cms"], params, 4, winograd=w) for w in (False, True))
+    sizes = [
+        {a.name: tuple(a.dims) for a in p.graph.initializer if a.name.endswith("/kernel")} for p in (plain, winograd)
+    ]
+    assert sizes[1].pop("winograd/kernel") == (9, 36)
+    assert sizes[0] == sizes[1]
 
 
 def test_eight_times_as_large_and_of_any_size(rng):

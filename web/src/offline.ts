@@ -33,8 +33,8 @@ async function keepFiles(): Promise<void> {
   // Either the files of WebGPU or those of WebAssembly are used here.
   const hasGpu =
     "gpu" in navigator && (await (navigator.gpu as { requestAdapter(): Promise<unknown> }).requestAdapter());
-  const runtime = hasGpu ? /ort-wasm-simd-threaded-/ : /asyncify/;
-  for (const file of ["./", ...files.filter((file) => !runtime.test(file))]) {
+  const unused = hasGpu ? /ort-wasm-simd-threaded-|_wasm/ : /asyncify|_webgpu/;
+  for (const file of ["./", ...files.filter((file) => !unused.test(file))]) {
     if (!(await cache.match(file))) await cache.add(file);
   }
   await cache.put("./files.json", list);

@@ -30,9 +30,10 @@ export async function serve({ plain = false } = {}) {
 
 /**
  * Starts Chromium and opens the page.
+ * `megabytes` limits the memory of WebAssembly.
  * `problems` collects errors of the console, exceptions that nothing caught, and requests to other hosts.
  */
-export async function open(url, { webgpu = false, ...view } = {}) {
+export async function open(url, { webgpu = false, megabytes, ...view } = {}) {
   const browser = await puppeteer.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
     args: [...FLAGS, ...(webgpu ? GPU : [])],
@@ -56,8 +57,30 @@ export async function open(url, { webgpu = false, ...view } = {}) {
   });
   page.on("request", log);
   await show(page, view);
+  if (megabytes) await page.evaluateOnNewDocument(limitMemory, megabytes);
   await page.goto(url);
   return { browser, page, problems, requests };
+}
+
+/** Runs on the page: its workers get at most so much memory in WebAssembly. */
+function limitMemory(megabytes) {
+  const limited = (address) => `
+    const early = [];
+    const keep = (event) => early.push(event);
+    self.addEventListener("message", keep);
+    WebAssembly.Memory = class extends WebAssembly.Memory {
+      constructor(options) {
+        super({ ...options, maximum: ${16 * megabytes} }); // pages of 64 KiB
+      }
+    };
+    await import(${JSON.stringify(String(address))});
+    self.removeEventListener("message", keep);
+    for (const event of early) self.onmessage(event);`;
+  globalThis.Worker = class extends Worker {
+    constructor(address, options) {
+      super(URL.createObjectURL(new Blob([limited(address)], { type: "text/javascript" })), options);
+    }
+  };
 }
 
 /** Sets the window's size and the colour scheme. */

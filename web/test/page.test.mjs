@@ -56,6 +56,21 @@ test("a result that is too large is refused, and a smaller one works", async () 
   assert.deepEqual(problems, []);
 });
 
+test("if memory runs out, the page says so, and the next picture works", async () => {
+  const small = await open(server.url, { megabytes: 64 });
+  try {
+    await add(small.page, picture("large.png"), picture("small.png"));
+    await choose(small.page, { scale: 2 });
+    await enlarge(small.page);
+    const [large, next] = await states(small.page);
+    assert.equal(large[0], "failed");
+    assert.match(large[1], /not enough memory for this picture at this size/);
+    assert.deepEqual(next, ["done", "48 × 40"]);
+  } finally {
+    await small.browser.close();
+  }
+});
+
 test("work that is cancelled stops at once, and can start again", async () => {
   await add(page, picture("large.png"), picture("small.png"));
   await choose(page, { scale: 2 });

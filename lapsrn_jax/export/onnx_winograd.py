@@ -1,7 +1,7 @@
 """Winograd's 3x3 convolution as nodes of an ONNX graph, for programs that compute all convolutions directly.
 
-The method is that of lapsrn_jax/models/winograd.py. ONNX Runtime Web takes 0.5 to 0.6 of the time (docs/speed.md), but
-ONNX Runtime on a CPU with AVX-512 takes 1.4 times as long.
+The method is that of lapsrn_jax/models/winograd.py. It takes about half of the time in ONNX Runtime Web, but 1.5 times
+the time in ONNX Runtime on a CPU with AVX-512 (docs/speed.md).
 """
 
 import numpy as np

@@ -25,7 +25,7 @@ from lapsrn_jax.photos.photo import Album, Frame, Photo
 from lapsrn_jax.photos.reading_tiff import MAGIC, pages_of, read_page, shape_of
 
 _ORIENTATION = 274
-_SIDEWAYS = 5  # orientations from here on are rotated by 90 degrees
+_SIDEWAYS = range(5, 9)  # orientations that swap rows and columns; damaged files have larger numbers
 _FINEST = 65535  # parts of a second
 _MAX_STREAM = 2**31  # bytes to read from a pipe before giving up
 
@@ -177,7 +177,7 @@ def _album(image: PIL.Image.Image, file: BinaryIO, name: str) -> Album:
             photo = dataclasses.replace(photo, **extras(file, str(image.format), info))
         yield Frame(photo)
 
-    turned = format != "PNG" and orientation_of(image) >= _SIDEWAYS  # PNG may store it after the pixels
+    turned = format != "PNG" and orientation_of(image) in _SIDEWAYS  # PNG may store it after the pixels
     return Album([image.size if turned else image.size[::-1]], frames())
 
 
@@ -201,7 +201,7 @@ def _animation(image: PIL.Image.Image, count: int, file: BinaryIO, name: str) ->
                 seconds = fractions.Fraction(image.info.get("duration", 0) / 1000).limit_denominator(_FINEST)
             yield Frame(dataclasses.replace(photo, **further), seconds)
 
-    shape = image.size if orientation >= _SIDEWAYS else image.size[::-1]
+    shape = image.size if orientation in _SIDEWAYS else image.size[::-1]
     return Album([shape] * count, frames(), plays, fallback=bool(getattr(image, "default_image", False)))
 
 
@@ -243,7 +243,7 @@ def upright_photo(
         alpha=np.ascontiguousarray(samples[:, :, channels]) if samples.shape[2] > channels else None,
         icc_profile=profile or None,
         exif=exif_bytes,
-        dpi=dpi[::-1] if dpi and orientation >= _SIDEWAYS else dpi,
+        dpi=dpi[::-1] if dpi and orientation in _SIDEWAYS else dpi,
         format=format,
         xmp=_xmp(info),
     )
@@ -258,7 +258,7 @@ def orientation_of(image: PIL.Image.Image) -> int:
 
 
 def _upright(samples: np.ndarray, orientation: int) -> np.ndarray:
-    if orientation in range(_SIDEWAYS, 9):
+    if orientation in _SIDEWAYS:
         samples = samples.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):
         samples = samples[::-1]

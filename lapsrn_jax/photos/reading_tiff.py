@@ -13,7 +13,7 @@ from lapsrn_jax.photos.decoding import decode
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _ORIENTATION, _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT, _XMP, _PROFILE = 274, 282, 283, 296, 700, 34675
 _IPTC = 33723
-_SIDEWAYS = 5  # and higher numbers are rotated by 90 degrees
+_SIDEWAYS = range(5, 9)  # orientations that swap rows and columns; damaged files have larger numbers
 _INCHES = {2: 1.0, 3: 2.54}  # inches per unit, by resolution unit
 _REDUCED, _MASK = 1, 4  # flags of pages that accompany the image
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _CMYK = 0, 1, 2, 5
@@ -54,7 +54,7 @@ def pages_of(tiff: tifffile.TiffFile, name: str) -> list[int]:
 def shape_of(page: Any) -> tuple[int, int]:
     """Returns (rows, columns) of a page after it is turned upright."""
     shape = page.imagelength, page.imagewidth
-    return shape[::-1] if _number(page, _ORIENTATION, 1) >= _SIDEWAYS else shape
+    return shape[::-1] if _number(page, _ORIENTATION, 1) in _SIDEWAYS else shape
 
 
 def read_page(
@@ -89,7 +89,7 @@ def read_page(
     with PIL.Image.open(file, formats=["TIFF"]) as image:
         image.seek(number)
         samples, channels = decode(image, file, name)
-    if orientation >= _SIDEWAYS and "dpi" in info:  # Pillow has already turned the image
+    if orientation in _SIDEWAYS and "dpi" in info:  # Pillow has already turned the image
         info["dpi"] = info["dpi"][::-1]
     return samples, channels, 1, info
 

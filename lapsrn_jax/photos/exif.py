@@ -11,7 +11,8 @@ import struct
 from collections.abc import Collection
 from typing import IO, Literal
 
-_ORIENTATION = 274
+ORIENTATION = 274
+SIDEWAYS = range(5, 9)  # orientations that swap rows and columns; damaged files have larger numbers
 _WIDTHS, _HEIGHTS = (256, 40962), (257, 40963)
 _EXIF, _GPS, _INTEROP = 34665, 34853, 40965
 _BELOW = ({_EXIF, _GPS}, {_INTEROP}, set[int]())  # tags that point to nested directories, by depth
@@ -55,7 +56,7 @@ class _Entry:
 def upright(exif: bytes) -> bytes | None:
     """Returns EXIF with orientation "upright" and without the outdated thumbnail, or None if `exif` is damaged."""
     try:
-        patched = bytearray(_patched(exif, {_ORIENTATION: 1}))
+        patched = bytearray(_patched(exif, {ORIENTATION: 1}))
         layout, first = _header(io.BytesIO(exif))
         number = layout.struct("H", "Q").unpack_from(patched, first)[0]
         struct.pack_into(

@@ -7,7 +7,7 @@ from lapsrn_jax.errors import UserError
 from lapsrn_jax.photos import exif
 from lapsrn_jax.photos.decoding import CHANNELS, kind_of
 from lapsrn_jax.photos.photo import Photo
-from lapsrn_jax.photos.reading import orientation_of, upright_photo
+from lapsrn_jax.photos.upright import orientation_of, upright_photo
 
 
 def from_pillow(image: PIL.Image.Image) -> Photo:

@@ -23,9 +23,8 @@ from lapsrn_jax.photos.decoding import decode
 from lapsrn_jax.photos.extras import extras
 from lapsrn_jax.photos.photo import Album, Frame, Photo
 from lapsrn_jax.photos.reading_tiff import MAGIC, pages_of, read_page, shape_of
+from lapsrn_jax.photos.upright import exif_of, orientation_of, upright_photo
 
-_ORIENTATION = 274
-_SIDEWAYS = range(5, 9)  # orientations that swap rows and columns; damaged files have larger numbers
 _FINEST = 65535  # parts of a second
 _MAX_STREAM = 2**31  # bytes to read from a pipe before giving up
 
@@ -173,11 +172,11 @@ def _album(image: PIL.Image.Image, file: BinaryIO, name: str) -> Album:
         with _explained(name):
             samples, channels = decode(image, file, name)
             orientation, info = orientation_of(image), image.info  # read last: PNG may store them after the pixels
-            photo = _photo(samples, channels, orientation, info, _exif(info), format, name)
+            photo = _photo(samples, channels, orientation, info, exif_of(info), format, name)
             photo = dataclasses.replace(photo, **extras(file, str(image.format), info))
         yield Frame(photo)
 
-    turned = format != "PNG" and orientation_of(image) in _SIDEWAYS  # PNG may store it after the pixels
+    turned = format != "PNG" and orientation_of(image) in exif.SIDEWAYS  # PNG may store it after the pixels
     return Album([image.size if turned else image.size[::-1]], frames())
 
 
@@ -197,11 +196,11 @@ def _animation(image: PIL.Image.Image, count: int, file: BinaryIO, name: str) ->
                     at = file.tell()  # Pillow goes on reading there
                     further = extras(file, format, image.info)
                     file.seek(at)
-                photo = _photo(samples, 3, orientation, image.info, _exif(image.info), format, name)
+                photo = _photo(samples, 3, orientation, image.info, exif_of(image.info), format, name)
                 seconds = fractions.Fraction(image.info.get("duration", 0) / 1000).limit_denominator(_FINEST)
             yield Frame(dataclasses.replace(photo, **further), seconds)
 
-    shape = image.size if orientation in _SIDEWAYS else image.size[::-1]
+    shape = image.size if orientation in exif.SIDEWAYS else image.size[::-1]
     return Album([shape] * count, frames(), plays, fallback=bool(getattr(image, "default_image", False)))
 
 
@@ -217,76 +216,3 @@ def _photo(
     if not samples.size:
         raise UserError(f"{name} has no pixels")
     return upright_photo(samples, channels, orientation, info, exif_bytes, format)
-
-
-def upright_photo(
-    samples: np.ndarray,
-    channels: int,
-    orientation: int,
-    info: Mapping[Any, Any],
-    exif_bytes: bytes | None,
-    format: str = "PNG",
-) -> Photo:
-    """Makes a photo from samples and turns it upright.
-
-    Args:
-      samples: uint8 or uint16 [H, W, C]; alpha, if any, comes last.
-      channels: number of colour channels, C without alpha.
-      orientation: EXIF's number for the orientation; 1 is upright.
-      info: ICC profile, XMP and DPI under Pillow's names.
-      exif_bytes: the EXIF, in the form that `Photo` has it.
-      format: Pillow's name of the format.
-    """
-    samples, dpi, profile = _upright(samples, orientation), _dpi(info), info.get("icc_profile")
-    return Photo(
-        pixels=np.ascontiguousarray(samples[:, :, :channels]),
-        alpha=np.ascontiguousarray(samples[:, :, channels]) if samples.shape[2] > channels else None,
-        icc_profile=profile or None,
-        exif=exif_bytes,
-        dpi=dpi[::-1] if dpi and orientation in _SIDEWAYS else dpi,
-        format=format,
-        xmp=_xmp(info),
-    )
-
-
-def orientation_of(image: PIL.Image.Image) -> int:
-    """Returns EXIF's number for the orientation of an image, 1 (upright) if there is none."""
-    try:
-        return int(image.getexif().get(_ORIENTATION, 1))
-    except Exception:  # damaged EXIF does not make the image unreadable
-        return 1
-
-
-def _upright(samples: np.ndarray, orientation: int) -> np.ndarray:
-    if orientation in _SIDEWAYS:
-        samples = samples.swapaxes(0, 1)
-    if orientation in (3, 4, 7, 8):
-        samples = samples[::-1]
-    if orientation in (2, 3, 6, 7):
-        samples = samples[:, ::-1]
-    return samples
-
-
-def _dpi(info: Mapping[Any, Any]) -> tuple[float, float] | None:
-    try:
-        across, down = (float(value) for value in info["dpi"])
-    except (KeyError, TypeError, ValueError, ZeroDivisionError):
-        return None
-    return (across, down) if 0 < across < 65535 and 0 < down < 65535 else None
-
-
-def _exif(info: Mapping[Any, Any]) -> bytes | None:
-    found = info.get("exif")
-    if not found and "Raw profile type exif" in info:  # written to PNG by older versions of ImageMagick
-        try:
-            found = bytes.fromhex("".join(info["Raw profile type exif"].split("\n")[3:]))
-        except ValueError:
-            return None
-    return exif.upright(found.removeprefix(b"Exif\0\0")) if found else None
-
-
-def _xmp(info: Mapping[Any, Any]) -> bytes | None:
-    found = info.get("xmp") or info.get("XML:com.adobe.xmp")
-    if isinstance(found, str):
-        found = found.encode()
-    return exif.upright_xmp(found) if found else None

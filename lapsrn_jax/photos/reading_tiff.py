@@ -8,12 +8,11 @@ import PIL.Image
 import tifffile
 
 from lapsrn_jax.errors import UserError
+from lapsrn_jax.photos import exif
 from lapsrn_jax.photos.decoding import decode
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_ORIENTATION, _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT, _XMP, _PROFILE = 274, 282, 283, 296, 700, 34675
-_IPTC = 33723
-_SIDEWAYS = range(5, 9)  # orientations that swap rows and columns; damaged files have larger numbers
+_X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT, _XMP, _IPTC, _PROFILE = 282, 283, 296, 700, 33723, 34675
 _INCHES = {2: 1.0, 3: 2.54}  # inches per unit, by resolution unit
 _REDUCED, _MASK = 1, 4  # flags of pages that accompany the image
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _CMYK = 0, 1, 2, 5
@@ -54,7 +53,7 @@ def pages_of(tiff: tifffile.TiffFile, name: str) -> list[int]:
 def shape_of(page: Any) -> tuple[int, int]:
     """Returns (rows, columns) of a page after it is turned upright."""
     shape = page.imagelength, page.imagewidth
-    return shape[::-1] if _number(page, _ORIENTATION, 1) in _SIDEWAYS else shape
+    return shape[::-1] if _number(page, exif.ORIENTATION, 1) in exif.SIDEWAYS else shape
 
 
 def read_page(
@@ -77,7 +76,7 @@ def read_page(
       Exception: the file is damaged. Decoders raise exceptions of any type.
     """
     page: Any = tiff.pages[number]
-    orientation = _number(page, _ORIENTATION, 1)
+    orientation = _number(page, exif.ORIENTATION, 1)
     info = _info(page)
     bits, plain = page.bitspersample, page.photometric in _KINDS and page.sampleformat == _UNSIGNED
     if plain and bits in (1, 8, 16) and page.compression in _BOUNDED:
@@ -89,7 +88,7 @@ def read_page(
     with PIL.Image.open(file, formats=["TIFF"]) as image:
         image.seek(number)
         samples, channels = decode(image, file, name)
-    if orientation in _SIDEWAYS and "dpi" in info:  # Pillow has already turned the image
+    if orientation in exif.SIDEWAYS and "dpi" in info:  # Pillow has already turned the image
         info["dpi"] = info["dpi"][::-1]
     return samples, channels, 1, info
 

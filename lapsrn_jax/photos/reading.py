@@ -5,10 +5,11 @@ import dataclasses
 import fractions
 import io
 import logging
+import math
 import os
 import threading
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, BinaryIO, Literal
 
 import numpy as np
@@ -53,7 +54,7 @@ def read_photo(source: str | os.PathLike[str] | BinaryIO, name: str | None = Non
     """
     with open_album(source, name) as album:
         if len(album.shapes) > 1:
-            name = name_of(source, name)
+            name = _name_of(source, name)
             raise UserError(f"{name} holds {len(album.shapes)} pictures: save the one to enlarge as a separate file")
         return next(album.frames).photo
 
@@ -64,7 +65,7 @@ def open_album(source: str | os.PathLike[str] | BinaryIO, name: str | None = Non
 
     The frames of the album raise `UserError` as well, when one is damaged.
     """
-    name = name_of(source, name)
+    name = _name_of(source, name)
     with contextlib.ExitStack() as stack:
         with _explained(name):
             file = stack.enter_context(_opened(source, name))
@@ -77,10 +78,12 @@ def open_album(source: str | os.PathLike[str] | BinaryIO, name: str | None = Non
             else:
                 file.seek(0)
                 album = _album(stack.enter_context(PIL.Image.open(file, formats=PILLOW_NAMES)), file, name)
+            if not all(map(math.prod, album.shapes)):
+                raise UserError(f"{name} has no pixels")
         yield album
 
 
-def name_of(source: str | os.PathLike[str] | BinaryIO, name: str | None = None) -> str:
+def _name_of(source: str | os.PathLike[str] | BinaryIO, name: str | None = None) -> str:
     """Returns the name of a source for messages."""
     return str(name or (source if isinstance(source, str | os.PathLike) else getattr(source, "name", "the picture")))
 
@@ -152,7 +155,7 @@ def _document(tiff: tifffile.TiffFile, file: BinaryIO, name: str) -> Album:
             with _explained(name):
                 samples, channels, orientation, info = read_page(tiff, number, file, name)
                 exif_bytes = exif.from_tiff(file, tiff.pages[number].offset)
-                photo = _photo(samples, channels, orientation, info, exif_bytes, "TIFF", name)
+                photo = upright_photo(samples, channels, orientation, info, exif_bytes, "TIFF")
                 photo = dataclasses.replace(photo, **extras(file, "TIFF", info))
             yield Frame(photo)
 
@@ -172,7 +175,7 @@ def _album(image: PIL.Image.Image, file: BinaryIO, name: str) -> Album:
         with _explained(name):
             samples, channels = decode(image, file, name)
             orientation, info = orientation_of(image), image.info  # read last: PNG may store them after the pixels
-            photo = _photo(samples, channels, orientation, info, exif_of(info), format, name)
+            photo = upright_photo(samples, channels, orientation, info, exif_of(info), format)
             photo = dataclasses.replace(photo, **extras(file, str(image.format), info))
         yield Frame(photo)
 
@@ -196,23 +199,9 @@ def _animation(image: PIL.Image.Image, count: int, file: BinaryIO, name: str) ->
                     at = file.tell()  # Pillow goes on reading there
                     further = extras(file, format, image.info)
                     file.seek(at)
-                photo = _photo(samples, 3, orientation, image.info, exif_of(image.info), format, name)
+                photo = upright_photo(samples, 3, orientation, image.info, exif_of(image.info), format)
                 seconds = fractions.Fraction(image.info.get("duration", 0) / 1000).limit_denominator(_FINEST)
             yield Frame(dataclasses.replace(photo, **further), seconds)
 
     shape = image.size if orientation in exif.SIDEWAYS else image.size[::-1]
     return Album([shape] * count, frames(), plays, fallback=bool(getattr(image, "default_image", False)))
-
-
-def _photo(
-    samples: np.ndarray,
-    channels: int,
-    orientation: int,
-    info: Mapping[Any, Any],
-    exif_bytes: bytes | None,
-    format: str,
-    name: str,
-) -> Photo:
-    if not samples.size:
-        raise UserError(f"{name} has no pixels")
-    return upright_photo(samples, channels, orientation, info, exif_bytes, format)

@@ -38,7 +38,7 @@ def enlarged(
     dtype = photo.pixels.dtype
     whole = np.issubdtype(dtype, np.integer)
     peak = np.iinfo(dtype).max if whole else 1
-    shape, channels = photo.pixels.shape[:2], photo.pixels.shape[2]
+    shape, channels = photo.pixels.shape[:2], photo.channels
     alpha = photo.alpha
     transparent = alpha is not None and bool((alpha != peak).any())
     runs = (1 if channels == 3 else channels) + transparent

@@ -164,8 +164,7 @@ def _upscale_album(
 
     photo = ready(first.photo)
     for size in sizes:
-        channels, alpha = photo.pixels.shape[2], photo.alpha is not None
-        check_writable(where, size[::-1], channels, alpha, lossless=settings.lossless)
+        check_writable(where, size[::-1], photo.channels, photo.alpha is not None, lossless=settings.lossless)
     target: Any = _bytes(sys.stdout, "standard output") if job.target == STREAM else pathlib.Path(job.target)
     if job.target != STREAM:
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -6,6 +6,8 @@ from typing import Any, BinaryIO
 
 import PIL.ImageCms
 
+from lapsrn_jax.photos.decoding import png_depth
+
 COLOUR_CHUNKS = (b"cICP", b"gAMA", b"cHRM", b"sRGB", b"mDCV", b"cLLI")
 TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt")
 # Text that holds EXIF, XMP or a colour profile. These are read and written on their own.
@@ -92,8 +94,7 @@ def _png_chunks(file: BinaryIO) -> Chunks:
 
 def _apng_limits(file: BinaryIO, info: Any) -> dict[str, Any]:
     """Names what Pillow drops: it reads animations with 8 bits per sample."""
-    file.seek(24)  # the bit depth, in the first chunk (IHDR)
-    deep = "loop" in info and file.read(1) == b"\x10"
+    deep = "loop" in info and png_depth(file) == 16
     return {"dropped": ("bits beyond 8 per sample",)} if deep else {}
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.files import atomic_write, lock_of, locked, remove_partial, working_folder
 from lapsrn_jax.images.color import full_range, studio_range
-from lapsrn_jax.images.resize import resize_matrix
+from lapsrn_jax.images.resize import apply_along, resize_matrix
 from lapsrn_jax.upscaling.upscale import Progress, Size, Upscaler
 from lapsrn_jax.videos.encoding import Encoding, write_segment
 from lapsrn_jax.videos.joining import join
@@ -196,8 +196,8 @@ def enlarged_planes(
     bands = upscale.shades(rows, picture.shape, size, progress=progress)
     result = [np.concatenate([stored(peak * b if picture.full_range else 255 * unit * studio_range(b)) for b in bands])]
     if picture.chroma:
-        rows_of, columns_of = (_colours_along(axis, planes[1].shape[axis], picture, size) for axis in (0, 1))
-        result += [stored((columns_of @ (rows_of @ plane.astype(np.float64)).T).T) for plane in planes[1:]]
+        down, across = (_colours_along(axis, planes[1].shape[axis], picture, size) for axis in (0, 1))
+        result += [stored(apply_along(across, apply_along(down, plane, axis=0), axis=1)) for plane in planes[1:]]
     return result
 
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.images.color import full_range, rgb_to_ycbcr, studio_range, ycbcr_to_rgb
 from lapsrn_jax.images.io import as_array
-from lapsrn_jax.images.resize import resize_matrix, scaled_size
+from lapsrn_jax.images.resize import apply_along, resize_matrix, scaled_size
 from lapsrn_jax.models import Pyramid, SuperResolver
 from lapsrn_jax.upscaling.devices import free_memory
 from lapsrn_jax.upscaling.tiles import Rows, Tiles
@@ -178,17 +178,8 @@ def _resized(bands: Iterable[np.ndarray], shape: Size, size: Size) -> Iterator[n
         ready = first + len(kept)
         while ready < high:
             band = next(source)
-            wide = band if shape[1] == size[1] else _along_columns(horizontal, band)
+            wide = band if shape[1] == size[1] else apply_along(horizontal, band, axis=1)
             parts.append(wide[max(low - ready, 0) :] if not parts else wide)
             ready += len(band)
         kept, first = np.concatenate(parts) if len(parts) > 1 else parts[0], low
-        part = rows[:, low:high]
-        seen = kept[: high - low]
-        flat = np.asarray(part @ seen.reshape(len(seen), -1), np.float64)
-        yield flat.reshape(-1, *seen.shape[1:])
-
-
-def _along_columns(matrix: Any, band: np.ndarray) -> np.ndarray:
-    turned = np.moveaxis(np.asarray(band, np.float64), 1, 0)
-    resized = matrix @ turned.reshape(len(turned), -1)
-    return np.moveaxis(resized.reshape(-1, *turned.shape[1:]), 0, 1)
+        yield apply_along(rows[:, low:high], kept[: high - low], axis=0)

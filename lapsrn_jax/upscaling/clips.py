@@ -186,15 +186,20 @@ def enlarged_planes(
     peak = 256 * unit - 1
     luminance = planes[0]
 
-    def rows(start: int, stop: int) -> np.ndarray:
-        part = luminance[start:stop]
-        return part / peak if picture.full_range else full_range(part / (255 * unit))
+    def shades(start: int, stop: int) -> np.ndarray:
+        """Returns rows of the luminance with black at 0 and white at 1."""
+        rows = luminance[start:stop]
+        return rows / peak if picture.full_range else full_range(rows / (255 * unit))
 
-    def stored(plane: Any) -> np.ndarray:
+    def levels(band: np.ndarray) -> np.ndarray:
+        """Returns such a band at the levels of the luminance."""
+        return peak * band if picture.full_range else 255 * unit * studio_range(band)
+
+    def stored(plane: np.ndarray) -> np.ndarray:
         return np.clip(np.floor(plane + 0.5), 0, peak).astype(luminance.dtype)
 
-    bands = upscale.shades(rows, picture.shape, size, progress=progress)
-    result = [np.concatenate([stored(peak * b if picture.full_range else 255 * unit * studio_range(b)) for b in bands])]
+    bands = upscale.shades(shades, picture.shape, size, progress=progress)
+    result = [np.concatenate([stored(levels(band)) for band in bands])]
     if picture.chroma:
         down, across = (_colours_along(axis, planes[1].shape[axis], picture, size) for axis in (0, 1))
         result += [stored(apply_along(across, apply_along(down, plane, axis=0), axis=1)) for plane in planes[1:]]

@@ -115,8 +115,8 @@ def run(options: argparse.Namespace) -> None:
     from lapsrn_jax.upscaling.batch import summary, upscale_all
     from lapsrn_jax.upscaling.jobs import STREAM, find_jobs
     from lapsrn_jax.upscaling.photos import target_size
-    from lapsrn_jax.upscaling.picture import Settings
     from lapsrn_jax.upscaling.record import Record
+    from lapsrn_jax.upscaling.settings import Settings
     from lapsrn_jax.upscaling.upscale import Upscaler
     from lapsrn_jax.weights.files import load_weights
 

@@ -20,13 +20,12 @@ from lapsrn_jax.errors import UserError
 from lapsrn_jax.files import atomic_write, lock_of, locked, remove_partial, working_folder
 from lapsrn_jax.images.color import full_range, studio_range
 from lapsrn_jax.images.resize import apply_along, resize_matrix
-from lapsrn_jax.upscaling.upscale import Progress, Size, Upscaler
+from lapsrn_jax.upscaling.upscale import BYTES_PER_PIXEL, Progress, Size, Upscaler
 from lapsrn_jax.videos.encoding import Encoding, write_segment
 from lapsrn_jax.videos.joining import join
 from lapsrn_jax.videos.reading import Clip, Picture
 
 SEGMENT = 48  # frames; each segment begins with a frame that is stored whole, where players can start
-_BYTES = 16  # memory for each pixel of a frame's result
 _NAMED = 5  # damaged frames whose times are named
 
 Planes = list[np.ndarray]
@@ -90,7 +89,7 @@ def upscale_clip(
 
 def frames_at_once(upscale: Upscaler, size: Size) -> int:
     """Returns the number of frames that keep the devices busy and fit into memory."""
-    return max(1, min(upscale.images_at_once, upscale.memory_for_images // (_BYTES * math.prod(size))))
+    return max(1, min(upscale.images_at_once, upscale.memory_for_images // (BYTES_PER_PIXEL * math.prod(size))))
 
 
 def _remembered(clip: Clip, times: list[int], damaged: list[int]) -> Iterator[Planes]:

@@ -24,7 +24,8 @@ from ray.exceptions import RayError, RayTaskError
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.upscaling.batch import Outcome, Report, one_line
 from lapsrn_jax.upscaling.jobs import STREAM, Job, find_jobs
-from lapsrn_jax.upscaling.picture import Settings, identity, is_input
+from lapsrn_jax.upscaling.picture import identity, input_error
+from lapsrn_jax.upscaling.settings import Settings
 from lapsrn_jax.upscaling.storage import as_address, find_jobs_at, is_address
 from lapsrn_jax.upscaling.worker import Devices, Keeper, Network, Worker
 
@@ -94,7 +95,7 @@ def upscale_on_cluster(
                 if _identity(task.job.target) not in inputs:
                     pool.submit(task)
                     continue
-                ended = task, ({"status": "failed", "error": is_input(task.job)}, False)
+                ended = task, ({"status": "failed", "error": input_error(task.job)}, False)
             else:
                 ended = pool.ended()
             if not ended:

@@ -16,6 +16,7 @@ from lapsrn_jax.upscaling.devices import free_memory
 from lapsrn_jax.upscaling.tiles import Rows, Tiles
 
 BAND = 64  # rows per band outside of the network
+BYTES_PER_PIXEL = 16  # memory for an image that is being enlarged, and as much for its result
 
 Size = tuple[int, int]
 Progress = Callable[[float], None]

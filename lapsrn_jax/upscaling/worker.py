@@ -15,8 +15,8 @@ from lapsrn_jax.cache import keep_compiled
 from lapsrn_jax.upscaling.batch import Outcome, Work
 from lapsrn_jax.upscaling.devices import free_memory
 from lapsrn_jax.upscaling.jobs import Job
-from lapsrn_jax.upscaling.picture import Settings
 from lapsrn_jax.upscaling.record import Entry, Record
+from lapsrn_jax.upscaling.settings import Settings
 from lapsrn_jax.upscaling.storage import Storage, is_address
 from lapsrn_jax.upscaling.upscale import Upscaler
 

@@ -57,13 +57,13 @@ def enlarged(
     def colors(start: int, stop: int) -> np.ndarray:
         return pixels[start:stop] / peak
 
+    def plane(channel: int) -> Iterator[np.ndarray]:
+        return upscale.shades(lambda start, stop: colors(start, stop)[:, :, channel], shape, size, progress=share)
+
     if channels == 3:
         bands = upscale.color(colors, shape, size, progress=share)
     else:
-        planes = [
-            upscale.shades(lambda start, stop, c=c: colors(start, stop)[:, :, c], shape, size, progress=share)  # type: ignore[misc]
-            for c in range(channels)
-        ]
+        planes = map(plane, range(channels))
         bands = (np.stack(band, axis=2) for band in zip(*planes, strict=True))
     opacities = upscale.shades(opacity, shape, size, progress=share) if transparent else None
 

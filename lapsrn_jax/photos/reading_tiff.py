@@ -36,7 +36,7 @@ def pages_of(tiff: tifffile.TiffFile, name: str) -> list[int]:
         raise UserError(
             f"{name} begins with a preview, as raw files of cameras do: convert it to an ordinary picture first"
         )
-    most = 2 * (PIL.Image.MAX_IMAGE_PIXELS or math.inf)
+    most = math.inf if PIL.Image.MAX_IMAGE_PIXELS is None else 2 * PIL.Image.MAX_IMAGE_PIXELS
     found, seen = [], set()
     for number, page in enumerate(pages):
         if page.offset in seen:

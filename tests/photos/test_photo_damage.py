@@ -172,9 +172,10 @@ def test_places_that_cannot_be_read(tmp_path):
 
 
 def test_the_limit_is_pillows(monkeypatch):
-    monkeypatch.setattr(PIL.Image, "MAX_IMAGE_PIXELS", RGB[:, :, 0].size // 2 - 1)
-    for name in ("16.png", "raw.tif", "a.jpg"):
-        assert "--max-pixels" in str(outcome(WHOLE[name], name))
+    for limit in (RGB[:, :, 0].size // 2 - 1, 0):
+        monkeypatch.setattr(PIL.Image, "MAX_IMAGE_PIXELS", limit)
+        for name in ("16.png", "raw.tif", "a.jpg"):
+            assert "--max-pixels" in str(outcome(WHOLE[name], name))
     monkeypatch.setattr(PIL.Image, "MAX_IMAGE_PIXELS", None)
     assert isinstance(outcome(WHOLE["raw.tif"]), Photo)
 

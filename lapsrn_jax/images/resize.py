@@ -15,7 +15,7 @@ SUPPORT = 4  # width of Keys' kernel in pixels, when not shrinking
 
 
 def _keys_cubic(x: np.ndarray) -> np.ndarray:
-    """The cubic convolution kernel of Keys (1981), equation 15, with a = -1/2."""
+    """Returns the cubic convolution kernel of Keys (1981), equation 15, with a = -1/2, at `x`."""
     x = np.abs(x)
     near = (1.5 * x - 2.5) * x**2 + 1
     far = ((-0.5 * x + 2.5) * x - 4) * x + 2

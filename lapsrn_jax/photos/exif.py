@@ -110,7 +110,7 @@ def into_tiff(file: IO[bytes], exif: bytes, page: int = 0) -> None:
 
     Args:
       file: the TIFF file.
-      exif: the EXIF.
+      exif: the EXIF to add.
       page: number of the page, from 0.
     """
     blob = io.BytesIO(exif)
@@ -142,6 +142,7 @@ def _read(file: IO[bytes], number: struct.Struct) -> int:
 
 
 def _header(file: IO[bytes]) -> tuple[_Layout, int]:
+    """Returns the layout and the offset of the first directory. Raises `ValueError` if there is no TIFF structure."""
     file.seek(0)
     head = file.read(16)
     order: Literal["<", ">"] = "<" if head[:2] == b"II" else ">"

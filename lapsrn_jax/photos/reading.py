@@ -63,7 +63,12 @@ def read_photo(source: str | os.PathLike[str] | BinaryIO, name: str | None = Non
 def open_album(source: str | os.PathLike[str] | BinaryIO, name: str | None = None) -> Iterator[Album]:
     """Opens an image, an animation (GIF, PNG or WebP) or a TIFF with several pages as `read_photo` reads an image.
 
-    The frames of the album raise `UserError` as well, when one is damaged.
+    Args:
+      source: a path, or a binary stream, which is read to its end.
+      name: name of the file in messages, in place of the path.
+
+    Raises:
+      UserError: as `read_photo`. The frames of the album raise it as well, when one is damaged.
     """
     name = _name_of(source, name)
     with contextlib.ExitStack() as stack:
@@ -137,6 +142,7 @@ def _explained(name: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _opened(source: str | os.PathLike[str] | BinaryIO, name: str) -> Iterator[BinaryIO]:
+    """Yields the file of a source. It can seek."""
     if isinstance(source, str | os.PathLike):
         with open(source, "rb") as file:
             yield file
@@ -148,6 +154,7 @@ def _opened(source: str | os.PathLike[str] | BinaryIO, name: str) -> Iterator[Bi
 
 
 def _document(tiff: tifffile.TiffFile, file: BinaryIO, name: str) -> Album:
+    """Returns the album of a TIFF."""
     numbers = pages_of(tiff, name)
 
     def frames() -> Iterator[Frame]:
@@ -164,6 +171,7 @@ def _document(tiff: tifffile.TiffFile, file: BinaryIO, name: str) -> Album:
 
 
 def _album(image: PIL.Image.Image, file: BinaryIO, name: str) -> Album:
+    """Returns the album of a file that Pillow has opened."""
     format = "JPEG" if image.format == "MPO" else str(image.format)
     count = 1 if format == "JPEG" else getattr(image, "n_frames", 1)
     if count > 1 and format_of(format).animated:
@@ -184,6 +192,7 @@ def _album(image: PIL.Image.Image, file: BinaryIO, name: str) -> Album:
 
 
 def _animation(image: PIL.Image.Image, count: int, file: BinaryIO, name: str) -> Album:
+    """Returns the album of an animation with `count` frames. Pillow composes each of them."""
     format, info, orientation = str(image.format), image.info, orientation_of(image)
     plays = info.get("loop", 0 if format != "GIF" else None)
     if format == "GIF":  # it counts repetitions

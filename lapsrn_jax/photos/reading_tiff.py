@@ -69,7 +69,7 @@ def read_page(
 
     Returns:
       (samples, channels, orientation, info): samples and channels as `decode` returns them; EXIF's number for the
-      orientation; ICC profile, XMP and DPI under Pillow's names.
+      orientation; ICC profile, XMP, IPTC and DPI under Pillow's names.
 
     Raises:
       UserError: the page has samples that a `Photo` cannot hold.
@@ -94,6 +94,7 @@ def read_page(
 
 
 def _samples(page: Any, name: str) -> tuple[np.ndarray, int]:
+    """Returns the samples of a page, uint8 or uint16 [H, W, C], alpha last, and the number of colour channels."""
     kind, channels = _KINDS[page.photometric]
     total, extra = page.samplesperpixel, [int(meaning) for meaning in page.extrasamples]
     if total != channels and (total != channels + 1 or extra not in ([_ASSOCIATED], [_UNASSOCIATED])):
@@ -111,12 +112,14 @@ def _samples(page: Any, name: str) -> tuple[np.ndarray, int]:
 
 
 def _unmultiplied(samples: np.ndarray) -> np.ndarray:
+    """Divides the colours by alpha, which comes last."""
     top = np.iinfo(samples.dtype).max
     colours = np.rint(samples[:, :, :-1] * (top / np.maximum(samples[:, :, -1:], 1).astype(np.float32)))
     return np.concatenate([np.minimum(colours, top).astype(samples.dtype), samples[:, :, -1:]], axis=2)
 
 
 def _info(page: Any) -> dict[str, Any]:
+    """Returns ICC profile, XMP, IPTC and DPI of a page under Pillow's names."""
     blocks = {"icc_profile": page.tags.valueof(_PROFILE), "xmp": page.tags.valueof(_XMP)}
     info: dict[str, Any] = {key: bytes(value) for key, value in blocks.items() if value}
     inches = _INCHES.get(_number(page, _RESOLUTION_UNIT, 2))
@@ -130,5 +133,6 @@ def _info(page: Any) -> dict[str, Any]:
 
 
 def _number(page: Any, tag: int, default: int) -> int:
+    """Returns the value of a tag, or the default if it is missing or no whole number."""
     value = page.tags.valueof(tag)
     return int(value) if isinstance(value, int) else default

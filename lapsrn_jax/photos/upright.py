@@ -60,6 +60,7 @@ def exif_of(info: Mapping[Any, Any]) -> bytes | None:
 
 
 def _upright(samples: np.ndarray, orientation: int) -> np.ndarray:
+    """Turns samples [H, W, C] upright. Orientations that do not exist turn nothing."""
     if orientation in exif.SIDEWAYS:
         samples = samples.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):
@@ -70,6 +71,7 @@ def _upright(samples: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def _dpi(info: Mapping[Any, Any]) -> tuple[float, float] | None:
+    """Returns the horizontal and the vertical resolution, or None if they are missing or make no sense."""
     try:
         across, down = (float(value) for value in info["dpi"])
     except (KeyError, TypeError, ValueError, ZeroDivisionError):

@@ -163,6 +163,7 @@ def _write(
     like: Photo,
     options: dict[str, Any],
 ) -> None:
+    """Writes an image; `options` are those of Pillow's `save`. The rest is as in `write_photo`."""
     rows, bands = in_strips(size, bands, like)
     if form.name == "PNG":
         write_png(file, size, bands, like)
@@ -188,7 +189,7 @@ def _bytes_per_pixel(photo: Photo) -> int:
 
 
 def in_eight_bits(samples: np.ndarray) -> np.ndarray:
-    """Rounds uint16 samples to uint8."""
+    """Rounds uint16 samples to uint8. Leaves uint8 samples as they are."""
     return ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8) if samples.dtype == np.uint16 else samples
 
 
@@ -229,6 +230,7 @@ def _write_whole(
     like: Photo,
     options: dict[str, Any],
 ) -> None:
+    """Gathers the bands, and writes the image with Pillow."""
     own = {1: "L", 3: "RGB", 4: "CMYK"}[like.channels] + ("A" if like.alpha is not None else "")
     mode = own if form.gray else own.replace("L", "RGB")
     image, top = PIL.Image.new(mode, size), 0

@@ -26,7 +26,7 @@ class Part(NamedTuple):
     Attributes:
       bands: its rows from top to bottom, as in `write_photo`.
       like: the image that the metadata is copied from. For an animation, that of the first frame counts.
-      seconds: for which an animation shows it.
+      seconds: the time for which an animation shows it.
     """
 
     bands: Iterable[np.ndarray]

@@ -80,6 +80,7 @@ def _write_page(tiff: tifffile.TiffWriter, page: Page, order: Literal["<", ">"])
 
 
 def _encoded(strips: Iterable[np.ndarray], order: Literal["<", ">"]) -> Iterator[bytes]:
+    """Yields each strip compressed: the differences between neighbours in a row, then deflate."""
     for strip in strips:
         differences = strip.copy()
         differences[:, 1:] -= strip[:, :-1]

@@ -163,7 +163,7 @@ class Work:
 
 
 class _Memory:
-    """Memory that threads take in turn. One that wants more than there is takes all."""
+    """A number of bytes that threads take in turn. A thread that wants more than there are takes all."""
 
     def __init__(self, limit: int) -> None:
         self._limit, self._free = limit, limit
@@ -171,6 +171,7 @@ class _Memory:
 
     @contextmanager
     def taken(self, amount: int) -> Iterator[None]:
+        """Waits for a number of bytes, and keeps them until the end of the context."""
         amount = min(amount, self._limit)
         with self._turn, self._changed:  # those that come later wait, so that small amounts do not starve a large one
             self._changed.wait_for(lambda: self._free >= amount)
@@ -191,7 +192,7 @@ def summary(reports: Sequence[Report]) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """Describes an error in the way of a report."""
+    """Describes an error in one line, for a report."""
     if isinstance(error, UserError):
         return str(error)
     if isinstance(error, MemoryError):

@@ -28,7 +28,7 @@ from lapsrn_jax.videos.reading import Clip, Picture
 SEGMENT = 48  # frames; each segment begins with a frame that is stored whole, where players can start
 _NAMED = 5  # damaged frames whose times are named
 
-Planes = list[np.ndarray]
+Planes = list[np.ndarray]  # of a frame: luminance and two colours, or luminance alone
 
 
 def upscale_clip(
@@ -127,6 +127,7 @@ class _Speed:
 
 
 def _damage(times: list[int], clip: Clip) -> str:
+    """Returns a line about the damaged frames at `times`, or "" if there are none."""
     if not times:
         return ""
     named = ", ".join(f"{float(when * clip.time_base):.3f} s" for when in times[:_NAMED])

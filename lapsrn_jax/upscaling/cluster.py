@@ -117,6 +117,7 @@ def upscale_on_cluster(
 
 @contextmanager
 def _connected(address: str | None) -> Iterator[None]:
+    """Connects this process to a cluster until the end of the context."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would report its use to its makers
     try:
         if address and (place := re.fullmatch(r"([^/]+):(\d+)", address)):
@@ -258,6 +259,7 @@ class _Pool:
 
 
 def _devices(kind: str | None) -> Devices:
+    """Returns the devices of the connected cluster. The arguments and errors are as in `upscale_on_cluster`."""
     machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     gpus, cpus = ([int(machine.get(name, 0)) for machine in machines] for name in ("GPU", "CPU"))
     if kind != "cpu" and any(gpus):

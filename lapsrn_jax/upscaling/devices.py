@@ -21,7 +21,7 @@ _CALLS = 2  # calls at a time on an accelerator: one computes while the other's 
 
 
 class _Kind(NamedTuple):
-    """What the tiles of one call have in common."""
+    """The scale and the plan, which the tiles of one call share."""
 
     scale: int
     tiling: Plan

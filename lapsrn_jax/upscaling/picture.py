@@ -77,6 +77,7 @@ def _pixels(shape: Size, settings: Settings) -> int:
 def _upscale_album(
     job: Job, album: Album, name: str, batch: Batch, add: Callable[[pathlib.Path], None], progress: Progress
 ) -> dict[str, Any]:
+    """Enlarges an album, whose name in messages is `name`. `add` records the complete result."""
     settings = batch.settings
     first = next(album.frames)
     form = (settings.format or first.photo.format) if job.target == STREAM else None
@@ -142,6 +143,7 @@ def _upscale_album(
 
 
 def _upscale_video(job: Job, batch: Batch, add: Callable[[pathlib.Path], None], progress: Progress) -> dict[str, Any]:
+    """Enlarges a video if the source and the result are videos, and PyAV is installed."""
     suffix = pathlib.PurePath(job.target).suffix
     if job.source == STREAM:
         raise UserError(f"standard input cannot be a video: give a file, or another suffix than {suffix}")
@@ -157,7 +159,7 @@ def _upscale_video(job: Job, batch: Batch, add: Callable[[pathlib.Path], None], 
 
 
 def input_error(job: Job) -> str:
-    """Returns the error of a job that would overwrite an input."""
+    """Returns the message for a job that would overwrite an input."""
     return f"{job.target} is one of the inputs: give another --output"
 
 
@@ -179,6 +181,7 @@ def _bytes(stream: Any, name: str) -> BinaryIO:
 
 
 def _digest(path: str) -> str:
+    """Returns the SHA-256 of a file, or "" if there is no file."""
     try:
         return sha256(path)
     except FileNotFoundError:

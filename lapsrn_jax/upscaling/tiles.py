@@ -106,6 +106,7 @@ class Tiles:
             _cancel(waiting)
 
     def _plan(self, shape: tuple[int, int], scale: int) -> Plan:
+        """Returns the plan for an image. Raises `UserError` if no tile fits in memory."""
         margins = self._model.margins(scale)
         if margins is None:  # VDSR and its relatives first interpolate the whole image
             whole = Plan(shape, shape, 0)

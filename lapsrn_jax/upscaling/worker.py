@@ -28,10 +28,10 @@ class Devices(NamedTuple):
 
     Attributes:
       kind: "cpu" or "cuda".
-      number: of workers.
-      resources: Ray's name for one device.
-      cpus: of a worker without a GPU.
-      neighbours: the largest number of workers with a GPU on a machine.
+      number: number of devices.
+      resources: the options of Ray that reserve one device for a worker.
+      cpus: number of CPUs of a worker without a GPU; 0 with one.
+      neighbours: largest number of workers on a machine with GPUs; 0 without GPUs.
     """
 
     kind: str
@@ -42,7 +42,16 @@ class Devices(NamedTuple):
 
 
 class Worker:
-    """An actor with one device. Its threads do as many pictures at a time as keep the device busy."""
+    """An actor with one device. Its threads do as many pictures at a time as keep the device busy.
+
+    Args:
+      devices: the devices of the cluster.
+      work: a function that loads the network, and the settings of the batch.
+      output: the folder or the address of the results.
+      keeper: the `Keeper` of the folder; None for an address.
+      max_memory: memory limit in bytes; None for the worker's share of what is free.
+      max_pixels: Pillow's limit on the pixels of a picture, `PIL.Image.MAX_IMAGE_PIXELS`.
+    """
 
     def __init__(
         self,

@@ -33,7 +33,7 @@ def try_join(
       strip: see `join`.
 
     Returns:
-      What the result will lack.
+      Names of the streams and the metadata that the result will lack.
 
     Raises:
       UserError: the codec does not take such frames, or the container cannot hold the codec or another stream.
@@ -118,6 +118,7 @@ def _mux_one(container: Any, packets: Iterator[Any], stream: Any) -> bool:
 
 
 def _output(place: pathlib.Path, target: str | os.PathLike[str], clip: Clip) -> Any:
+    """Opens PyAV's container for the result `target` at `place`. The same input gives the same bytes."""
     form = VIDEOS[pathlib.Path(target).suffix.lower()]
     options = {"fflags": "+bitexact"}  # otherwise, Matroska gets random numbers
     if not _is_matroska(target):

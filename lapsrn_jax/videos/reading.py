@@ -87,7 +87,7 @@ class Clip:
       count: number of its frames.
       time_base: seconds of one tick.
       last: ticks for which the last frame is shown.
-      left_out: what the frames read so far hold beside their pixels, which the result will not.
+      left_out: names of data that the frames read so far hold beside their pixels, and that the result will lack.
 
     Raises:
       UserError: the file is no video, or one that cannot be enlarged: without frames that can be read, interlaced, in a
@@ -205,6 +205,7 @@ def main_stream(container: Any) -> Any:
 
 
 def _picture(path: str | os.PathLike[str], stream: Any, frame: Any) -> Picture:
+    """Returns how a stream stores its pixels, according to its first frame. The errors are as in `Clip`."""
     form, context = frame.format, stream.codec_context
     if form.name not in _FORMATS:
         raise UserError(f"{path} stores its pixels as {form.name}: convert it to yuv420p or yuv444p with FFmpeg first")
@@ -232,6 +233,7 @@ def _picture(path: str | os.PathLike[str], stream: Any, frame: Any) -> Picture:
 
 
 def _check(path: str, frame: Any, picture: Picture) -> None:
+    """Raises `UserError` if a frame differs from the first one in size or format, or is interlaced."""
     if (frame.height, frame.width) != picture.shape or _FORMATS.get(frame.format.name) != picture.format:
         raise UserError(f"{path} changes its frames' size or format at {float(frame.time):.3f} s: split it there first")
     if frame.interlaced_frame:

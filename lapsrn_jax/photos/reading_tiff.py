@@ -119,15 +119,20 @@ def _unmultiplied(samples: np.ndarray) -> np.ndarray:
 
 
 def _info(page: Any) -> dict[str, Any]:
-    """Returns ICC profile, XMP, IPTC and DPI of a page under Pillow's names."""
-    blocks = {"icc_profile": page.tags.valueof(_PROFILE), "xmp": page.tags.valueof(_XMP)}
-    info: dict[str, Any] = {key: bytes(value) for key, value in blocks.items() if value}
+    """Returns ICC profile, XMP, IPTC and DPI of a page under Pillow's names, without those of a wrong type."""
+    info: dict[str, Any] = {}
+    if isinstance(profile := page.tags.valueof(_PROFILE), bytes):
+        info["icc_profile"] = profile
+    if isinstance(xmp := page.tags.valueof(_XMP), bytes | str):
+        info["xmp"] = xmp
+    iptc = page.tags.valueof(_IPTC)
+    if isinstance(iptc, tuple | int):  # Photoshop declares the bytes as 32-bit numbers
+        iptc = np.array(iptc, f"{page.parent.byteorder}u4").tobytes()
+    if isinstance(iptc, bytes):
+        info["iptc"] = iptc
     inches = _INCHES.get(_number(page, _RESOLUTION_UNIT, 2))
     resolution = page.tags.valueof(_X_RESOLUTION), page.tags.valueof(_Y_RESOLUTION)
-    iptc = page.tags.valueof(_IPTC)
-    if iptc:  # bytes, which Photoshop declares as 32-bit numbers
-        info["iptc"] = iptc if isinstance(iptc, bytes) else np.array(iptc, f"{page.parent.byteorder}u4").tobytes()
-    if inches and all(resolution):
+    if inches and all(isinstance(fraction, tuple) and len(fraction) == 2 for fraction in resolution):
         info["dpi"] = tuple(inches * above / below if below else math.nan for above, below in resolution)
     return info
 

@@ -245,6 +245,20 @@ def test_damaged_exif_does_not_damage_the_picture():
         assert photo.pixels.shape[2] == 3
 
 
+@pytest.mark.parametrize("tags", [{282: 300, 283: 300}, {700: 300}, {34675: 300}], ids=["DPI", "XMP", "profile"])
+def test_metadata_of_a_wrong_type_does_not_damage_a_tiff(tags):
+    """Whole numbers of 32 bits in place of fractions or bytes."""
+    photo = read_photo(io.BytesIO(pictures.tiff((2, 1), 8, 1, b"\7\x09", tags)))
+    np.testing.assert_array_equal(photo.pixels, [[[7], [9]]])
+    assert (photo.dpi, photo.xmp, photo.icc_profile) == (None, None, None)
+
+
+def test_xmp_of_tiff_may_be_declared_as_text():
+    text = '<rdf:Description xmp:Rating="5"/>'
+    file = tiff(RGB, photometric="rgb", extratags=[(700, 2, 0, text, True)])
+    assert read_photo(file).xmp == text.encode()
+
+
 def test_large_profiles_are_no_damage(rng):
     """Printers' profiles may have a few MB."""
     profile = pictures.PROFILE + rng.bytes(3 * 2**20)

@@ -71,7 +71,7 @@ def find_jobs_at(
     if not places:
         raise UserError(
             f"no pictures in {', '.join(inputs)} (looked for {', '.join(sorted(FORMAT_OF_SUFFIX))}), "
-            f"or only earlier results"
+            "or only earlier results"
         )
     left_out = [f"{results} earlier result{'s' * (results > 1)}: give one alone to enlarge it again"] if results else []
     left_out += unsupported(other)

@@ -74,14 +74,13 @@ def open_album(source: str | os.PathLike[str] | BinaryIO, name: str | None = Non
     with contextlib.ExitStack() as stack:
         with _explained(name):
             file = stack.enter_context(_opened(source, name))
-            if not file.read(1):
-                raise UserError(f"{name} is empty")
+            head = file.read(4)
             file.seek(0)
-            if file.read(4) in MAGIC:
-                file.seek(0)
+            if not head:
+                raise UserError(f"{name} is empty")
+            if head in MAGIC:
                 album = _document(stack.enter_context(tifffile.TiffFile(file)), file, name)
             else:
-                file.seek(0)
                 album = _album(stack.enter_context(PIL.Image.open(file, formats=PILLOW_NAMES)), file, name)
             if not all(map(math.prod, album.shapes)):
                 raise UserError(f"{name} has no pixels")

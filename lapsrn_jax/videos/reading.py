@@ -114,12 +114,12 @@ class Clip:
                 raise UserError(self._disorder(time))
         self.count, self.last = len(shown), shown[-1][1]
         with contextlib.closing(self._decoded()) as decoded:
-            found = next(((frame, stream) for _, frame, stream in decoded if frame), None)
-            if found is None:
+            frame, stream = next(((frame, stream) for _, frame, stream in decoded if frame), (None, None))
+            if frame is None:
                 raise UserError(f"{path}: none of its frames can be read")
-            first = found[0]
-            self.picture = _picture(path, found[1], first)
-        self.left_out = {"transparency"} if alpha or first.format.name.startswith("yuva") else set[str]()
+            self.picture = _picture(path, stream, frame)
+            alpha = alpha or frame.format.name.startswith("yuva")
+        self.left_out = {"transparency"} if alpha else set[str]()
 
     def frames(self) -> Iterator[tuple[int, list[np.ndarray], bool]]:
         """Yields (time in ticks, planes, whether it could be read) of each frame in the order of their times.

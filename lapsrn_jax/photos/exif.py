@@ -21,7 +21,7 @@ _DESCRIPTIVE = {270, 271, 272, 305, 306, 315, 316, 33432, 18246, 18249, *range(4
 _SHORT, _LONG, _LONG8 = 3, 4, 16
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _MAX_VALUES = 2**24  # bytes of one directory's values
-_DAMAGE = (ValueError, KeyError, struct.error)
+_DAMAGE = (ValueError, OverflowError, struct.error)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,7 +154,10 @@ def _header(file: IO[bytes]) -> tuple[_Layout, int]:
 
 
 def _directory(file: IO[bytes], layout: _Layout, at: int, tags: Collection[int] | None = None) -> list[_Entry]:
-    """Returns the entries of the directory at offset `at`, only those with one of `tags` if given."""
+    """Returns the entries of the directory at offset `at`, only those with one of `tags` if given.
+
+    Entries are skipped if their type is unknown, or if their values are missing or too large.
+    """
     head, offset, size = layout.head, layout.offset, layout.entry_size
     file.seek(at)
     number = _read(file, layout.number)
@@ -165,9 +168,9 @@ def _directory(file: IO[bytes], layout: _Layout, at: int, tags: Collection[int] 
         if kind not in _SIZES or (tags is not None and tag not in tags):
             continue
         length = _SIZES[kind] * n
+        if length > space:
+            continue
         space -= length
-        if space < 0:
-            raise ValueError("values too large")
         value = table[place + head.size : place + size]
         if length > offset.size:
             file.seek(offset.unpack(value)[0])

@@ -91,7 +91,7 @@ def _upscale_album(
     large = [settings.copy_large and size == shape for size, shape in zip(sizes, shapes, strict=True)]
     for size, shape, same in zip(sizes, shapes, large, strict=True):
         if not same:
-            batch.upscale.check(max(size[0] / shape[0], size[1] / shape[1]))
+            batch.upscale.check_size(shape, size)
 
     def ready(photo: Photo) -> Photo:
         return filled(photo, settings.background, name) if settings.background else photo

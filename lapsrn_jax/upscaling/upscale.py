@@ -93,6 +93,10 @@ class Upscaler:
         if scale > (largest := max(self._model.scales)):
             raise UserError(f"this network enlarges by at most x{largest}, not by x{scale:g}")
 
+    def check_size(self, shape: Size, size: Size) -> None:
+        """Raises `UserError` unless the model can enlarge an image of `shape` (H, W) to `size` (H', W')."""
+        self.check(_factor(shape, size))
+
     def color(
         self, rows: Rows, shape: Size, size: Size, *, progress: Progress = lambda _: None
     ) -> Iterator[np.ndarray]:
@@ -133,10 +137,13 @@ class Upscaler:
 
     def _network(self, rows: Rows, shape: Size, size: Size, progress: Progress) -> Iterator[np.ndarray]:
         """Does the same as `color` for the network's own channels."""
-        needed = max(size[0] / shape[0], size[1] / shape[1])
-        scale = min(scale for scale in self._model.scales if scale >= needed - 1e-9)
+        scale = min(scale for scale in self._model.scales if scale >= _factor(shape, size) - 1e-9)
         bands = self._tiles.bands(rows, shape, scale, progress)
         return _resized(bands, (shape[0] * scale, shape[1] * scale), size)
+
+
+def _factor(shape: Size, size: Size) -> float:
+    return max(size[0] / shape[0], size[1] / shape[1])
 
 
 def _checked(image: npt.ArrayLike) -> np.ndarray:

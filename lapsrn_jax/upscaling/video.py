@@ -46,7 +46,7 @@ def upscale_video(job: Job, batch: Batch, add: Callable[[pathlib.Path], None], p
             shutil.copyfile(job.source, partial)
         return report | {"status": "copied", "size": (width, height), "frames": clip.count}
     size = (height + -height % chroma[0], width + -width % chroma[1])
-    batch.upscale.check(max(size[0] / shape[0], size[1] / shape[1]))
+    batch.upscale.check_size(shape, size)
     encoding = encoding_for(
         target, clip.picture, size, codec=settings.codec, crf=settings.crf, lossless=settings.lossless
     )

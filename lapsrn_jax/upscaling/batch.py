@@ -104,6 +104,7 @@ class Work:
     def _in_order(
         self, pool: ThreadPoolExecutor, jobs: Sequence[Job], number: int, wait: bool
     ) -> Iterator[tuple[Job, Outcome | None]]:
+        """Yields each job and what `do` returned, in order. Later jobs have started by then."""
         started: collections.deque[tuple[Job, Future[Outcome | None]]] = collections.deque()
         remaining = iter(jobs)
         while True:

@@ -40,9 +40,7 @@ def try_join(
     """
     with tempfile.TemporaryDirectory() as folder, opened(clip.path) as source:
         segment, trial = pathlib.Path(folder, "segment.mkv"), pathlib.Path(folder, "trial")
-        black = [
-            np.zeros(shape, np.uint8 if clip.picture.bits == 8 else np.uint16) for shape in clip.picture.planes(size)
-        ]
+        black = [np.zeros(shape, clip.picture.dtype) for shape in clip.picture.planes(size)]
         try:
             write_segment(segment, [black], size, clip.picture, encoding)
         except av.error.FFmpegError as error:

@@ -70,6 +70,11 @@ class Picture(NamedTuple):
         return [size, colours, colours]
 
     @property
+    def dtype(self) -> np.dtype:
+        """The dtype of the planes: uint8, or uint16 for more than 8 bits."""
+        return np.dtype(np.uint8 if self.bits == 8 else np.uint16)
+
+    @property
     def lies(self) -> bool:
         """Whether the frames are shown with their rows upright."""
         return bool(self.matrix and not self.matrix[0] and self.matrix[1])
@@ -141,7 +146,7 @@ class Clip:
                 continue
             _check(self.path, frame, self.picture)
             self.left_out |= {_BESIDE[data.name] for data in frame.side_data if data.name in _BESIDE}
-            planes = [_samples(plane, self.picture.bits) for plane in frame.planes[:3]]
+            planes = [_samples(plane, self.picture.dtype) for plane in frame.planes[:3]]
             yield from ((missed, planes, False) for missed in early)
             early.clear()
             yield time, planes, True
@@ -244,8 +249,7 @@ def _interlaced(path: str | os.PathLike[str]) -> str:
     return f"{path} is interlaced: make whole frames of it first, for example with FFmpeg's filter bwdif"
 
 
-def _samples(plane: Any, bits: int) -> np.ndarray:
-    """Copies a plane, uint8 or uint16 [H, W], without the bytes that fill up its lines."""
-    kind = np.dtype(np.uint8 if bits == 8 else np.uint16)
-    lines = np.frombuffer(plane, kind).reshape(plane.height, plane.line_size // kind.itemsize)
+def _samples(plane: Any, dtype: np.dtype) -> np.ndarray:
+    """Copies a plane [H, W] without the bytes that fill up its lines."""
+    lines = np.frombuffer(plane, dtype).reshape(plane.height, plane.line_size // dtype.itemsize)
     return lines[:, : plane.width].copy()

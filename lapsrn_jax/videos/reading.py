@@ -133,7 +133,7 @@ class Clip:
         has the planes of the one before, or of the first one that can.
 
         Raises:
-          UserError: the frames change their size or format, are interlaced, or their times go back.
+          UserError: the frames change their size or format, are interlaced, their times go back, or none can be read.
         """
         planes: list[np.ndarray] | None = None
         early = []
@@ -150,6 +150,8 @@ class Clip:
             yield from ((missed, planes, False) for missed in early)
             early.clear()
             yield time, planes, True
+        if planes is None:
+            raise UserError(f"{self.path}: none of its frames can be read")
 
     def _decoded(self) -> Generator[tuple[int, Any, Any], None, None]:
         """Yields (time, frame, stream) in order. The frame is None if it is damaged or missing, not so its packet."""
@@ -162,7 +164,9 @@ class Clip:
                     heapq.heappush(expected, packet.pts)
                 try:
                     frames = packet.decode()
-                except av.error.InvalidDataError:  # its time stays among the expected ones
+                except MemoryError:
+                    raise
+                except (av.error.FFmpegError, ValueError):  # it is damaged; its time stays among the expected ones
                     continue
                 for frame in frames:
                     if frame.pts is None or (last is not None and frame.pts <= last):
@@ -200,11 +204,13 @@ def main_stream(container: Any) -> Any:
     """Returns the stream that is enlarged: the best one that is no cover picture.
 
     Raises:
-      UserError: there is none.
+      UserError: there is none, or FFmpeg has no decoder for it.
     """
     stream = container.streams.best("video")
     if stream is None or stream.disposition & av.stream.Disposition.attached_pic:
         raise UserError(f"{container.name} has no video")
+    if stream.codec_context is None:
+        raise UserError(f"{container.name} is in a format that FFmpeg cannot decode: convert it to another first")
     stream.thread_type = "AUTO"
     return stream
 

@@ -36,9 +36,11 @@ def try_join(
       Names of the streams and the metadata that the result will lack.
 
     Raises:
-      UserError: the codec does not take such frames, or the container cannot hold the codec or another stream.
+      UserError: the codec does not take such frames, the container cannot hold the codec or another stream, or the
+        times of another stream go back.
     """
     with tempfile.TemporaryDirectory() as folder, opened(clip.path) as source:
+        _check_times(source, target, clip.path)
         segment, trial = pathlib.Path(folder, "segment.mkv"), pathlib.Path(folder, "trial")
         black = [np.zeros(shape, clip.picture.dtype) for shape in clip.picture.planes(size)]
         try:
@@ -135,6 +137,20 @@ def _copied(source: Any, target: str | os.PathLike[str]) -> list[Any]:
     kinds = {"audio", "subtitle", "video"} | ({"attachment"} if _is_matroska(target) else set())
     main = main_stream(source)
     return [s for s in source.streams if s.index != main.index and s.type in kinds]
+
+
+def _check_times(source: Any, target: str | os.PathLike[str], path: str) -> None:
+    """Raises `UserError` if the times of decoding of a copied stream go back, since no container takes that."""
+    copied, latest = _copied(source, target), dict[int, int]()
+    for packet in source.demux(copied) if copied else ():
+        if packet.size and packet.dts is not None:
+            if packet.dts < latest.get(packet.stream.index, packet.dts):
+                when = f"{float(packet.dts * packet.time_base):.3f} s"
+                raise UserError(
+                    f"{path} has sound or other streams whose times go back at {when}: "
+                    "copy it into another file with FFmpeg first"
+                )
+            latest[packet.stream.index] = packet.dts
 
 
 def _add_streams(

@@ -1,5 +1,6 @@
 """What `lapsrn upscale` refuses to do with videos, and the line that it prints."""
 
+import re
 from fractions import Fraction
 
 import av
@@ -125,6 +126,18 @@ def test_frames_that_cannot_be_decoded_get_one_line(tmp_path, rng, weights, caps
         error = capsys.readouterr().err
         assert message in error
         assert "Traceback" not in error
+
+
+def test_sound_that_goes_back_is_refused_before_the_work(tmp_path, rng, weights, capsys, counted):
+    """Containers refuse such packets, which would stop the work at its end."""
+    path = clips.write(tmp_path / "a.mkv", clips.frames(rng, 4), time_base=Fraction(1, 1000), tracks=1)
+    content = bytearray(path.read_bytes())
+    block = list(re.finditer(rb"\xa3[\x40-\x7f].\x82|\xa3[\x80-\xfe]\x82", content, re.DOTALL))[2]  # of track 2
+    content[block.end() : block.end() + 2] = (9000).to_bytes(2, "big")  # milliseconds
+    path.write_bytes(content)
+    assert enlarge(path, tmp_path / "b.mkv", weights) == 2
+    assert "a.mkv has sound or other streams whose times go back at" in capsys.readouterr().err
+    assert not counted
 
 
 def test_frames_that_can_only_be_read_at_first_are_refused(tmp_path, rng, monkeypatch):

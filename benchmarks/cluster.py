@@ -22,8 +22,8 @@ from benchmarks.batch import write_pictures
 from lapsrn_jax.hugepages import restart_with_huge_pages
 from lapsrn_jax.upscaling.cluster import find_jobs_for_cluster, upscale_on_cluster
 from lapsrn_jax.upscaling.photos import target_size
-from lapsrn_jax.upscaling.picture import Settings
 from lapsrn_jax.upscaling.record import Entry
+from lapsrn_jax.upscaling.settings import Settings
 from lapsrn_jax.upscaling.upscale import Upscaler
 from lapsrn_jax.upscaling.worker import Keeper
 from lapsrn_jax.weights.files import load_weights

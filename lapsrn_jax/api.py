@@ -105,7 +105,7 @@ def upscale(
     def enlarge(photo: Photo) -> np.ndarray:
         shape = photo.pixels.shape[:2]
         size = target_size(shape, scale, width, height)
-        network.check(max(size[0] / shape[0], size[1] / shape[1]))
+        network.check_size(shape, size)
         return np.concatenate(list(enlarged(photo, network, size, keep_hidden=keep_hidden)))
 
     if isinstance(image, PIL.Image.Image | str | os.PathLike):

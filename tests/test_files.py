@@ -1,4 +1,4 @@
-"""Files that appear whole."""
+"""Files that appear whole, and locks."""
 
 import os
 import subprocess
@@ -23,6 +23,14 @@ def test_a_file_is_synced_through_a_handle_for_writing(tmp_path, monkeypatch):
         partial.write_bytes(b"content")
     assert len(synced) == 1
     assert (tmp_path / "file").read_bytes() == b"content"
+
+
+def test_a_lock_leaves_no_file_and_keeps_others_out(tmp_path):
+    with locked(tmp_path / "x.lock"), locked(tmp_path / "x.lock", wait=False) as second:
+        assert not second
+    with locked(tmp_path / "x.lock", wait=False) as third:
+        assert third
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_wait_for_a_lock_can_be_stopped(tmp_path):

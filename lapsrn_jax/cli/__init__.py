@@ -16,8 +16,8 @@ def main(arguments: list[str] | None = None) -> None:
     """Parses `arguments`, or the process's command line if None, and runs the command."""
     parser = Parser(prog="lapsrn", description="Laplacian-pyramid super-resolution.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (upscale, train, evaluate, tables, figure, export, web, prepare, cache):
-        command.add_to(commands)
+    for module in (upscale, train, evaluate, tables, figure, export, web, prepare, cache):
+        module.add_to(commands)
     with reported():
         options, overrides = parser.parse_known_args(arguments)
         if options.run is train.run:

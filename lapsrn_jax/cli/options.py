@@ -51,11 +51,12 @@ def memory(text: str) -> int:
 
 
 def pixels(text: str) -> int:
-    """Parses a number of pixels, such as "500M" for 500 million."""
+    """Parses a number of pixels, 1 or more, such as "500M" for 500 million."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)(M?)", text, re.IGNORECASE)
-    if not match:
+    number = int(float(match[1]) * (10**6 if match[2] else 1)) if match else 0
+    if not number:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of pixels, such as 500M")
-    return int(float(match[1]) * (10**6 if match[2] else 1))
+    return number
 
 
 def quality(text: str) -> int:

@@ -6,6 +6,7 @@ import functools
 import hashlib
 import json
 import os
+import pathlib
 import signal
 import sys
 from typing import Any
@@ -110,39 +111,22 @@ def run(options: argparse.Namespace) -> None:
     """
     import PIL.Image
 
-    from lapsrn_jax.images.formats import VIDEOS, format_of, is_video
     from lapsrn_jax.upscaling.batch import summary, upscale_all
     from lapsrn_jax.upscaling.jobs import STREAM, find_jobs
-    from lapsrn_jax.upscaling.photos import target_size
-    from lapsrn_jax.upscaling.picture import Settings
     from lapsrn_jax.upscaling.record import Record
+    from lapsrn_jax.upscaling.settings import Settings
     from lapsrn_jax.upscaling.upscale import Upscaler
     from lapsrn_jax.weights.files import load_weights
 
     if options.max_pixels:
         PIL.Image.MAX_IMAGE_PIXELS = options.max_pixels // 2  # Pillow warns from here on, and refuses twice as many
-    sized = options.width is not None or options.height is not None
-    if options.copy_large and not sized:
-        raise UserError("--copy-large needs --width or --height, since no picture is large enough for a scale")
-    scale = options.scale if options.scale is not None or sized else 4.0
-    size = functools.partial(
-        target_size, scale=scale, width=options.width, height=options.height, keep_large=options.copy_large
-    )
-    size((1, 1))
-    suffix = f".{options.format.lower().lstrip('.')}" if options.format else None
-    if suffix and suffix not in VIDEOS:
-        format_of(f"results{suffix}")
-    if {"/", os.sep} & {*options.suffix}:
-        raise UserError(f"--suffix {options.suffix} holds a path separator: give a text such as _x4")
+    scale, size = _size(options)
+    suffix = _suffix(options)
     check_output(options.json)
     cluster = _cluster(options)
     find = cluster.find_jobs_for_cluster if cluster else find_jobs
     jobs, left_out = find(options.input, options.output, suffix, options.suffix)
-    videos = [is_video(job.source) for job in jobs]
-    if not any(videos) and (options.codec or options.crf is not None):
-        raise UserError("--codec and --crf are for videos, and no input is one: leave them out")
-    if all(videos) and (options.quality is not None or options.background or options.keep_hidden):
-        raise UserError("--quality, --background and --keep-hidden are for pictures: leave them out, or use --crf")
+    _check_kinds(options, jobs)
     devices = _set_up_jax("cpu" if cluster else options.device)
     model, params = load_weights(options.weights)
     load = functools.partial(Upscaler, model, params, self_ensemble=options.self_ensemble, fast=options.fast)
@@ -172,6 +156,58 @@ def run(options: argparse.Namespace) -> None:
     else:
         record = Record(options.output) if jobs[0].target != options.output else None
         outcomes = upscale_all(jobs, network, settings, record)
+    reports = _collected(outcomes, jobs, left_out, options.json)
+    if len(jobs) > 1:
+        print(f"{options.output}: {summary(reports)}", file=sys.stderr)
+        sys.exit(any(report["status"] == "failed" for report in reports))
+    [report] = reports
+    if report["status"] == "failed":
+        raise UserError(report["error"])
+    if options.output != STREAM:
+        now = "{} x {} pixels".format(*report["size"]) if "size" in report else "done before"
+        print(f"{report['target']}: {now}")
+
+
+def _size(options: argparse.Namespace) -> tuple[float | None, Any]:
+    """Returns the scale, None without one, and a function from a picture's (rows, columns) to those of its result."""
+    from lapsrn_jax.upscaling.photos import target_size
+
+    sized = options.width is not None or options.height is not None
+    if options.copy_large and not sized:
+        raise UserError("--copy-large needs --width or --height, since no picture is large enough for a scale")
+    scale = options.scale if options.scale is not None or sized else 4.0
+    size = functools.partial(
+        target_size, scale=scale, width=options.width, height=options.height, keep_large=options.copy_large
+    )
+    size((1, 1))  # refuses options that contradict each other
+    return scale, size
+
+
+def _suffix(options: argparse.Namespace) -> str | None:
+    """Returns the suffix of the results in a folder, or None for that of the sources. Also checks `--suffix`."""
+    from lapsrn_jax.images.formats import VIDEOS, format_of
+
+    suffix = f".{options.format.lower().lstrip('.')}" if options.format else None
+    if suffix and suffix not in VIDEOS:
+        format_of(f"results{suffix}")
+    if {"/", os.sep} & {*options.suffix}:
+        raise UserError(f"--suffix {options.suffix} holds a path separator: give a text such as _x4")
+    return suffix
+
+
+def _check_kinds(options: argparse.Namespace, jobs: Any) -> None:
+    """Raises `UserError` for options that apply to none of the inputs."""
+    from lapsrn_jax.images.formats import is_video
+
+    videos = [is_video(job.source) for job in jobs]
+    if not any(videos) and (options.codec or options.crf is not None):
+        raise UserError("--codec and --crf are for videos, and no input is one: leave them out")
+    if all(videos) and (options.quality is not None or options.background or options.keep_hidden):
+        raise UserError("--quality, --background and --keep-hidden are for pictures: leave them out, or use --crf")
+
+
+def _collected(outcomes: Any, jobs: Any, left_out: list[str], path: pathlib.Path | None) -> list[dict[str, Any]]:
+    """Does the work. Returns the reports in the order of the jobs, and writes them to `path` even if interrupted."""
     reports: list[dict[str, Any]] = []
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # an exception cleans up
     try:
@@ -182,18 +218,10 @@ def run(options: argparse.Namespace) -> None:
         reports.sort(key=lambda report: places[report["target"]])  # on a cluster, the fastest comes first
         for line in left_out:
             print(f"left out: {line}", file=sys.stderr)
-        if options.json:
-            with atomic_write(options.json) as partial:
+        if path:
+            with atomic_write(path) as partial:
                 partial.write_text(json.dumps(reports, indent=2) + "\n")
-    if len(jobs) > 1:
-        print(f"{options.output}: {summary(reports)}", file=sys.stderr)
-        sys.exit(any(report["status"] == "failed" for report in reports))
-    [report] = reports
-    if report["status"] == "failed":
-        raise UserError(report["error"])
-    if options.output != STREAM:
-        now = "{} x {} pixels".format(*report["size"]) if "size" in report else "done before"
-        print(f"{report['target']}: {now}")
+    return reports
 
 
 def _cluster(options: argparse.Namespace) -> Any:

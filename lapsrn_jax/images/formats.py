@@ -38,6 +38,9 @@ class Format:
 # The options keep nearly all quality and full colour resolution. Rare formats are left out: their decoders get less
 # scrutiny, and files may come from anyone.
 _JPEG = {"quality": 95, "subsampling": 0}
+_AVIF = {"quality": 90, "subsampling": "4:4:4"}
+_HEIF = {"quality": 90}  # with half the colour resolution, which all decoders can read
+_LOSSLESS_HEIF = {"quality": -1, "chroma": "444", "matrix_coefficients": 0}
 _ALL = [
     Format("PNG", (".png",), 2**31 - 1, sixteen_bits=True, animated=True),
     Format("TIFF", (".tif", ".tiff"), 2**31 - 1, cmyk=True, sixteen_bits=True, iptc=True, pages=True),
@@ -53,17 +56,16 @@ _ALL = [
     ),
 ]  # fmt: skip
 if PIL.features.check("avif"):  # its limits are those of common decoders
-    avif = {"quality": 90, "subsampling": "4:4:4"}
     _ALL.append(
-        Format("AVIF", (".avif",), 32768, max_pixels=2**28, gray=False, resolution=False, options=avif, lossless=None)
+        Format("AVIF", (".avif",), 32768, max_pixels=2**28, gray=False, resolution=False, options=_AVIF, lossless=None)
     )
 if importlib.util.find_spec("pillow_heif"):  # the extra "heic"
     import pillow_heif
 
     pillow_heif.register_heif_opener()
-    heif = {"quality": 90}  # with half the colour resolution, which all decoders can read
-    exact = {"quality": -1, "chroma": "444", "matrix_coefficients": 0}
-    _ALL.append(Format("HEIF", (".heic", ".heif"), 16384, gray=False, resolution=False, options=heif, lossless=exact))
+    _ALL.append(
+        Format("HEIF", (".heic", ".heif"), 16384, gray=False, resolution=False, options=_HEIF, lossless=_LOSSLESS_HEIF)
+    )
 
 _NO_ALPHA = "cannot store transparency"
 

@@ -15,7 +15,7 @@ SUPPORT = 4  # width of Keys' kernel in pixels, when not shrinking
 
 
 def _keys_cubic(x: np.ndarray) -> np.ndarray:
-    """The cubic convolution kernel of Keys (1981), equation 15, with a = -1/2."""
+    """Returns the cubic convolution kernel of Keys (1981), equation 15, with a = -1/2, at `x`."""
     x = np.abs(x)
     near = (1.5 * x - 2.5) * x**2 + 1
     far = ((-0.5 * x + 2.5) * x - 4) * x + 2
@@ -44,7 +44,17 @@ def resize_matrix(in_size: int, out_size: int, scale: float, shift: float = 0.0)
     return matrix
 
 
-def _apply(matrix: scipy.sparse.csr_array, image: np.ndarray, axis: int) -> np.ndarray:
+def apply_along(matrix: scipy.sparse.csr_array, image: np.ndarray, axis: int) -> np.ndarray:
+    """Applies a linear map along an axis.
+
+    Args:
+      matrix: float64 [M, N].
+      image: any real dtype, with N pixels along the axis.
+      axis: the axis.
+
+    Returns:
+      float64 with the shape of the image, but M pixels along the axis.
+    """
     image = np.moveaxis(image, axis, 0)
     resized = matrix @ image.reshape(len(image), -1)
     return np.moveaxis(resized.reshape(-1, *image.shape[1:]), 0, axis)
@@ -75,7 +85,7 @@ def imresize(image: np.ndarray, scale: float | None = None, *, size: tuple[int, 
         raise ValueError(f"imresize: scale and size must be positive, got {scale if size is None else size}")
     image = np.asarray(image, np.float64)
     for axis in sorted((0, 1), key=lambda axis: scales[axis]):  # MATLAB starts with the axis that shrinks most
-        image = _apply(resize_matrix(image.shape[axis], out[axis], scales[axis]), image, axis)
+        image = apply_along(resize_matrix(image.shape[axis], out[axis], scales[axis]), image, axis)
     return np.ascontiguousarray(image)
 
 

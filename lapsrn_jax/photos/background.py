@@ -21,10 +21,9 @@ def filled(photo: Photo, colour: tuple[int, int, int], name: str) -> Photo:
     """
     if photo.alpha is None:
         return photo
-    channels = photo.pixels.shape[2]
-    if channels == 1 and len(set(colour)) > 1:
+    if photo.channels == 1 and len(set(colour)) > 1:
         raise UserError(f"{name} is gray: give a gray --background, such as white, or convert the picture to RGB first")
-    behind = np.array({1: colour[:1], 3: colour, 4: (*(255 - c for c in colour), 0)}[channels], np.float64)
+    behind = np.array({1: colour[:1], 3: colour, 4: (*(255 - c for c in colour), 0)}[photo.channels], np.float64)
     peak = np.iinfo(photo.pixels.dtype).max
     opacity = photo.alpha[:, :, None] / peak
     mixed = photo.pixels * opacity + behind * (peak / 255) * (1 - opacity)

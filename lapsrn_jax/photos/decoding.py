@@ -25,9 +25,8 @@ def decode(image: PIL.Image.Image, file: BinaryIO, name: str) -> tuple[np.ndarra
     """
     image.load()
     if image.format == "PNG":
-        file.seek(24)  # the bit depth, in the first chunk (IHDR)
-        depth = file.read(1)[0]
-        if depth == 16 or (image.mode != "P" and "transparency" in image.info):  # Pillow would reduce 16 bits to 8
+        key = image.mode != "P" and "transparency" in image.info  # a colour that stands for transparency
+        if key or png_depth(file) == 16:  # Pillow would reduce 16 bits to 8
             file.seek(0)
             samples = imagecodecs.png_decode(file.read())
             samples = samples.reshape(*samples.shape[:2], -1)
@@ -35,6 +34,12 @@ def decode(image: PIL.Image.Image, file: BinaryIO, name: str) -> tuple[np.ndarra
     kind = kind_of(image, name)
     samples = np.asarray(image if image.mode == kind else image.convert(kind))
     return samples.reshape(*samples.shape[:2], -1), CHANNELS[kind]
+
+
+def png_depth(file: BinaryIO) -> int:
+    """Returns the number of bits per sample of a PNG, which its first chunk (IHDR) holds."""
+    file.seek(24)
+    return file.read(1)[0]
 
 
 def kind_of(image: PIL.Image.Image, name: str) -> str:

@@ -11,36 +11,44 @@ import struct
 from collections.abc import Collection
 from typing import IO, Literal
 
-_ORIENTATION = 274
+ORIENTATION = 274
+SIDEWAYS = range(5, 9)  # orientations that swap rows and columns; damaged files have larger numbers
 _WIDTHS, _HEIGHTS = (256, 40962), (257, 40963)
 _EXIF, _GPS, _INTEROP = 34665, 34853, 40965
 _BELOW = ({_EXIF, _GPS}, {_INTEROP}, set[int]())  # tags that point to nested directories, by depth
-_DESCRIPTIVE = {
-    270,
-    271,
-    272,
-    305,
-    306,
-    315,
-    316,
-    33432,
-    18246,
-    18249,
-    *range(40091, 40096),
-}  # the descriptive tags of a TIFF
+# Tags of a TIFF that describe what it shows: title, maker, program, time, author, rights, rating, and Windows' own.
+_DESCRIPTIVE = {270, 271, 272, 305, 306, 315, 316, 33432, 18246, 18249, *range(40091, 40096)}
 _SHORT, _LONG, _LONG8 = 3, 4, 16
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _MAX_VALUES = 2**24  # bytes of one directory's values
-_DAMAGE = (ValueError, KeyError, struct.error)
+_DAMAGE = (ValueError, OverflowError, struct.error)
 
 
 @dataclasses.dataclass(frozen=True)
 class _Layout:
+    """How a file stores a directory: the number of its entries, the entries, and the offset of the next directory.
+
+    An entry has a head (tag, type, number of values), and then the values if they fit into an offset, or else theirs.
+    """
+
     order: Literal["<", ">"]
     big: bool  # BigTIFF
 
-    def struct(self, small: str, big: str) -> struct.Struct:
-        return struct.Struct(self.order + (big if self.big else small))
+    @property
+    def number(self) -> struct.Struct:
+        return struct.Struct(self.order + ("Q" if self.big else "H"))
+
+    @property
+    def head(self) -> struct.Struct:
+        return struct.Struct(self.order + ("HHQ" if self.big else "HHI"))
+
+    @property
+    def offset(self) -> struct.Struct:
+        return struct.Struct(self.order + ("Q" if self.big else "I"))
+
+    @property
+    def entry_size(self) -> int:
+        return self.head.size + self.offset.size
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,12 +63,11 @@ class _Entry:
 def upright(exif: bytes) -> bytes | None:
     """Returns EXIF with orientation "upright" and without the outdated thumbnail, or None if `exif` is damaged."""
     try:
-        patched = bytearray(_patched(exif, {_ORIENTATION: 1}))
+        patched = bytearray(_patched(exif, {ORIENTATION: 1}))
         layout, first = _header(io.BytesIO(exif))
-        number = layout.struct("H", "Q").unpack_from(patched, first)[0]
-        struct.pack_into(
-            layout.order + "I", patched, first + 2 + 12 * number, 0
-        )  # no next directory, where the thumbnail would be
+        number = layout.number.unpack_from(patched, first)[0]
+        thumbnail = first + layout.number.size + number * layout.entry_size  # the next directory is the thumbnail's
+        layout.offset.pack_into(patched, thumbnail, 0)
     except _DAMAGE:
         return None
     return bytes(patched)
@@ -103,7 +110,7 @@ def into_tiff(file: IO[bytes], exif: bytes, page: int = 0) -> None:
 
     Args:
       file: the TIFF file.
-      exif: the EXIF.
+      exif: the EXIF to add.
       page: number of the page, from 0.
     """
     blob = io.BytesIO(exif)
@@ -119,19 +126,23 @@ def into_tiff(file: IO[bytes], exif: bytes, page: int = 0) -> None:
     end += file.write(b"\0" * (end % 2))
     file.write(_packed(own + added, layout, end, following))  # replaces the old directory, which stays unused
     file.seek(pointer)
-    file.write(layout.struct("I", "Q").pack(end))
+    file.write(layout.offset.pack(end))
 
 
 def _next(file: IO[bytes], layout: _Layout, at: int) -> tuple[int, int]:
     """Returns where the directory at offset `at` has the offset of the next one, and that offset."""
-    count, head, offset = layout.struct("H", "Q"), layout.struct("HHI", "HHQ"), layout.struct("I", "Q")
     file.seek(at)
-    pointer = at + count.size + count.unpack(file.read(count.size))[0] * (head.size + offset.size)
+    pointer = at + layout.number.size + _read(file, layout.number) * layout.entry_size
     file.seek(pointer)
-    return pointer, offset.unpack(file.read(offset.size))[0]
+    return pointer, _read(file, layout.offset)
+
+
+def _read(file: IO[bytes], number: struct.Struct) -> int:
+    return int(number.unpack(file.read(number.size))[0])
 
 
 def _header(file: IO[bytes]) -> tuple[_Layout, int]:
+    """Returns the layout and the offset of the first directory. Raises `ValueError` if there is no TIFF structure."""
     file.seek(0)
     head = file.read(16)
     order: Literal["<", ">"] = "<" if head[:2] == b"II" else ">"
@@ -139,15 +150,17 @@ def _header(file: IO[bytes]) -> tuple[_Layout, int]:
     if head[:2] not in (b"II", b"MM") or version not in (42, 43):
         raise ValueError("no TIFF structure")
     layout = _Layout(order, big=version == 43)
-    return layout, layout.struct("I", "Q").unpack_from(head, 8 if layout.big else 4)[0]
+    return layout, layout.offset.unpack_from(head, 8 if layout.big else 4)[0]
 
 
 def _directory(file: IO[bytes], layout: _Layout, at: int, tags: Collection[int] | None = None) -> list[_Entry]:
-    """Returns the entries of the directory at offset `at`, only those with one of `tags` if given."""
-    count, head, offset = layout.struct("H", "Q"), layout.struct("HHI", "HHQ"), layout.struct("I", "Q")
-    size = head.size + offset.size
+    """Returns the entries of the directory at offset `at`, only those with one of `tags` if given.
+
+    Entries are skipped if their type is unknown, or if their values are missing or too large.
+    """
+    head, offset, size = layout.head, layout.offset, layout.entry_size
     file.seek(at)
-    number = count.unpack(file.read(count.size))[0]
+    number = _read(file, layout.number)
     table = file.read(min(number, 65535) * size)
     entries, space = [], _MAX_VALUES
     for place in range(0, number * size, size):
@@ -155,15 +168,15 @@ def _directory(file: IO[bytes], layout: _Layout, at: int, tags: Collection[int] 
         if kind not in _SIZES or (tags is not None and tag not in tags):
             continue
         length = _SIZES[kind] * n
+        if length > space:
+            continue
         space -= length
-        if space < 0:
-            raise ValueError("values too large")
         value = table[place + head.size : place + size]
         if length > offset.size:
             file.seek(offset.unpack(value)[0])
             value = file.read(length)
         if len(value) >= length:
-            entries.append(_Entry(tag, kind, n, value[:length], at + count.size + place))
+            entries.append(_Entry(tag, kind, n, value[:length], at + layout.number.size + place))
     return entries
 
 
@@ -190,9 +203,9 @@ def _number(entry: _Entry, layout: _Layout) -> int:
 
 def _packed(entries: list[_Entry], layout: _Layout, at: int, following: int = 0) -> bytes:
     """Packs a directory for offset `at`, followed by its values and nested directories. `following` is the next one."""
-    count, head, offset = layout.struct("H", "Q"), layout.struct("HHI", "HHQ"), layout.struct("I", "Q")
+    head, offset = layout.head, layout.offset
     entries = sorted((entry for entry in entries if layout.big or entry.kind < _LONG8), key=lambda entry: entry.tag)
-    behind = at + count.size + len(entries) * (head.size + offset.size) + offset.size
+    behind = at + layout.number.size + len(entries) * layout.entry_size + offset.size
     table, values = b"", b""
     for entry in entries:
         if isinstance(entry.value, list):
@@ -203,7 +216,7 @@ def _packed(entries: list[_Entry], layout: _Layout, at: int, following: int = 0)
             values += entry.value + b"\0" * (len(entry.value) % 2)
         else:
             table += head.pack(entry.tag, entry.kind, entry.count) + entry.value.ljust(offset.size, b"\0")
-    return count.pack(len(entries)) + table + offset.pack(following) + values
+    return layout.number.pack(len(entries)) + table + offset.pack(following) + values
 
 
 def _patched(exif: bytes, numbers: dict[int, int]) -> bytes:

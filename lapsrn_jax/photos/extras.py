@@ -6,6 +6,8 @@ from typing import Any, BinaryIO
 
 import PIL.ImageCms
 
+from lapsrn_jax.photos.decoding import png_depth
+
 COLOUR_CHUNKS = (b"cICP", b"gAMA", b"cHRM", b"sRGB", b"mDCV", b"cLLI")
 TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt")
 # Text that holds EXIF, XMP or a colour profile. These are read and written on their own.
@@ -28,7 +30,8 @@ def extras(file: BinaryIO, format: str, info: Any) -> dict[str, Any]:
       info: Pillow's `info` of the image.
     """
     if format == "PNG":
-        return {"chunks": _png_chunks(file)} | _apng_limits(file, info)
+        deep = "loop" in info and png_depth(file) == 16  # Pillow reads animations with 8 bits per sample
+        return {"chunks": _png_chunks(file), "dropped": ("bits beyond 8 per sample",) if deep else ()}
     if format == "WEBP":
         return {"lossless": _webp_is_lossless(file)}
     dropped = []
@@ -88,13 +91,6 @@ def _png_chunks(file: BinaryIO) -> Chunks:
             length = 0
         file.seek(length + 4, io.SEEK_CUR)
     return tuple(chunks)
-
-
-def _apng_limits(file: BinaryIO, info: Any) -> dict[str, Any]:
-    """Names what Pillow drops: it reads animations with 8 bits per sample."""
-    file.seek(24)  # the bit depth, in the first chunk (IHDR)
-    deep = "loop" in info and file.read(1) == b"\x10"
-    return {"dropped": ("bits beyond 8 per sample",)} if deep else {}
 
 
 def _webp_is_lossless(file: BinaryIO) -> bool:

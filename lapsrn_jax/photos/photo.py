@@ -24,6 +24,16 @@ class Photo:
     lossless: bool = False  # a lossless WebP
     dropped: tuple[str, ...] = ()  # names of what the file has beyond this
 
+    @property
+    def channels(self) -> int:
+        """The number of colour channels: 1 (gray), 3 (RGB) or 4 (CMYK)."""
+        return self.pixels.shape[2]
+
+    @property
+    def samples_per_pixel(self) -> int:
+        """The number of colour channels, and one more if there is alpha."""
+        return self.channels + (self.alpha is not None)
+
 
 class Frame(NamedTuple):
     """One image of an album, and the time in seconds for which an animation shows it."""

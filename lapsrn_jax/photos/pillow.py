@@ -7,7 +7,7 @@ from lapsrn_jax.errors import UserError
 from lapsrn_jax.photos import exif
 from lapsrn_jax.photos.decoding import CHANNELS, kind_of
 from lapsrn_jax.photos.photo import Photo
-from lapsrn_jax.photos.reading import orientation_of, upright_photo
+from lapsrn_jax.photos.upright import orientation_of, upright_photo
 
 
 def from_pillow(image: PIL.Image.Image) -> Photo:
@@ -47,7 +47,7 @@ def to_pillow(pixels: np.ndarray, like: Photo) -> PIL.Image.Image:
       pixels: [H, W, C] with the dtype and channels of `like`; alpha, if any, comes last.
       like: a photo that Pillow can represent; see `check_pillow`.
     """
-    if like.pixels.shape[2] == 4:
+    if like.channels == 4:
         result = PIL.Image.frombytes("CMYK", (pixels.shape[1], pixels.shape[0]), np.ascontiguousarray(pixels))
     else:
         result = PIL.Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
@@ -58,8 +58,7 @@ def to_pillow(pixels: np.ndarray, like: Photo) -> PIL.Image.Image:
 
 def check_pillow(photo: Photo, name: object) -> None:
     """Raises `UserError` for 16-bit colour and for CMYK with transparency, for which Pillow has no mode."""
-    channels, alpha = photo.pixels.shape[2], photo.alpha is not None
-    if photo.pixels.dtype == np.uint16 and (channels > 1 or alpha):
+    if photo.pixels.dtype == np.uint16 and photo.samples_per_pixel > 1:
         raise UserError(f"{name} has 16-bit colour, which Pillow cannot represent: use `lapsrn upscale`")
-    if channels == 4 and alpha:
+    if photo.channels == 4 and photo.alpha is not None:
         raise UserError(f"{name} is CMYK with transparency, which Pillow cannot represent: use `lapsrn upscale`")

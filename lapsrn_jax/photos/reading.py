@@ -5,10 +5,11 @@ import dataclasses
 import fractions
 import io
 import logging
+import math
 import os
 import threading
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, BinaryIO, Literal
 
 import numpy as np
@@ -23,9 +24,8 @@ from lapsrn_jax.photos.decoding import decode
 from lapsrn_jax.photos.extras import extras
 from lapsrn_jax.photos.photo import Album, Frame, Photo
 from lapsrn_jax.photos.reading_tiff import MAGIC, pages_of, read_page, shape_of
+from lapsrn_jax.photos.upright import exif_of, orientation_of, upright_photo
 
-_ORIENTATION = 274
-_SIDEWAYS = 5  # orientations from here on are rotated by 90 degrees
 _FINEST = 65535  # parts of a second
 _MAX_STREAM = 2**31  # bytes to read from a pipe before giving up
 
@@ -54,7 +54,7 @@ def read_photo(source: str | os.PathLike[str] | BinaryIO, name: str | None = Non
     """
     with open_album(source, name) as album:
         if len(album.shapes) > 1:
-            name = name_of(source, name)
+            name = _name_of(source, name)
             raise UserError(f"{name} holds {len(album.shapes)} pictures: save the one to enlarge as a separate file")
         return next(album.frames).photo
 
@@ -63,25 +63,31 @@ def read_photo(source: str | os.PathLike[str] | BinaryIO, name: str | None = Non
 def open_album(source: str | os.PathLike[str] | BinaryIO, name: str | None = None) -> Iterator[Album]:
     """Opens an image, an animation (GIF, PNG or WebP) or a TIFF with several pages as `read_photo` reads an image.
 
-    The frames of the album raise `UserError` as well, when one is damaged.
+    Args:
+      source: a path, or a binary stream, which is read to its end.
+      name: name of the file in messages, in place of the path.
+
+    Raises:
+      UserError: as `read_photo`. The frames of the album raise it as well, when one is damaged.
     """
-    name = name_of(source, name)
+    name = _name_of(source, name)
     with contextlib.ExitStack() as stack:
         with _explained(name):
             file = stack.enter_context(_opened(source, name))
-            if not file.read(1):
-                raise UserError(f"{name} is empty")
+            head = file.read(4)
             file.seek(0)
-            if file.read(4) in MAGIC:
-                file.seek(0)
+            if not head:
+                raise UserError(f"{name} is empty")
+            if head in MAGIC:
                 album = _document(stack.enter_context(tifffile.TiffFile(file)), file, name)
             else:
-                file.seek(0)
                 album = _album(stack.enter_context(PIL.Image.open(file, formats=PILLOW_NAMES)), file, name)
+            if not all(map(math.prod, album.shapes)):
+                raise UserError(f"{name} has no pixels")
         yield album
 
 
-def name_of(source: str | os.PathLike[str] | BinaryIO, name: str | None = None) -> str:
+def _name_of(source: str | os.PathLike[str] | BinaryIO, name: str | None = None) -> str:
     """Returns the name of a source for messages."""
     return str(name or (source if isinstance(source, str | os.PathLike) else getattr(source, "name", "the picture")))
 
@@ -135,6 +141,7 @@ def _explained(name: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _opened(source: str | os.PathLike[str] | BinaryIO, name: str) -> Iterator[BinaryIO]:
+    """Yields the file of a source. It can seek."""
     if isinstance(source, str | os.PathLike):
         with open(source, "rb") as file:
             yield file
@@ -146,6 +153,7 @@ def _opened(source: str | os.PathLike[str] | BinaryIO, name: str) -> Iterator[Bi
 
 
 def _document(tiff: tifffile.TiffFile, file: BinaryIO, name: str) -> Album:
+    """Returns the album of a TIFF."""
     numbers = pages_of(tiff, name)
 
     def frames() -> Iterator[Frame]:
@@ -153,7 +161,7 @@ def _document(tiff: tifffile.TiffFile, file: BinaryIO, name: str) -> Album:
             with _explained(name):
                 samples, channels, orientation, info = read_page(tiff, number, file, name)
                 exif_bytes = exif.from_tiff(file, tiff.pages[number].offset)
-                photo = _photo(samples, channels, orientation, info, exif_bytes, "TIFF", name)
+                photo = upright_photo(samples, channels, orientation, info, exif_bytes, "TIFF")
                 photo = dataclasses.replace(photo, **extras(file, "TIFF", info))
             yield Frame(photo)
 
@@ -162,6 +170,7 @@ def _document(tiff: tifffile.TiffFile, file: BinaryIO, name: str) -> Album:
 
 
 def _album(image: PIL.Image.Image, file: BinaryIO, name: str) -> Album:
+    """Returns the album of a file that Pillow has opened."""
     format = "JPEG" if image.format == "MPO" else str(image.format)
     count = 1 if format == "JPEG" else getattr(image, "n_frames", 1)
     if count > 1 and format_of(format).animated:
@@ -173,15 +182,16 @@ def _album(image: PIL.Image.Image, file: BinaryIO, name: str) -> Album:
         with _explained(name):
             samples, channels = decode(image, file, name)
             orientation, info = orientation_of(image), image.info  # read last: PNG may store them after the pixels
-            photo = _photo(samples, channels, orientation, info, _exif(info), format, name)
+            photo = upright_photo(samples, channels, orientation, info, exif_of(info), format)
             photo = dataclasses.replace(photo, **extras(file, str(image.format), info))
         yield Frame(photo)
 
-    turned = format != "PNG" and orientation_of(image) >= _SIDEWAYS  # PNG may store it after the pixels
+    turned = format != "PNG" and orientation_of(image) in exif.SIDEWAYS  # PNG may store it after the pixels
     return Album([image.size if turned else image.size[::-1]], frames())
 
 
 def _animation(image: PIL.Image.Image, count: int, file: BinaryIO, name: str) -> Album:
+    """Returns the album of an animation with `count` frames. Pillow composes each of them."""
     format, info, orientation = str(image.format), image.info, orientation_of(image)
     plays = info.get("loop", 0 if format != "GIF" else None)
     if format == "GIF":  # it counts repetitions
@@ -197,96 +207,9 @@ def _animation(image: PIL.Image.Image, count: int, file: BinaryIO, name: str) ->
                     at = file.tell()  # Pillow goes on reading there
                     further = extras(file, format, image.info)
                     file.seek(at)
-                photo = _photo(samples, 3, orientation, image.info, _exif(image.info), format, name)
+                photo = upright_photo(samples, 3, orientation, image.info, exif_of(image.info), format)
                 seconds = fractions.Fraction(image.info.get("duration", 0) / 1000).limit_denominator(_FINEST)
             yield Frame(dataclasses.replace(photo, **further), seconds)
 
-    shape = image.size if orientation >= _SIDEWAYS else image.size[::-1]
+    shape = image.size if orientation in exif.SIDEWAYS else image.size[::-1]
     return Album([shape] * count, frames(), plays, fallback=bool(getattr(image, "default_image", False)))
-
-
-def _photo(
-    samples: np.ndarray,
-    channels: int,
-    orientation: int,
-    info: Mapping[Any, Any],
-    exif_bytes: bytes | None,
-    format: str,
-    name: str,
-) -> Photo:
-    if not samples.size:
-        raise UserError(f"{name} has no pixels")
-    return upright_photo(samples, channels, orientation, info, exif_bytes, format)
-
-
-def upright_photo(
-    samples: np.ndarray,
-    channels: int,
-    orientation: int,
-    info: Mapping[Any, Any],
-    exif_bytes: bytes | None,
-    format: str = "PNG",
-) -> Photo:
-    """Makes a photo from samples and turns it upright.
-
-    Args:
-      samples: uint8 or uint16 [H, W, C]; alpha, if any, comes last.
-      channels: number of colour channels, C without alpha.
-      orientation: EXIF's number for the orientation; 1 is upright.
-      info: ICC profile, XMP and DPI under Pillow's names.
-      exif_bytes: the EXIF, in the form that `Photo` has it.
-      format: Pillow's name of the format.
-    """
-    samples, dpi, profile = _upright(samples, orientation), _dpi(info), info.get("icc_profile")
-    return Photo(
-        pixels=np.ascontiguousarray(samples[:, :, :channels]),
-        alpha=np.ascontiguousarray(samples[:, :, channels]) if samples.shape[2] > channels else None,
-        icc_profile=profile or None,
-        exif=exif_bytes,
-        dpi=dpi[::-1] if dpi and orientation >= _SIDEWAYS else dpi,
-        format=format,
-        xmp=_xmp(info),
-    )
-
-
-def orientation_of(image: PIL.Image.Image) -> int:
-    """Returns EXIF's number for the orientation of an image, 1 (upright) if there is none."""
-    try:
-        return int(image.getexif().get(_ORIENTATION, 1))
-    except Exception:  # damaged EXIF does not make the image unreadable
-        return 1
-
-
-def _upright(samples: np.ndarray, orientation: int) -> np.ndarray:
-    if orientation in range(_SIDEWAYS, 9):
-        samples = samples.swapaxes(0, 1)
-    if orientation in (3, 4, 7, 8):
-        samples = samples[::-1]
-    if orientation in (2, 3, 6, 7):
-        samples = samples[:, ::-1]
-    return samples
-
-
-def _dpi(info: Mapping[Any, Any]) -> tuple[float, float] | None:
-    try:
-        across, down = (float(value) for value in info["dpi"])
-    except (KeyError, TypeError, ValueError, ZeroDivisionError):
-        return None
-    return (across, down) if 0 < across < 65535 and 0 < down < 65535 else None
-
-
-def _exif(info: Mapping[Any, Any]) -> bytes | None:
-    found = info.get("exif")
-    if not found and "Raw profile type exif" in info:  # written to PNG by older versions of ImageMagick
-        try:
-            found = bytes.fromhex("".join(info["Raw profile type exif"].split("\n")[3:]))
-        except ValueError:
-            return None
-    return exif.upright(found.removeprefix(b"Exif\0\0")) if found else None
-
-
-def _xmp(info: Mapping[Any, Any]) -> bytes | None:
-    found = info.get("xmp") or info.get("XML:com.adobe.xmp")
-    if isinstance(found, str):
-        found = found.encode()
-    return exif.upright_xmp(found) if found else None

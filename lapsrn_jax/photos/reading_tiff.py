@@ -8,12 +8,11 @@ import PIL.Image
 import tifffile
 
 from lapsrn_jax.errors import UserError
+from lapsrn_jax.photos import exif
 from lapsrn_jax.photos.decoding import decode
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_ORIENTATION, _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT, _XMP, _PROFILE = 274, 282, 283, 296, 700, 34675
-_IPTC = 33723
-_SIDEWAYS = 5  # and higher numbers are rotated by 90 degrees
+_X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT, _XMP, _IPTC, _PROFILE = 282, 283, 296, 700, 33723, 34675
 _INCHES = {2: 1.0, 3: 2.54}  # inches per unit, by resolution unit
 _REDUCED, _MASK = 1, 4  # flags of pages that accompany the image
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _CMYK = 0, 1, 2, 5
@@ -37,7 +36,7 @@ def pages_of(tiff: tifffile.TiffFile, name: str) -> list[int]:
         raise UserError(
             f"{name} begins with a preview, as raw files of cameras do: convert it to an ordinary picture first"
         )
-    most = 2 * (PIL.Image.MAX_IMAGE_PIXELS or math.inf)
+    most = math.inf if PIL.Image.MAX_IMAGE_PIXELS is None else 2 * PIL.Image.MAX_IMAGE_PIXELS
     found, seen = [], set()
     for number, page in enumerate(pages):
         if page.offset in seen:
@@ -54,7 +53,7 @@ def pages_of(tiff: tifffile.TiffFile, name: str) -> list[int]:
 def shape_of(page: Any) -> tuple[int, int]:
     """Returns (rows, columns) of a page after it is turned upright."""
     shape = page.imagelength, page.imagewidth
-    return shape[::-1] if _number(page, _ORIENTATION, 1) >= _SIDEWAYS else shape
+    return shape[::-1] if _number(page, exif.ORIENTATION, 1) in exif.SIDEWAYS else shape
 
 
 def read_page(
@@ -70,14 +69,14 @@ def read_page(
 
     Returns:
       (samples, channels, orientation, info): samples and channels as `decode` returns them; EXIF's number for the
-      orientation; ICC profile, XMP and DPI under Pillow's names.
+      orientation; ICC profile, XMP, IPTC and DPI under Pillow's names.
 
     Raises:
       UserError: the page has samples that a `Photo` cannot hold.
       Exception: the file is damaged. Decoders raise exceptions of any type.
     """
     page: Any = tiff.pages[number]
-    orientation = _number(page, _ORIENTATION, 1)
+    orientation = _number(page, exif.ORIENTATION, 1)
     info = _info(page)
     bits, plain = page.bitspersample, page.photometric in _KINDS and page.sampleformat == _UNSIGNED
     if plain and bits in (1, 8, 16) and page.compression in _BOUNDED:
@@ -89,12 +88,13 @@ def read_page(
     with PIL.Image.open(file, formats=["TIFF"]) as image:
         image.seek(number)
         samples, channels = decode(image, file, name)
-    if orientation >= _SIDEWAYS and "dpi" in info:  # Pillow has already turned the image
+    if orientation in exif.SIDEWAYS and "dpi" in info:  # Pillow has already turned the image
         info["dpi"] = info["dpi"][::-1]
     return samples, channels, 1, info
 
 
 def _samples(page: Any, name: str) -> tuple[np.ndarray, int]:
+    """Returns the samples of a page, uint8 or uint16 [H, W, C], alpha last, and the number of colour channels."""
     kind, channels = _KINDS[page.photometric]
     total, extra = page.samplesperpixel, [int(meaning) for meaning in page.extrasamples]
     if total != channels and (total != channels + 1 or extra not in ([_ASSOCIATED], [_UNASSOCIATED])):
@@ -112,24 +112,32 @@ def _samples(page: Any, name: str) -> tuple[np.ndarray, int]:
 
 
 def _unmultiplied(samples: np.ndarray) -> np.ndarray:
+    """Divides the colours by alpha, which comes last."""
     top = np.iinfo(samples.dtype).max
     colours = np.rint(samples[:, :, :-1] * (top / np.maximum(samples[:, :, -1:], 1).astype(np.float32)))
     return np.concatenate([np.minimum(colours, top).astype(samples.dtype), samples[:, :, -1:]], axis=2)
 
 
 def _info(page: Any) -> dict[str, Any]:
-    blocks = {"icc_profile": page.tags.valueof(_PROFILE), "xmp": page.tags.valueof(_XMP)}
-    info: dict[str, Any] = {key: bytes(value) for key, value in blocks.items() if value}
+    """Returns ICC profile, XMP, IPTC and DPI of a page under Pillow's names, without those of a wrong type."""
+    info: dict[str, Any] = {}
+    if isinstance(profile := page.tags.valueof(_PROFILE), bytes):
+        info["icc_profile"] = profile
+    if isinstance(xmp := page.tags.valueof(_XMP), bytes | str):
+        info["xmp"] = xmp
+    iptc = page.tags.valueof(_IPTC)
+    if isinstance(iptc, tuple | int):  # Photoshop declares the bytes as 32-bit numbers
+        iptc = np.array(iptc, f"{page.parent.byteorder}u4").tobytes()
+    if isinstance(iptc, bytes):
+        info["iptc"] = iptc
     inches = _INCHES.get(_number(page, _RESOLUTION_UNIT, 2))
     resolution = page.tags.valueof(_X_RESOLUTION), page.tags.valueof(_Y_RESOLUTION)
-    iptc = page.tags.valueof(_IPTC)
-    if iptc:  # bytes, which Photoshop declares as 32-bit numbers
-        info["iptc"] = iptc if isinstance(iptc, bytes) else np.array(iptc, f"{page.parent.byteorder}u4").tobytes()
-    if inches and all(resolution):
+    if inches and all(isinstance(fraction, tuple) and len(fraction) == 2 for fraction in resolution):
         info["dpi"] = tuple(inches * above / below if below else math.nan for above, below in resolution)
     return info
 
 
 def _number(page: Any, tag: int, default: int) -> int:
+    """Returns the value of a tag, or the default if it is missing or no whole number."""
     value = page.tags.valueof(tag)
     return int(value) if isinstance(value, int) else default

@@ -67,7 +67,7 @@ def write_photo(
     if not isinstance(target, str | os.PathLike) and format is None:
         raise ValueError("a stream needs a format")
     where = target if isinstance(target, str | os.PathLike) else f"the {format} stream"
-    check_writable(format or str(target), size, like.pixels.shape[2], like.alpha is not None, lossless=lossless)
+    check_writable(format or str(target), size, like.channels, like.alpha is not None, lossless=lossless)
     form = format_of(format or str(target))
     like, options = described(like, form, size, strip, where), options_for(form, like, quality, lossless)
     with opened_for_writing(target, where, on_complete) as file:
@@ -136,7 +136,7 @@ def described(like: Photo, form: Format, size: tuple[int, int], strip: bool, whe
     Raises:
       UserError: the format cannot hold what the colours depend on, or so much metadata.
     """
-    profile, gray = like.icc_profile, like.pixels.shape[2] == 1
+    profile, gray = like.icc_profile, like.channels == 1
     if profile and not form.profile:
         if not is_srgb(profile):  # viewers assume sRGB anyway
             raise UserError(
@@ -163,13 +163,14 @@ def _write(
     like: Photo,
     options: dict[str, Any],
 ) -> None:
+    """Writes an image; `options` are those of Pillow's `save`. The rest is as in `write_photo`."""
     rows, bands = in_strips(size, bands, like)
     if form.name == "PNG":
         write_png(file, size, bands, like)
     elif form.name == "TIFF":
-        samples = math.prod(size) * (like.pixels.shape[2] + (like.alpha is not None)) * like.pixels.dtype.itemsize
         order: Literal["<", ">"] = exif.byte_order(like.exif) if like.exif else "<"
-        write_tiff(file, [Page(size, bands, rows, like)], order, big=needs_big(samples))
+        big = needs_big(math.prod(size) * _bytes_per_pixel(like))
+        write_tiff(file, [Page(size, bands, rows, like)], order, big=big)
     elif form.name == "GIF":
         write_gif(file, size, [(in_eight_bits(np.concatenate(list(bands))), Fraction(0))], plays=1)
     else:
@@ -179,13 +180,16 @@ def _write(
 
 def in_strips(size: tuple[int, int], bands: Iterable[np.ndarray], like: Photo) -> tuple[int, Iterator[np.ndarray]]:
     """Regroups bands for a processor's cache. Returns the number of rows in each but the last, and the bands."""
-    samples = like.pixels.shape[2] + (like.alpha is not None)
-    rows = max(1, _AT_ONCE // (size[0] * samples * like.pixels.dtype.itemsize))
-    return rows, _regrouped(bands, (size[1], size[0], samples), like.pixels.dtype, rows)
+    rows = max(1, _AT_ONCE // (size[0] * _bytes_per_pixel(like)))
+    return rows, _regrouped(bands, (size[1], size[0], like.samples_per_pixel), like.pixels.dtype, rows)
+
+
+def _bytes_per_pixel(photo: Photo) -> int:
+    return photo.samples_per_pixel * photo.pixels.dtype.itemsize
 
 
 def in_eight_bits(samples: np.ndarray) -> np.ndarray:
-    """Rounds uint16 samples to uint8."""
+    """Rounds uint16 samples to uint8. Leaves uint8 samples as they are."""
     return ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8) if samples.dtype == np.uint16 else samples
 
 
@@ -226,8 +230,8 @@ def _write_whole(
     like: Photo,
     options: dict[str, Any],
 ) -> None:
-    channels, alpha = like.pixels.shape[2], like.alpha is not None
-    own = {1: "L", 3: "RGB", 4: "CMYK"}[channels] + "A" * alpha
+    """Gathers the bands, and writes the image with Pillow."""
+    own = {1: "L", 3: "RGB", 4: "CMYK"}[like.channels] + ("A" if like.alpha is not None else "")
     mode = own if form.gray else own.replace("L", "RGB")
     image, top = PIL.Image.new(mode, size), 0
     for band in bands:

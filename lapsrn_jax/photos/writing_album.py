@@ -17,7 +17,7 @@ from lapsrn_jax.photos.writing_png import write_apng
 from lapsrn_jax.photos.writing_tiff import Page, needs_big, write_tiff
 from lapsrn_jax.photos.writing_webp import write_animated_webp
 
-_MOST_SAMPLES = 5 * 2  # bytes of a pixel: CMYK with alpha in 16 bits
+_MOST_BYTES = 5 * 2  # of a pixel: CMYK with alpha in 16 bits
 
 
 class Part(NamedTuple):
@@ -26,7 +26,7 @@ class Part(NamedTuple):
     Attributes:
       bands: its rows from top to bottom, as in `write_photo`.
       like: the image that the metadata is copied from. For an animation, that of the first frame counts.
-      seconds: for which an animation shows it.
+      seconds: the time for which an animation shows it.
     """
 
     bands: Iterable[np.ndarray]
@@ -76,7 +76,7 @@ def write_album(
 
     with opened_for_writing(target, where, on_complete) as file:
         if form.pages:
-            big = needs_big(sum(math.prod(size) * _MOST_SAMPLES for size in sizes))
+            big = needs_big(sum(math.prod(size) * _MOST_BYTES for size in sizes))
             write_tiff(file, pages(), album.order, big=big)
             return
         first, size, plays = next(parts), sizes[0], album.plays or 0

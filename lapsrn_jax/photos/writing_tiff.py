@@ -58,16 +58,15 @@ def needs_big(samples_bytes: int) -> bool:
 
 def _write_page(tiff: tifffile.TiffWriter, page: Page, order: Literal["<", ">"]) -> None:
     (width, height), like = page.size, page.like
-    channels, alpha, dtype = like.pixels.shape[2], like.alpha is not None, like.pixels.dtype
-    samples = channels + alpha
+    samples = like.samples_per_pixel
     blocks = ((_XMP, like.xmp), (_IPTC, like.iptc))
     tiff.write(
         _encoded(page.strips, order),
         shape=(height, width, samples) if samples > 1 else (height, width),
-        dtype=dtype,
-        photometric=_PHOTOMETRIC[channels],
+        dtype=like.pixels.dtype,
+        photometric=_PHOTOMETRIC[like.channels],
         planarconfig="contig" if samples > 1 else None,
-        extrasamples=["unassalpha"] if alpha else None,
+        extrasamples=["unassalpha"] if like.alpha is not None else None,
         rowsperstrip=page.rows,
         compression="adobe_deflate",
         predictor=2,
@@ -81,6 +80,7 @@ def _write_page(tiff: tifffile.TiffWriter, page: Page, order: Literal["<", ">"])
 
 
 def _encoded(strips: Iterable[np.ndarray], order: Literal["<", ">"]) -> Iterator[bytes]:
+    """Yields each strip compressed: the differences between neighbours in a row, then deflate."""
     for strip in strips:
         differences = strip.copy()
         differences[:, 1:] -= strip[:, :-1]

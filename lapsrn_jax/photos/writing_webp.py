@@ -76,6 +76,7 @@ def _encoded(pixels: np.ndarray, options: Mapping[str, Any]) -> bytes:
 
 
 def _three(number: int) -> bytes:
+    """Returns a number in three bytes."""
     return number.to_bytes(3, "little")
 
 

@@ -17,8 +17,9 @@ import tqdm
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.files import is_disk_full
 from lapsrn_jax.upscaling.jobs import STREAM, Job
-from lapsrn_jax.upscaling.picture import Settings, identity, upscale_picture
+from lapsrn_jax.upscaling.picture import identity, upscale_picture
 from lapsrn_jax.upscaling.record import Record
+from lapsrn_jax.upscaling.settings import Batch, Settings
 from lapsrn_jax.upscaling.upscale import Upscaler
 
 _AHEAD = 4  # pictures that may wait for an earlier one, for each that is worked on
@@ -71,9 +72,10 @@ class Work:
     def __init__(
         self, jobs: Sequence[Job], upscale: Upscaler, settings: Settings, record: Record | None, bar: tqdm.tqdm
     ) -> None:
-        self._jobs, self._upscale, self._settings, self._record, self._bar = jobs, upscale, settings, record, bar
-        self._inputs = {identity(job.source) for job in jobs if job.source != STREAM} - {None}
-        self._memory = _Memory(upscale.memory_for_images)
+        inputs = {identity(job.source) for job in jobs if job.source != STREAM} - {None}
+        room = _Memory(upscale.memory_for_images).taken
+        self._batch = Batch(upscale, settings, record, inputs, room, self._say, self._show)
+        self._jobs, self._bar = jobs, bar
         self._stop, self._counting = threading.Event(), threading.Lock()
 
     def alone(self, job: Job) -> Generator[Outcome, None, None]:
@@ -102,6 +104,7 @@ class Work:
     def _in_order(
         self, pool: ThreadPoolExecutor, jobs: Sequence[Job], number: int, wait: bool
     ) -> Iterator[tuple[Job, Outcome | None]]:
+        """Yields each job and what `do` returned, in order. Later jobs have started by then."""
         started: collections.deque[tuple[Job, Future[Outcome | None]]] = collections.deque()
         remaining = iter(jobs)
         while True:
@@ -130,15 +133,13 @@ class Work:
             self._advance(share)
 
         try:
-            claim = self._record.claimed(job.target, wait=wait, stop=self._stop.is_set) if self._record else None
+            record = self._batch.record
+            claim = record.claimed(job.target, wait=wait, stop=self._stop.is_set) if record else None
             with claim or nullcontext(True) as claimed:
                 if not claimed:
                     return None
-                self._bar.set_postfix_str(pathlib.PurePath(job.source).name, refresh=False)
-                report |= upscale_picture(
-                    job, self._upscale, self._settings, self._record, self._inputs, self._memory.taken, progress,
-                    self._say, lambda text: self._bar.set_postfix_str(text, refresh=False),
-                )  # fmt: skip
+                self._show(pathlib.PurePath(job.source).name)
+                report |= upscale_picture(job, self._batch, progress)
             if report["status"] != "skipped":
                 report["seconds"] = round(time.monotonic() - start, 3)
         except Exception as error:  # a bug on one picture should not stop a long batch
@@ -158,9 +159,12 @@ class Work:
     def _say(self, line: str) -> None:
         self._bar.write(line, file=sys.stderr)
 
+    def _show(self, text: str) -> None:
+        self._bar.set_postfix_str(text, refresh=False)
+
 
 class _Memory:
-    """Memory that threads take in turn. One that wants more than there is takes all."""
+    """A number of bytes that threads take in turn. A thread that wants more than there are takes all."""
 
     def __init__(self, limit: int) -> None:
         self._limit, self._free = limit, limit
@@ -168,6 +172,7 @@ class _Memory:
 
     @contextmanager
     def taken(self, amount: int) -> Iterator[None]:
+        """Waits for a number of bytes, and keeps them until the end of the context."""
         amount = min(amount, self._limit)
         with self._turn, self._changed:  # those that come later wait, so that small amounts do not starve a large one
             self._changed.wait_for(lambda: self._free >= amount)
@@ -180,7 +185,7 @@ class _Memory:
                 self._changed.notify_all()
 
 
-def summary(reports: Sequence[dict[str, Any]]) -> str:
+def summary(reports: Sequence[Report]) -> str:
     """Returns one line with the number of pictures done, copied, skipped and failed."""
     counts = collections.Counter(report["status"] for report in reports)
     kinds = ("done", "copied", "skipped", "failed")
@@ -188,7 +193,7 @@ def summary(reports: Sequence[dict[str, Any]]) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """Describes an error in the way of a report."""
+    """Describes an error in one line, for a report."""
     if isinstance(error, UserError):
         return str(error)
     if isinstance(error, MemoryError):

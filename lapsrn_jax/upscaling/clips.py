@@ -19,17 +19,16 @@ import numpy as np
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.files import atomic_write, lock_of, locked, remove_partial, working_folder
 from lapsrn_jax.images.color import full_range, studio_range
-from lapsrn_jax.images.resize import resize_matrix
-from lapsrn_jax.upscaling.upscale import Progress, Size, Upscaler
+from lapsrn_jax.images.resize import apply_along, resize_matrix
+from lapsrn_jax.upscaling.upscale import BYTES_PER_PIXEL, Progress, Size, Upscaler
 from lapsrn_jax.videos.encoding import Encoding, write_segment
 from lapsrn_jax.videos.joining import join
 from lapsrn_jax.videos.reading import Clip, Picture
 
 SEGMENT = 48  # frames; each segment begins with a frame that is stored whole, where players can start
-_BYTES = 16  # memory for each pixel of a frame's result
 _NAMED = 5  # damaged frames whose times are named
 
-Planes = list[np.ndarray]
+Planes = list[np.ndarray]  # of a frame: luminance and two colours, or luminance alone
 
 
 def upscale_clip(
@@ -90,7 +89,7 @@ def upscale_clip(
 
 def frames_at_once(upscale: Upscaler, size: Size) -> int:
     """Returns the number of frames that keep the devices busy and fit into memory."""
-    return max(1, min(upscale.images_at_once, upscale.memory_for_images // (_BYTES * math.prod(size))))
+    return max(1, min(upscale.images_at_once, upscale.memory_for_images // (BYTES_PER_PIXEL * math.prod(size))))
 
 
 def _remembered(clip: Clip, times: list[int], damaged: list[int]) -> Iterator[Planes]:
@@ -128,6 +127,7 @@ class _Speed:
 
 
 def _damage(times: list[int], clip: Clip) -> str:
+    """Returns a line about the damaged frames at `times`, or "" if there are none."""
     if not times:
         return ""
     named = ", ".join(f"{float(when * clip.time_base):.3f} s" for when in times[:_NAMED])
@@ -186,18 +186,23 @@ def enlarged_planes(
     peak = 256 * unit - 1
     luminance = planes[0]
 
-    def rows(start: int, stop: int) -> np.ndarray:
-        part = luminance[start:stop]
-        return part / peak if picture.full_range else full_range(part / (255 * unit))
+    def shades(start: int, stop: int) -> np.ndarray:
+        """Returns rows of the luminance with black at 0 and white at 1."""
+        rows = luminance[start:stop]
+        return rows / peak if picture.full_range else full_range(rows / (255 * unit))
 
-    def stored(plane: Any) -> np.ndarray:
+    def levels(band: np.ndarray) -> np.ndarray:
+        """Returns such a band at the levels of the luminance."""
+        return peak * band if picture.full_range else 255 * unit * studio_range(band)
+
+    def stored(plane: np.ndarray) -> np.ndarray:
         return np.clip(np.floor(plane + 0.5), 0, peak).astype(luminance.dtype)
 
-    bands = upscale.shades(rows, picture.shape, size, progress=progress)
-    result = [np.concatenate([stored(peak * b if picture.full_range else 255 * unit * studio_range(b)) for b in bands])]
+    bands = upscale.shades(shades, picture.shape, size, progress=progress)
+    result = [np.concatenate([stored(levels(band)) for band in bands])]
     if picture.chroma:
-        rows_of, columns_of = (_colours_along(axis, planes[1].shape[axis], picture, size) for axis in (0, 1))
-        result += [stored((columns_of @ (rows_of @ plane.astype(np.float64)).T).T) for plane in planes[1:]]
+        down, across = (_colours_along(axis, planes[1].shape[axis], picture, size) for axis in (0, 1))
+        result += [stored(apply_along(across, apply_along(down, plane, axis=0), axis=1)) for plane in planes[1:]]
     return result
 
 

@@ -24,9 +24,10 @@ from ray.exceptions import RayError, RayTaskError
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.upscaling.batch import Outcome, Report, one_line
 from lapsrn_jax.upscaling.jobs import STREAM, Job, find_jobs
-from lapsrn_jax.upscaling.picture import Settings, identity, is_input
+from lapsrn_jax.upscaling.picture import identity, input_error
+from lapsrn_jax.upscaling.settings import Settings
 from lapsrn_jax.upscaling.storage import as_address, find_jobs_at, is_address
-from lapsrn_jax.upscaling.worker import Devices, Keeper, Network, Worker
+from lapsrn_jax.upscaling.worker import Keeper, Network, Resources, Worker
 
 _CPUS = 4  # of a worker without a GPU
 _THREADS = 64  # of a worker: more than any device needs, and one to stop it
@@ -94,7 +95,7 @@ def upscale_on_cluster(
                 if _identity(task.job.target) not in inputs:
                     pool.submit(task)
                     continue
-                ended = task, ({"status": "failed", "error": is_input(task.job)}, False)
+                ended = task, ({"status": "failed", "error": input_error(task.job)}, False)
             else:
                 ended = pool.ended()
             if not ended:
@@ -116,6 +117,7 @@ def upscale_on_cluster(
 
 @contextmanager
 def _connected(address: str | None) -> Iterator[None]:
+    """Connects this process to a cluster until the end of the context."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would report its use to its makers
     try:
         if address and (place := re.fullmatch(r"([^/]+):(\d+)", address)):
@@ -159,13 +161,13 @@ class _Pool:
     def __init__(
         self, network: Network, settings: Settings, output: str, kind: str | None, max_memory: int | None
     ) -> None:
-        devices, keeper = _devices(kind), None
+        resources, keeper = _resources(kind), None
         if not is_address(output):
             keeper = ray.remote(Keeper).options(num_cpus=0, max_restarts=-1, max_task_retries=-1).remote(output)
         actor: Any = ray.remote(Worker)
-        self._actor = actor.options(max_concurrency=_THREADS, **devices.resources)
+        self._actor = actor.options(max_concurrency=_THREADS, **resources.options)
         self._arguments = (
-            devices, ray.put((network, settings)), output, keeper, max_memory, PIL.Image.MAX_IMAGE_PIXELS,
+            resources, ray.put((network, settings)), output, keeper, max_memory, PIL.Image.MAX_IMAGE_PIXELS,
         )  # fmt: skip
         self.free = collections.deque[int]()
         self._workers: dict[int, Any] = {}
@@ -173,7 +175,7 @@ class _Pool:
         self._numbers = itertools.count()
         self._ended: queue.SimpleQueue[tuple[int, int, _Task | None, ray.ObjectRef]] = queue.SimpleQueue()
         self._suspects: list[_Task] = []
-        for _ in range(devices.number):
+        for _ in range(resources.workers):
             self._start()
 
     def __enter__(self) -> "_Pool":
@@ -256,15 +258,16 @@ class _Pool:
             raise UserError(f"no worker is left ({reason}): Ray's logs on their machines, in /tmp/ray, say more")
 
 
-def _devices(kind: str | None) -> Devices:
+def _resources(kind: str | None) -> Resources:
+    """Returns the resources of the connected cluster. The arguments and errors are as in `upscale_on_cluster`."""
     machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     gpus, cpus = ([int(machine.get(name, 0)) for machine in machines] for name in ("GPU", "CPU"))
     if kind != "cpu" and any(gpus):
-        return Devices("cuda", sum(gpus), {"num_gpus": 1, "num_cpus": 0}, neighbours=max(gpus))
+        return Resources("cuda", sum(gpus), {"num_gpus": 1, "num_cpus": 0}, neighbours=max(gpus))
     if kind == "cuda" or not any(cpus):
         raise UserError(f"the Ray cluster has no {'GPUs' if kind == 'cuda' else 'GPUs and no CPUs'} to work on")
     each = min([_CPUS, *filter(None, cpus)])
-    return Devices("cpu", sum(number // each for number in cpus), {"num_cpus": each}, cpus=each)
+    return Resources("cpu", sum(number // each for number in cpus), {"num_cpus": each}, cpus=each)
 
 
 def _identity(name: str) -> Any:

@@ -21,7 +21,7 @@ _CALLS = 2  # calls at a time on an accelerator: one computes while the other's 
 
 
 class _Kind(NamedTuple):
-    """What the tiles of one call have in common."""
+    """The scale and the plan, which the tiles of one call share."""
 
     scale: int
     tiling: Plan
@@ -94,9 +94,13 @@ class Devices:
         """Does one call with tiles that wait, if any: earlier calls may have taken them."""
         with self._lock:
             requests = self._next()
-            if not requests:
-                return
-            device = self._idle.pop()
+        if requests:
+            self._call(requests)
+
+    def _call(self, requests: list[_Request]) -> None:
+        """Does one call. If its tiles together need too much memory, each of them gets a call of its own later."""
+        with self._lock:
+            device = self._idle.pop()  # there is one for each thread of the pool
         try:
             tiles = np.stack([request.tile for request in requests])
             insides = np.stack([request.inside for request in requests])
@@ -106,7 +110,7 @@ class Devices:
             if len(requests) > 1 and is_shortage(error):
                 self._most = len(requests) // 2
                 for request in requests:
-                    self._pool.submit(self._again, request)
+                    self._pool.submit(self._call, [request])
                 return
             for request in requests:
                 request.result.set_exception(error)
@@ -126,19 +130,6 @@ class Devices:
                 ready.append(request)
         self._waiting.extendleft(reversed(others))
         return ready
-
-    def _again(self, request: _Request) -> None:
-        """Does a call for one tile whose call with others ran out of memory."""
-        with self._lock:
-            device = self._idle.pop()
-        try:
-            [result] = self._run(device, request.kind, request.tile[None], request.inside[None])
-            request.result.set_result(result)
-        except BaseException as error:
-            request.result.set_exception(error)
-        finally:
-            with self._lock:
-                self._idle.append(device)
 
     def _tiles_a_call(self, kind: _Kind) -> int:
         number = 1

@@ -38,7 +38,7 @@ def enlarged(
     dtype = photo.pixels.dtype
     whole = np.issubdtype(dtype, np.integer)
     peak = np.iinfo(dtype).max if whole else 1
-    shape, channels = photo.pixels.shape[:2], photo.pixels.shape[2]
+    shape, channels = photo.pixels.shape[:2], photo.channels
     alpha = photo.alpha
     transparent = alpha is not None and bool((alpha != peak).any())
     runs = (1 if channels == 3 else channels) + transparent
@@ -57,13 +57,13 @@ def enlarged(
     def colors(start: int, stop: int) -> np.ndarray:
         return pixels[start:stop] / peak
 
+    def plane(channel: int) -> Iterator[np.ndarray]:
+        return upscale.shades(lambda start, stop: colors(start, stop)[:, :, channel], shape, size, progress=share)
+
     if channels == 3:
         bands = upscale.color(colors, shape, size, progress=share)
     else:
-        planes = [
-            upscale.shades(lambda start, stop, c=c: colors(start, stop)[:, :, c], shape, size, progress=share)  # type: ignore[misc]
-            for c in range(channels)
-        ]
+        planes = map(plane, range(channels))
         bands = (np.stack(band, axis=2) for band in zip(*planes, strict=True))
     opacities = upscale.shades(opacity, shape, size, progress=share) if transparent else None
 

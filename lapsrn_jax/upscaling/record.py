@@ -51,22 +51,19 @@ class Record:
     def read(self) -> None:
         """Reads the entries that were added to the journal since the last call."""
         with self._reading:
-            self._read()
-
-    def _read(self) -> None:
-        try:
-            with (self._folder / JOURNAL).open("rb") as file:
-                file.seek(self._end)
-                lines = file.read()
-        except OSError:  # no journal yet
-            return
-        complete = lines[: lines.rfind(b"\n") + 1]
-        self._end += len(complete)
-        for line in complete.splitlines():
             try:
-                self.learn(Entry(**json.loads(line)))
-            except (ValueError, TypeError):  # a damaged line only means that its picture is enlarged again
-                continue
+                with (self._folder / JOURNAL).open("rb") as file:
+                    file.seek(self._end)
+                    lines = file.read()
+            except OSError:  # no journal yet
+                return
+            complete = lines[: lines.rfind(b"\n") + 1]
+            self._end += len(complete)
+            for line in complete.splitlines():
+                try:
+                    self.learn(Entry(**json.loads(line)))
+                except (ValueError, TypeError):  # a damaged line only means that its picture is enlarged again
+                    continue
 
     def learn(self, entry: Entry) -> None:
         """Takes in an entry that is in the journal already."""

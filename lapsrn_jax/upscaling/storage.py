@@ -71,7 +71,7 @@ def find_jobs_at(
     if not places:
         raise UserError(
             f"no pictures in {', '.join(inputs)} (looked for {', '.join(sorted(FORMAT_OF_SUFFIX))}), "
-            f"or only earlier results"
+            "or only earlier results"
         )
     left_out = [f"{results} earlier result{'s' * (results > 1)}: give one alone to enlarge it again"] if results else []
     left_out += unsupported(other)
@@ -153,6 +153,7 @@ def _made(names: Iterable[str]) -> set[str]:
 
 
 def _name(address: str) -> str:
+    """Returns the name of the file or folder at an address."""
     return pathlib.PurePosixPath(address.split("::")[0]).name
 
 
@@ -180,6 +181,7 @@ def _names(address: str) -> list[str]:
 
 
 def _get(address: str, path: str) -> None:
+    """Fetches a file. If there is none at the address, raises `FileNotFoundError` and leaves none at `path`."""
     fs, name = fsspec.url_to_fs(address)
     pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
     try:

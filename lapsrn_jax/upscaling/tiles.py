@@ -16,6 +16,7 @@ from lapsrn_jax.upscaling.devices import Devices, is_shortage
 from lapsrn_jax.upscaling.plans import Plan, plan
 
 AREA = 2**16  # pixels of the largest tile; larger tiles gain little speed
+_EIGHT = list(itertools.product(range(4), (False, True)))  # quarter turns, and whether mirrored before
 WHOLE = "the picture exceeds the memory limit: this network works on the whole picture at once; use a pyramid network"
 
 Rows = Callable[[int, int], np.ndarray]
@@ -105,6 +106,7 @@ class Tiles:
             _cancel(waiting)
 
     def _plan(self, shape: tuple[int, int], scale: int) -> Plan:
+        """Returns the plan for an image. Raises `UserError` if no tile fits in memory."""
         margins = self._model.margins(scale)
         if margins is None:  # VDSR and its relatives first interpolate the whole image
             whole = Plan(shape, shape, 0)
@@ -162,9 +164,6 @@ class Tiles:
             back = np.rot90(result, -turns)
             total = total + (back[:, ::-1] if mirror else back)
         return np.asarray(total / 8)
-
-
-_EIGHT = list(itertools.product(range(4), (False, True)))  # quarter turns, and whether mirrored before
 
 
 def _cancel(tiles: Iterable[_Tile]) -> None:

@@ -10,12 +10,13 @@ import numpy.typing as npt
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.images.color import full_range, rgb_to_ycbcr, studio_range, ycbcr_to_rgb
 from lapsrn_jax.images.io import as_array
-from lapsrn_jax.images.resize import resize_matrix, scaled_size
+from lapsrn_jax.images.resize import apply_along, resize_matrix, scaled_size
 from lapsrn_jax.models import Pyramid, SuperResolver
 from lapsrn_jax.upscaling.devices import free_memory
 from lapsrn_jax.upscaling.tiles import Rows, Tiles
 
 BAND = 64  # rows per band outside of the network
+BYTES_PER_PIXEL = 16  # memory for an image that is being enlarged, and as much for its result
 
 Size = tuple[int, int]
 Progress = Callable[[float], None]
@@ -90,6 +91,10 @@ class Upscaler:
         if scale > (largest := max(self._model.scales)):
             raise UserError(f"this network enlarges by at most x{largest}, not by x{scale:g}")
 
+    def check_size(self, shape: Size, size: Size) -> None:
+        """Raises `UserError` unless the model can enlarge an image of `shape` (H, W) to `size` (H', W')."""
+        self.check(_factor(shape, size))
+
     def color(
         self, rows: Rows, shape: Size, size: Size, *, progress: Progress = lambda _: None
     ) -> Iterator[np.ndarray]:
@@ -130,10 +135,13 @@ class Upscaler:
 
     def _network(self, rows: Rows, shape: Size, size: Size, progress: Progress) -> Iterator[np.ndarray]:
         """Does the same as `color` for the network's own channels."""
-        needed = max(size[0] / shape[0], size[1] / shape[1])
-        scale = min(scale for scale in self._model.scales if scale >= needed - 1e-9)
+        scale = min(scale for scale in self._model.scales if scale >= _factor(shape, size) - 1e-9)
         bands = self._tiles.bands(rows, shape, scale, progress)
         return _resized(bands, (shape[0] * scale, shape[1] * scale), size)
+
+
+def _factor(shape: Size, size: Size) -> float:
+    return max(size[0] / shape[0], size[1] / shape[1])
 
 
 def _checked(image: npt.ArrayLike) -> np.ndarray:
@@ -176,17 +184,8 @@ def _resized(bands: Iterable[np.ndarray], shape: Size, size: Size) -> Iterator[n
         ready = first + len(kept)
         while ready < high:
             band = next(source)
-            wide = band if shape[1] == size[1] else _along_columns(horizontal, band)
+            wide = band if shape[1] == size[1] else apply_along(horizontal, band, axis=1)
             parts.append(wide[max(low - ready, 0) :] if not parts else wide)
             ready += len(band)
         kept, first = np.concatenate(parts) if len(parts) > 1 else parts[0], low
-        part = rows[:, low:high]
-        seen = kept[: high - low]
-        flat = np.asarray(part @ seen.reshape(len(seen), -1), np.float64)
-        yield flat.reshape(-1, *seen.shape[1:])
-
-
-def _along_columns(matrix: Any, band: np.ndarray) -> np.ndarray:
-    turned = np.moveaxis(np.asarray(band, np.float64), 1, 0)
-    resized = matrix @ turned.reshape(len(turned), -1)
-    return np.moveaxis(resized.reshape(-1, *turned.shape[1:]), 0, 1)
+        yield apply_along(rows[:, low:high], kept[: high - low], axis=0)

@@ -15,59 +15,68 @@ from lapsrn_jax.cache import keep_compiled
 from lapsrn_jax.upscaling.batch import Outcome, Work
 from lapsrn_jax.upscaling.devices import free_memory
 from lapsrn_jax.upscaling.jobs import Job
-from lapsrn_jax.upscaling.picture import Settings
 from lapsrn_jax.upscaling.record import Entry, Record
+from lapsrn_jax.upscaling.settings import Settings
 from lapsrn_jax.upscaling.storage import Storage, is_address
 from lapsrn_jax.upscaling.upscale import Upscaler
 
 Network = Callable[[int | None], Upscaler]  # from a memory limit in bytes
 
 
-class Devices(NamedTuple):
-    """The devices of a cluster, one for each worker.
+class Resources(NamedTuple):
+    """The resources of a cluster that the workers share. Each worker has one device.
 
     Attributes:
       kind: "cpu" or "cuda".
-      number: of workers.
-      resources: Ray's name for one device.
-      cpus: of a worker without a GPU.
-      neighbours: the largest number of workers with a GPU on a machine.
+      workers: number of workers.
+      options: the options with which Ray reserves the device of a worker.
+      cpus: number of CPUs of a worker without a GPU; 0 with one.
+      neighbours: largest number of workers on a machine with GPUs; 0 without GPUs.
     """
 
     kind: str
-    number: int
-    resources: dict[str, int]
+    workers: int
+    options: dict[str, int]
     cpus: int = 0
     neighbours: int = 0
 
 
 class Worker:
-    """An actor with one device. Its threads do as many pictures at a time as keep the device busy."""
+    """An actor with one device. Its threads do as many pictures at a time as keep the device busy.
+
+    Args:
+      resources: the resources of the cluster.
+      work: a function that loads the network, and the settings of the batch.
+      output: the folder or the address of the results.
+      keeper: the `Keeper` of the folder; None for an address.
+      max_memory: memory limit in bytes; None for the worker's share of what is free.
+      max_pixels: Pillow's limit on the pixels of a picture, `PIL.Image.MAX_IMAGE_PIXELS`.
+    """
 
     def __init__(
         self,
-        devices: Devices,
+        resources: Resources,
         work: tuple[Network, Settings],
         output: str,
         keeper: Any,
         max_memory: int | None,
         max_pixels: int | None,
     ) -> None:
-        self._devices, self._output, self._keeper, self._max_memory = devices, output, keeper, max_memory
+        self._resources, self._output, self._keeper, self._max_memory = resources, output, keeper, max_memory
         self._network, self._settings = work
         self._active, self._stopped, self._changed = 0, False, threading.Condition()
         PIL.Image.MAX_IMAGE_PIXELS = max_pixels
 
     def start(self) -> int:
         """Loads the network. Returns the number of pictures to do at a time."""
-        kind, cpus, limit = self._devices.kind, self._devices.cpus, self._max_memory
+        kind, cpus, limit = self._resources.kind, self._resources.cpus, self._max_memory
         if kind == "cpu":
             os.environ["NPROC"] = str(cpus)  # the number of XLA's threads
             limit = limit or free_memory() * cpus // (os.cpu_count() or cpus)
         jax.config.update("jax_platforms", kind)
         keep_compiled()
         upscale = self._network(limit)
-        upscale.memory_for_images //= self._devices.neighbours or 1
+        upscale.memory_for_images //= self._resources.neighbours or 1
         self._storage = Storage(self._output) if is_address(self._output) else None
         record = self._storage.record if self._storage else _Record(self._output, self._keeper)
         self._work = Work([], upscale, self._settings, record, tqdm.tqdm(disable=True))

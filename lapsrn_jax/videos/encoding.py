@@ -96,6 +96,7 @@ def encoding_for(
 
 
 def _formats(codec: _Codec) -> list[str]:
+    """Returns the names of the pixel formats that an encoder takes."""
     return [form.name for form in av.Codec(codec.encoder, "w").video_formats or ()]
 
 
@@ -135,6 +136,7 @@ def write_segment(
 
 
 def _video_stream(container: Any, size: tuple[int, int], picture: Picture, encoding: Encoding) -> Any:
+    """Adds a stream for the frames to PyAV's container."""
     codec = CODECS[encoding.codec]
     options = dict(codec.options) | ({} if encoding.crf is None else {"crf": str(encoding.crf)})
     if codec.encoder == "libx264" and _has_avx512():

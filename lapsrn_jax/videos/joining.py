@@ -33,16 +33,16 @@ def try_join(
       strip: see `join`.
 
     Returns:
-      What the result will lack.
+      Names of the streams and the metadata that the result will lack.
 
     Raises:
-      UserError: the codec does not take such frames, or the container cannot hold the codec or another stream.
+      UserError: the codec does not take such frames, the container cannot hold the codec or another stream, or the
+        times of another stream go back.
     """
     with tempfile.TemporaryDirectory() as folder, opened(clip.path) as source:
+        _check_times(source, target, clip.path)
         segment, trial = pathlib.Path(folder, "segment.mkv"), pathlib.Path(folder, "trial")
-        black = [
-            np.zeros(shape, np.uint8 if clip.picture.bits == 8 else np.uint16) for shape in clip.picture.planes(size)
-        ]
+        black = [np.zeros(shape, clip.picture.dtype) for shape in clip.picture.planes(size)]
         try:
             write_segment(segment, [black], size, clip.picture, encoding)
         except av.error.FFmpegError as error:
@@ -118,6 +118,7 @@ def _mux_one(container: Any, packets: Iterator[Any], stream: Any) -> bool:
 
 
 def _output(place: pathlib.Path, target: str | os.PathLike[str], clip: Clip) -> Any:
+    """Opens PyAV's container for the result `target` at `place`. The same input gives the same bytes."""
     form = VIDEOS[pathlib.Path(target).suffix.lower()]
     options = {"fflags": "+bitexact"}  # otherwise, Matroska gets random numbers
     if not _is_matroska(target):
@@ -136,6 +137,20 @@ def _copied(source: Any, target: str | os.PathLike[str]) -> list[Any]:
     kinds = {"audio", "subtitle", "video"} | ({"attachment"} if _is_matroska(target) else set())
     main = main_stream(source)
     return [s for s in source.streams if s.index != main.index and s.type in kinds]
+
+
+def _check_times(source: Any, target: str | os.PathLike[str], path: str) -> None:
+    """Raises `UserError` if the times of decoding of a copied stream go back, since no container takes that."""
+    copied, latest = _copied(source, target), dict[int, int]()
+    for packet in source.demux(copied) if copied else ():
+        if packet.size and packet.dts is not None:
+            if packet.dts < latest.get(packet.stream.index, packet.dts):
+                when = f"{float(packet.dts * packet.time_base):.3f} s"
+                raise UserError(
+                    f"{path} has sound or other streams whose times go back at {when}: "
+                    "copy it into another file with FFmpeg first"
+                )
+            latest[packet.stream.index] = packet.dts
 
 
 def _add_streams(

@@ -70,6 +70,11 @@ class Picture(NamedTuple):
         return [size, colours, colours]
 
     @property
+    def dtype(self) -> np.dtype:
+        """The dtype of the planes: uint8, or uint16 for more than 8 bits."""
+        return np.dtype(np.uint8 if self.bits == 8 else np.uint16)
+
+    @property
     def lies(self) -> bool:
         """Whether the frames are shown with their rows upright."""
         return bool(self.matrix and not self.matrix[0] and self.matrix[1])
@@ -87,7 +92,7 @@ class Clip:
       count: number of its frames.
       time_base: seconds of one tick.
       last: ticks for which the last frame is shown.
-      left_out: what the frames read so far hold beside their pixels, which the result will not.
+      left_out: names of data that the frames read so far hold beside their pixels, and that the result will lack.
 
     Raises:
       UserError: the file is no video, or one that cannot be enlarged: without frames that can be read, interlaced, in a
@@ -114,12 +119,12 @@ class Clip:
                 raise UserError(self._disorder(time))
         self.count, self.last = len(shown), shown[-1][1]
         with contextlib.closing(self._decoded()) as decoded:
-            found = next(((frame, stream) for _, frame, stream in decoded if frame), None)
-            if found is None:
+            frame, stream = next(((frame, stream) for _, frame, stream in decoded if frame), (None, None))
+            if frame is None:
                 raise UserError(f"{path}: none of its frames can be read")
-            first = found[0]
-            self.picture = _picture(path, found[1], first)
-        self.left_out = {"transparency"} if alpha or first.format.name.startswith("yuva") else set[str]()
+            self.picture = _picture(path, stream, frame)
+            alpha = alpha or frame.format.name.startswith("yuva")
+        self.left_out = {"transparency"} if alpha else set[str]()
 
     def frames(self) -> Iterator[tuple[int, list[np.ndarray], bool]]:
         """Yields (time in ticks, planes, whether it could be read) of each frame in the order of their times.
@@ -128,7 +133,7 @@ class Clip:
         has the planes of the one before, or of the first one that can.
 
         Raises:
-          UserError: the frames change their size or format, are interlaced, or their times go back.
+          UserError: the frames change their size or format, are interlaced, their times go back, or none can be read.
         """
         planes: list[np.ndarray] | None = None
         early = []
@@ -141,10 +146,12 @@ class Clip:
                 continue
             _check(self.path, frame, self.picture)
             self.left_out |= {_BESIDE[data.name] for data in frame.side_data if data.name in _BESIDE}
-            planes = [_samples(plane, self.picture.bits) for plane in frame.planes[:3]]
+            planes = [_samples(plane, self.picture.dtype) for plane in frame.planes[:3]]
             yield from ((missed, planes, False) for missed in early)
             early.clear()
             yield time, planes, True
+        if planes is None:
+            raise UserError(f"{self.path}: none of its frames can be read")
 
     def _decoded(self) -> Generator[tuple[int, Any, Any], None, None]:
         """Yields (time, frame, stream) in order. The frame is None if it is damaged or missing, not so its packet."""
@@ -157,7 +164,9 @@ class Clip:
                     heapq.heappush(expected, packet.pts)
                 try:
                     frames = packet.decode()
-                except av.error.InvalidDataError:  # its time stays among the expected ones
+                except MemoryError:
+                    raise
+                except (av.error.FFmpegError, ValueError):  # it is damaged; its time stays among the expected ones
                     continue
                 for frame in frames:
                     if frame.pts is None or (last is not None and frame.pts <= last):
@@ -195,16 +204,19 @@ def main_stream(container: Any) -> Any:
     """Returns the stream that is enlarged: the best one that is no cover picture.
 
     Raises:
-      UserError: there is none.
+      UserError: there is none, or FFmpeg has no decoder for it.
     """
     stream = container.streams.best("video")
     if stream is None or stream.disposition & av.stream.Disposition.attached_pic:
         raise UserError(f"{container.name} has no video")
+    if stream.codec_context is None:
+        raise UserError(f"{container.name} is in a format that FFmpeg cannot decode: convert it to another first")
     stream.thread_type = "AUTO"
     return stream
 
 
 def _picture(path: str | os.PathLike[str], stream: Any, frame: Any) -> Picture:
+    """Returns how a stream stores its pixels, according to its first frame. The errors are as in `Clip`."""
     form, context = frame.format, stream.codec_context
     if form.name not in _FORMATS:
         raise UserError(f"{path} stores its pixels as {form.name}: convert it to yuv420p or yuv444p with FFmpeg first")
@@ -232,6 +244,7 @@ def _picture(path: str | os.PathLike[str], stream: Any, frame: Any) -> Picture:
 
 
 def _check(path: str, frame: Any, picture: Picture) -> None:
+    """Raises `UserError` if a frame differs from the first one in size or format, or is interlaced."""
     if (frame.height, frame.width) != picture.shape or _FORMATS.get(frame.format.name) != picture.format:
         raise UserError(f"{path} changes its frames' size or format at {float(frame.time):.3f} s: split it there first")
     if frame.interlaced_frame:
@@ -242,8 +255,7 @@ def _interlaced(path: str | os.PathLike[str]) -> str:
     return f"{path} is interlaced: make whole frames of it first, for example with FFmpeg's filter bwdif"
 
 
-def _samples(plane: Any, bits: int) -> np.ndarray:
-    """Copies a plane, uint8 or uint16 [H, W], without the bytes that fill up its lines."""
-    kind = np.dtype(np.uint8 if bits == 8 else np.uint16)
-    lines = np.frombuffer(plane, kind).reshape(plane.height, plane.line_size // kind.itemsize)
+def _samples(plane: Any, dtype: np.dtype) -> np.ndarray:
+    """Copies a plane [H, W] without the bytes that fill up its lines."""
+    lines = np.frombuffer(plane, dtype).reshape(plane.height, plane.line_size // dtype.itemsize)
     return lines[:, : plane.width].copy()

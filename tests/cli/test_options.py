@@ -47,6 +47,14 @@ def test_networks_are_named_by_the_option_or_by_their_files(tmp_path, monkeypatc
         read_networks(["bicubic.safetensors"])
 
 
+@pytest.mark.parametrize("text", ["0", "0M", "0.0000001M", "-1", "1K", "many"])
+def test_a_limit_is_a_number_of_pixels(text):
+    """None at all would be no limit for some formats."""
+    with pytest.raises(argparse.ArgumentTypeError, match="is not a number of pixels, such as 500M"):
+        options.pixels(text)
+    assert (options.pixels("1"), options.pixels("0.5m"), options.pixels("179M")) == (1, 500_000, 179_000_000)
+
+
 @pytest.mark.parametrize(
     "command", ["upscale", "train", "evaluate", "tables 1", "tables 2", "figure", "export", "prepare div2k", "cache"]
 )

@@ -89,6 +89,11 @@ def test_damage(name, rng):
         outcome(bytes(extreme), name)
 
 
+@pytest.mark.parametrize("size", [(0, 3), (3, 0)])
+def test_a_file_without_pixels_is_refused(size):
+    assert outcome(tiff(size, 8, 1, b""), "a.tif") == "a.tif has no pixels"
+
+
 @pytest.mark.parametrize("name", WHOLE)
 def test_a_file_cut_in_the_middle_is_never_taken_for_a_whole_one(name):
     assert "damaged" in str(outcome(WHOLE[name][: len(WHOLE[name]) // 2], name))
@@ -167,9 +172,10 @@ def test_places_that_cannot_be_read(tmp_path):
 
 
 def test_the_limit_is_pillows(monkeypatch):
-    monkeypatch.setattr(PIL.Image, "MAX_IMAGE_PIXELS", RGB[:, :, 0].size // 2 - 1)
-    for name in ("16.png", "raw.tif", "a.jpg"):
-        assert "--max-pixels" in str(outcome(WHOLE[name], name))
+    for limit in (RGB[:, :, 0].size // 2 - 1, 0):
+        monkeypatch.setattr(PIL.Image, "MAX_IMAGE_PIXELS", limit)
+        for name in ("16.png", "raw.tif", "a.jpg"):
+            assert "--max-pixels" in str(outcome(WHOLE[name], name))
     monkeypatch.setattr(PIL.Image, "MAX_IMAGE_PIXELS", None)
     assert isinstance(outcome(WHOLE["raw.tif"]), Photo)
 

@@ -14,7 +14,7 @@ import tifffile
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.photos.photo import samples_of
 from lapsrn_jax.photos.pillow import from_pillow
-from lapsrn_jax.photos.reading import read_photo
+from lapsrn_jax.photos.reading import open_album, read_photo
 from tests.photos import pictures
 from tests.photos.pictures import encoded, smooth
 
@@ -57,6 +57,26 @@ def test_orientation_is_applied_and_reset(orientation, format):
         assert photo.dpi == ((100, 50) if orientation < 5 else (50, 100))
     else:
         assert pictures.directories(photo.exif)[0][274] == 1
+
+
+@pytest.mark.parametrize("format", ["TIFF", "TIFF palette", "JPEG", "WEBP"])
+def test_an_orientation_that_does_not_exist_turns_nothing(format):
+    """Neither the pixels, nor the announced shape, nor the resolution."""
+    exif, resolution = b"Exif\0\0" + pictures.exif(9), {"dpi": (100, 50)}
+    if format == "TIFF":
+        file = tiff(RGB, photometric="rgb", resolution=(100, 50), extratags=[(274, 3, 1, 9, True)])
+    elif format == "TIFF palette":
+        file = encoded(PIL.Image.fromarray(RGB).quantize(256), "TIFF", tiffinfo={274: 9}, **resolution)
+    elif format == "JPEG":
+        file = encoded(RGB, "JPEG", exif=exif, **resolution)
+    else:
+        further = [PIL.Image.fromarray(255 - RGB)]
+        file = encoded(RGB, "WEBP", exif=exif, save_all=True, append_images=further)
+    with open_album(file) as album:
+        photos = [frame.photo for frame in album.frames]
+    assert album.shapes == [photo.pixels.shape[:2] for photo in photos] == [RGB.shape[:2]] * len(photos)
+    if format != "WEBP":
+        assert photos[0].dpi == pytest.approx((100, 50), abs=0.1)
 
 
 def test_thumbnails_and_the_orientation_in_xmp_go():
@@ -223,6 +243,20 @@ def test_damaged_exif_does_not_damage_the_picture():
     for damage in (b"Exif\0\0", b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0" + pictures.exif(6)[:40]):
         photo = read_photo(encoded(RGB, "PNG", exif=damage))
         assert photo.pixels.shape[2] == 3
+
+
+@pytest.mark.parametrize("tags", [{282: 300, 283: 300}, {700: 300}, {34675: 300}], ids=["DPI", "XMP", "profile"])
+def test_metadata_of_a_wrong_type_does_not_damage_a_tiff(tags):
+    """Whole numbers of 32 bits in place of fractions or bytes."""
+    photo = read_photo(io.BytesIO(pictures.tiff((2, 1), 8, 1, b"\7\x09", tags)))
+    np.testing.assert_array_equal(photo.pixels, [[[7], [9]]])
+    assert (photo.dpi, photo.xmp, photo.icc_profile) == (None, None, None)
+
+
+def test_xmp_of_tiff_may_be_declared_as_text():
+    text = '<rdf:Description xmp:Rating="5"/>'
+    file = tiff(RGB, photometric="rgb", extratags=[(700, 2, 0, text, True)])
+    assert read_photo(file).xmp == text.encode()
 
 
 def test_large_profiles_are_no_damage(rng):

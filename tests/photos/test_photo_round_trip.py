@@ -1,5 +1,8 @@
 """Reading returns what was written: samples, alpha, depth, profile, EXIF, XMP, resolution."""
 
+import io
+import struct
+
 import numpy as np
 import pytest
 
@@ -108,3 +111,14 @@ def test_large_numbers_fit_into_exif():
 
     camera = directories(resized(upright(pictures.exif()), 100_000, 70_000))[1]
     assert (camera[40962], camera[40963]) == (100_000, 70_000)
+
+
+@pytest.mark.parametrize("entry", [(34665, 12, 1, 26), (256, 4, 2**30, 26), (270, 2, 2**30, 26)], ids=str)
+@pytest.mark.parametrize("name", ["PNG", "TIFF", "JPEG"])
+def test_damaged_exif_stops_nothing(name, entry):
+    """A directory that would lie beyond any file, and values of 1 GiB."""
+    exif = b"II*\0" + struct.pack("<IHHHIII", 8, 1, *entry, 0) + b"\xff" * 8
+    source, file = read_photo(pictures.encoded(smooth("RGB"), "PNG", exif=b"Exif\0\0" + exif)), io.BytesIO()
+    write_photo(file, SIZE, [source.pixels], source, format=name)
+    file.seek(0)
+    assert read_photo(file).pixels.shape == source.pixels.shape

@@ -2,7 +2,7 @@
 
 from lapsrn_jax.models import Pyramid
 from lapsrn_jax.upscaling.photos import target_size
-from lapsrn_jax.upscaling.picture import Settings
+from lapsrn_jax.upscaling.settings import Settings
 from lapsrn_jax.upscaling.upscale import Upscaler, imresize_bands
 
 

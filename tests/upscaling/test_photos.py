@@ -9,6 +9,7 @@ from lapsrn_jax.photos.photo import Photo
 from lapsrn_jax.upscaling.photos import enlarged, target_size
 from lapsrn_jax.upscaling.upscale import Upscaler
 from tests import tiny
+from tests.upscaling.bicubic import Bicubic
 
 MODEL = Pyramid(**tiny.MODEL, tying=Tying())
 
@@ -103,6 +104,12 @@ def test_integers_are_rounded_without_a_bias(rng, network):
     error = enlarge(Photo(pixels, alpha), network) - 255 * enlarge(Photo(pixels / 255, alpha / 255), network)
     assert abs(error).max() < 2
     assert abs(error.mean()) < 0.1
+
+
+def test_a_ramp_is_rounded_not_truncated():
+    """It has values such as 1.75 and 2.25 between its pixels."""
+    ramp = np.tile(np.arange(8, dtype=np.uint8)[:, None], (8, 1, 1))
+    np.testing.assert_array_equal(enlarge(Photo(ramp), Bicubic())[8, 4:12, 0], [2, 2, 3, 3, 4, 4, 5, 5])
 
 
 def test_gray_gives_what_equal_channels_give(rng, network):

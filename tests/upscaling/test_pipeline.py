@@ -1,6 +1,7 @@
-"""Several pictures at a time: order, memory, interruptions."""
+"""Several pictures at a time: order, errors, memory, interruptions."""
 
 import io
+import os
 import threading
 import time
 import warnings
@@ -11,6 +12,7 @@ import tqdm
 
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.images.io import write_image
+from lapsrn_jax.photos import writing
 from lapsrn_jax.photos.reading import _SILENCE
 from lapsrn_jax.upscaling import batch, picture
 from lapsrn_jax.upscaling.batch import upscale_all
@@ -29,11 +31,11 @@ def jobs(tmp_path, rng):
 
 
 class Watched:
-    """Replaces `open_album`: takes a random time, and counts how many pictures are worked on at once."""
+    """Delays each picture by a random time, and counts how many are worked on at once."""
 
     def __init__(self, monkeypatch, rng):
         self.now = self.most = self.begun = 0
-        self._lock, self._delays, self._open = threading.Lock(), rng.random(99) * 0.02, picture.open_album
+        self._lock, self._delays = threading.Lock(), rng.random(99) * 0.02
         self.fail_at: dict[int, BaseException] = {}
         monkeypatch.setattr(picture, "_upscale_album", self._counted(picture._upscale_album))
 
@@ -66,6 +68,53 @@ def test_reports_keep_the_order_and_errors_their_picture(jobs, tmp_path, rng, mo
     assert {report["status"] for report in again} == {"skipped", "failed"}
     for report in [*reports, *again]:
         assert ("seconds" in report) == ("size" in report) == (report["status"] == "done")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (UserError("this is no picture"), "this is no picture"),
+        (OSError(5, "Input/output error", "b.jpg"), "b.jpg: Input/output error"),
+        (MemoryError(), "not enough memory"),
+        (RuntimeError("a\n  bug"), "RuntimeError: a bug"),
+    ],
+    ids=repr,
+)
+def test_an_error_on_one_picture_does_not_stop_the_batch(jobs, monkeypatch, capsys, error, said):
+    """It is reported in one line; a bug has a traceback too."""
+    read = picture.open_album
+
+    def harmed(path, name):
+        if path == jobs[1].source:
+            raise error
+        return read(path, name)
+
+    monkeypatch.setattr(picture, "open_album", harmed)
+    reports = upscale_all(jobs[:3], Bicubic(), settings(), None)
+    assert [report["status"] for report in reports] == ["done", "failed", "done"]
+    captured = capsys.readouterr().err
+    assert f"failed: {said}\n" in captured
+    assert ("Traceback" in captured) == isinstance(error, RuntimeError)
+
+
+def test_a_picture_that_is_gone_does_no_harm_to_the_others(jobs, tmp_path):
+    os.remove(jobs[1].source)
+    reports = list(upscale_all(jobs[:3], Bicubic(), settings(), Record(tmp_path / "out")))
+    assert [report["status"] for report in reports] == ["done", "failed", "done"]
+    assert "01.png" in reports[1]["error"]
+
+
+def test_a_full_disk_ends_the_batch(jobs, monkeypatch):
+    """The remaining pictures would fail too."""
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(writing, "write_png", full)
+    reports = upscale_all(jobs, Bicubic(), settings(), None)
+    assert next(reports)["status"] == "failed"
+    with pytest.raises(UserError, match=r"cannot write .*00\.png: No space left on device: free some space"):
+        next(reports)
 
 
 def test_pictures_wait_for_memory(jobs, tmp_path, rng, monkeypatch):

@@ -1,10 +1,14 @@
 """What `lapsrn upscale` refuses to do with videos, and the line that it prints."""
 
+import re
 from fractions import Fraction
 
 import av
 import numpy as np
+import pytest
 
+from lapsrn_jax.errors import UserError
+from lapsrn_jax.videos.reading import Clip
 from tests.upscaling.command import upscale
 from tests.videos import clips
 from tests.videos.clips import enlarge
@@ -106,6 +110,42 @@ def test_what_cannot_be_done_is_refused_before_the_work(tmp_path, rng, weights, 
         assert message in capsys.readouterr().err
         assert {path.name for path in tmp_path.iterdir()} == before
     assert not counted
+
+
+def test_frames_that_cannot_be_decoded_get_one_line(tmp_path, rng, weights, capsys):
+    """FFmpeg has no decoder for them, or the decoder cannot begin."""
+    path = clips.write(tmp_path / "a.mkv", clips.frames(rng, 2), codec="ffv1", time_base=Fraction(1, 1000))
+    content = path.read_bytes()
+    start = content.index(b"\x63\xa2") + 3  # the data for the decoder, after their identifier and length
+    for damaged, message in (
+        (content.replace(b"V_FFV1", b"V_FFVX"), "is in a format that FFmpeg cannot decode: convert it"),
+        (content[:start] + b"\xff" * 20 + content[start + 20 :], "none of its frames can be read"),
+    ):
+        path.write_bytes(damaged)
+        assert enlarge(path, tmp_path / "b.mkv", weights) == 2
+        error = capsys.readouterr().err
+        assert message in error
+        assert "Traceback" not in error
+
+
+def test_sound_that_goes_back_is_refused_before_the_work(tmp_path, rng, weights, capsys, counted):
+    """Containers refuse such packets, which would stop the work at its end."""
+    path = clips.write(tmp_path / "a.mkv", clips.frames(rng, 4), time_base=Fraction(1, 1000), tracks=1)
+    content = bytearray(path.read_bytes())
+    block = list(re.finditer(rb"\xa3[\x40-\x7f].\x82|\xa3[\x80-\xfe]\x82", content, re.DOTALL))[2]  # of track 2
+    content[block.end() : block.end() + 2] = (9000).to_bytes(2, "big")  # milliseconds
+    path.write_bytes(content)
+    assert enlarge(path, tmp_path / "b.mkv", weights) == 2
+    assert "a.mkv has sound or other streams whose times go back at" in capsys.readouterr().err
+    assert not counted
+
+
+def test_frames_that_can_only_be_read_at_first_are_refused(tmp_path, rng, monkeypatch):
+    """Decoding with several threads may find different frames of a damaged file each time."""
+    clip = Clip(clips.write(tmp_path / "a.mp4", clips.frames(rng, 3)))
+    monkeypatch.setattr(clip, "_decoded", lambda: ((time, None, None) for time in range(3)))
+    with pytest.raises(UserError, match="none of its frames can be read"):
+        list(clip.frames())
 
 
 def test_a_folder_names_its_videos_and_leaves_them_out(tmp_path, rng, weights, folder_of_pictures, capsys):

@@ -47,6 +47,17 @@ def test_fast_has_half_of_the_recursions(tmp_path):
     assert models.from_settings(json.loads(settings)) == model.clone(recursions=2)
 
 
+def test_winograds_convolutions_enlarge_alike(tmp_path, run, rng):
+    runtime = pytest.importorskip("onnxruntime")
+    image, results = rng.random((1, 1, 9, 7), np.float32), []
+    for options in ([], ["--winograd"]):
+        main(["export", f"{tmp_path}/x2.onnx", "--scale", "2", "--weights", str(run), *options])
+        session = runtime.InferenceSession(tmp_path / "x2.onnx")
+        results += session.run(None, {"image": image})
+    np.testing.assert_allclose(*results, atol=1e-5)
+    assert (results[0] != results[1]).any()
+
+
 def complaint(capsys, *arguments):
     with pytest.raises(SystemExit) as ended:
         main(["export", *map(str, arguments)])
@@ -57,6 +68,8 @@ def complaint(capsys, *arguments):
 
 def test_what_cannot_be_is_refused(tmp_path, run, capsys):
     assert "exported as .onnx or .stablehlo" in complaint(capsys, tmp_path / "model.tflite", "--weights", run)
+    line = complaint(capsys, tmp_path / "model.stablehlo", "--weights", run, "--winograd")
+    assert "only .onnx files can have Winograd's convolutions" in line
     path = tmp_path / "model.onnx"
     assert "by x2, x4, x8, x16, not by x3" in complaint(capsys, path, "--weights", run, "--scale", 3)
     assert "no such weights file" in complaint(capsys, path, "--weights", tmp_path / "none")

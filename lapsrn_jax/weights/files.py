@@ -50,15 +50,18 @@ def load_weights(path: str | os.PathLike[str]) -> tuple[SuperResolver, dict[str,
         finite.
     """
     path = weights_file(path)
-    model, params = read_mat(path) if path.suffix == ".mat" else _read_safetensors(path)[:2]
+    model, params = read_mat(path) if path.suffix == ".mat" else _read_safetensors(path)
     _check(path, model, params)
     return model, params
 
 
 def read_info(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Returns the `info` given to `save_weights`, {} for a `.mat` file; paths and errors as in `load_weights`."""
+    """Returns the `info` given to `save_weights`, {} for a `.mat` file; paths and errors as in `load_weights`.
+
+    The model may be one that only the caller knows.
+    """
     path = weights_file(path)
-    return {} if path.suffix == ".mat" else _read_safetensors(path)[2]
+    return {} if path.suffix == ".mat" else _read_entry(path)[1]
 
 
 def weights_file(path: str | os.PathLike[str]) -> pathlib.Path:
@@ -74,19 +77,28 @@ def weights_file(path: str | os.PathLike[str]) -> pathlib.Path:
     return path
 
 
-def _read_safetensors(path: pathlib.Path) -> tuple[SuperResolver, dict[str, Any], dict[str, Any]]:
+def _read_safetensors(path: pathlib.Path) -> tuple[SuperResolver, dict[str, Any]]:
+    settings, _, arrays = _read_entry(path)
+    try:
+        return models.from_settings(settings), unflatten_dict(arrays, sep="/")
+    except (UserError, TypeError, AttributeError) as error:
+        raise UserError(f"{path} has an unreadable model description: {error}") from None
+
+
+def _read_entry(path: pathlib.Path) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Returns the model's settings, the `info` and the arrays by their names."""
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
-            flat = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is not iterable)
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is not iterable)
     except (safetensors.SafetensorError, OSError) as error:
         raise UserError(f"{path} is not a weights file: {error}") from None
     if _ENTRY not in metadata:
         raise UserError(f"{path} does not say which model its weights are for: it was not written by this package")
     try:
         entry = json.loads(metadata[_ENTRY])
-        return models.from_settings(entry["model"]), unflatten_dict(flat, sep="/"), dict(entry["info"])
-    except (UserError, TypeError, ValueError, AttributeError, KeyError) as error:
+        return entry["model"], dict(entry["info"]), arrays
+    except (TypeError, ValueError, KeyError) as error:
         raise UserError(f"{path} has an unreadable model description: {error}") from None
 
 

@@ -23,6 +23,7 @@ from studies.grid import Cell, Grid, Variant, load_grid
 from studies.plots import draw
 from studies.report import report
 from studies.results import read_results
+from studies.scaled import ScaledTying
 from tests import tiny
 from tests.conftest import ROOT
 
@@ -128,6 +129,16 @@ def test_two_processes_share_the_cells(config, whole, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_tying_of_the_study_alone_is_trained_to_the_end(tmp_path):
+    """The package does not know it, and a run reads the score of its best weights at each validation."""
+    photographs = tiny.write_photographs(tmp_path / "photographs", count=4)
+    base = tiny.config(photographs, model__features=4, data__patch_size=16, data__hold_out=2)
+    variants = {"ms": Variant(None), "gain": Variant(ScaledTying(gain=2.0, learn_gain=True))}
+    assert run.run_grid(Grid(base, variants, (0,), (str(photographs),), steps=4, moments=2), tmp_path / "study") == 0
+    cell = json.loads((tmp_path / "study" / "cells" / "gain-0.json").read_text())
+    assert [step for step, *_ in cell["validation"]] == [2, 4]
+
+
 def test_times_are_of_all_variants_and_of_one_twice(config):
     measured = times.measure(load_grid(config), rounds=2)
     for kind in ("step", "picture"):

@@ -47,7 +47,8 @@ def test_weights_that_do_not_fit_are_refused(tmp_path, trained):
 @pytest.mark.parametrize("model", ["3", "null", "[]", '{"name": "pyramid", "features": "8"}', '{"name": ["pyramid"]}'])
 def test_weights_that_describe_no_model_are_refused(tmp_path, trained, model):
     arrays = load_file(trained / "weights.safetensors")
-    save_file(arrays, tmp_path / "odd.safetensors", {"lapsrn_jax": f'{{"model": {model}, "info": {{}}}}'})
+    save_file(arrays, tmp_path / "odd.safetensors", {"lapsrn_jax": f'{{"model": {model}, "info": {{"step": 7}}}}'})
+    assert read_info(tmp_path / "odd.safetensors") == {"step": 7}
     with pytest.raises(UserError, match=r"odd\.safetensors has an unreadable model description"):
         load_weights(tmp_path / "odd.safetensors")
 

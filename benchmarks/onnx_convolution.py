@@ -10,17 +10,16 @@ import functools
 import json
 import pathlib
 import statistics
-import subprocess
 import tempfile
 
 import numpy as np
 
-from lapsrn_jax.errors import UserError, reported
+from benchmarks.page import WEB, run
+from lapsrn_jax.errors import reported
 from lapsrn_jax.export import export_model
 from lapsrn_jax.weights.files import load_weights
 from tools.timing import in_turns, machine, ratio
 
-NODE = pathlib.Path(__file__).parents[1] / "web" / "test" / "onnx.mjs"
 THREADS = (1, 2)
 
 
@@ -37,9 +36,9 @@ def main() -> None:
             export_model(file, *load_weights("cms-lapsrn"), args.scale, {}, winograd=file.stem == "winograd")
         print(f"{machine()}: x{args.scale}, {args.side} x {args.side} pixels, medians of {args.rounds}\n")
         print("| | threads | direct (ms) | Winograd (ms) | Winograd / direct |\n| --- | --- | --- | --- | --- |")
-        for program, run in (("ONNX Runtime", native), ("ONNX Runtime Web", web)):
+        for program, timed in (("ONNX Runtime", native), ("ONNX Runtime Web", web)):
             for threads in THREADS:
-                direct, winograd = run(files, threads, args.side, args.rounds)
+                direct, winograd = timed(files, threads, args.side, args.rounds)
                 times = " | ".join(f"{1e3 * statistics.median(seconds):.0f}" for seconds in (direct, winograd))
                 print(f"| {program} | {threads} | {times} | {ratio(winograd, direct):.2f} |", flush=True)
 
@@ -58,11 +57,7 @@ def native(files: list[pathlib.Path], threads: int, side: int, rounds: int) -> l
 
 def web(files: list[pathlib.Path], threads: int, side: int, rounds: int) -> list[list[float]]:
     """Returns the seconds of each run of each file in ONNX Runtime Web."""
-    command = ["node", NODE, threads, side, rounds, *files]
-    result = subprocess.run([str(part) for part in command], capture_output=True, text=True)
-    if result.returncode:
-        raise UserError(f"node failed: {(result.stderr.strip().splitlines() or ['no message'])[-1]}")
-    seconds: list[list[float]] = json.loads(result.stdout)
+    seconds: list[list[float]] = json.loads(run("node", WEB / "test" / "onnx.mjs", threads, side, rounds, *files))
     return seconds
 
 

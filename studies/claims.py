@@ -1,6 +1,6 @@
 """Tests the CMS-LapSRN paper's claims against a study. Confidence intervals decide the verdicts."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal, NamedTuple
 
 from lapsrn_jax.models import Tying
@@ -33,6 +33,11 @@ def decide(supported: bool, contradicted: bool, gains: Sequence[Interval] = ()) 
     return "no difference worth having" if equal else "undecided"
 
 
+def above_zero(gains: Collection[Interval]) -> Verdict:
+    """Returns the verdict on "all of these are above zero"."""
+    return decide(all(gain.low > 0 for gain in gains), any(gain.high < 0 for gain in gains), list(gains))
+
+
 def claims(results: Results) -> list[Claim]:
     """Returns the claims that the study's variants can test. All need MS-LapSRN and the third layer's adjoint."""
     ms, cms = results.find(None), results.find(Tying())
@@ -50,6 +55,11 @@ def show(interval: Interval, digits: int = 3, unit: str = "") -> str:
     if interval.n < 2:
         return f"{interval.mean:+.{digits}f}{unit} (one seed)"
     return f"{interval.mean:+.{digits}f} [{interval.low:+.{digits}f}, {interval.high:+.{digits}f}]{unit}"
+
+
+def compared(difference: str, gain: Interval) -> str:
+    """Returns a line on a difference between variants, paired by seed."""
+    return f"{difference}: {show(gain, unit=' dB')}, {gain.n} pairs"
 
 
 def files(*variants: str) -> str:
@@ -71,11 +81,7 @@ def _best_layer(results: Results, third: str) -> Claim | None:
     figures = [f"{third} - {name}, x{scale}: {show(gain, unit=' dB')}" for (name, scale), gain in gains.items()]
     return Claim(
         "The third layer is the best one to share.",
-        decide(
-            all(gain.low > 0 for gain in gains.values()),
-            any(gain.high < 0 for gain in gains.values()),
-            list(gains.values()),
-        ),
+        above_zero(gains.values()),
         [*figures, f"{len(pairs)} intervals that hold simultaneously with 95 % (Bonferroni)"],
         files(third, *others),
     )
@@ -83,11 +89,11 @@ def _best_layer(results: Results, third: str) -> Claim | None:
 
 def _quality(results: Results, ms: str, cms: str, scale: int) -> Claim:
     gain = t_interval(results.differences(cms, ms, scale))
-    figures = [f"{cms} - {ms}, x{scale}: {show(gain, unit=' dB')}, {gain.n} pairs"]
+    figures = [compared(f"{cms} - {ms}, x{scale}", gain)]
     if scale == 2:
         verdict = decide(gain.low > -COMPARABLE, gain.high < -COMPARABLE)
         return Claim("Comparable at x2 (not worse by more than 0.05 dB).", verdict, figures, files(ms, cms))
-    return Claim(f"Better at x{scale}.", decide(gain.low > 0, gain.high < 0, [gain]), figures, files(ms, cms))
+    return Claim(f"Better at x{scale}.", above_zero([gain]), figures, files(ms, cms))
 
 
 def _parameters(results: Results, ms: str, cms: str) -> Claim:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lapsrn_jax.models import Tying
-from studies.claims import Claim, decide, files, show
+from studies.claims import Claim, above_zero, compared, decide, files
 from studies.intervals import t_interval
 from studies.results import Results
 from studies.scaled import ScaledTying
@@ -56,7 +56,7 @@ def _closes(results: Results, text: str, name: str, paper: str, ms: str, scales:
     return Claim(
         f"{text}. This closes more than half of the gap.",
         decide(all(gain.low > 0 for gain in gains.values()), all(gain.high < 0 for gain in gains.values())),
-        [f"{name} - ({paper} + {ms}) / 2, x{s}: {show(gain, unit=' dB')}, {gain.n} pairs" for s, gain in gains.items()],
+        [compared(f"{name} - ({paper} + {ms}) / 2, x{s}", gain) for s, gain in gains.items()],
         files(name, paper, ms),
     )
 
@@ -73,7 +73,7 @@ def _between(results: Results, half: str, paper: str, upsample: str, scales: lis
             any(gain.high < 0 for gain in above.values()) or any(gain.low > 0 for gain in below.values()),
         ),
         [
-            f"{half} - {other}, x{s}: {show(gain, unit=' dB')}, {gain.n} pairs"
+            compared(f"{half} - {other}, x{s}", gain)
             for other, gains in ((paper, above), (upsample, below))
             for s, gain in gains.items()
         ],
@@ -92,14 +92,9 @@ def _shrinks(results: Results, paper: str, ms: str, scales: list[int]) -> Claim 
         gains[scale] = t_interval(np.subtract(differences[last], differences[first]))
     return Claim(
         "Speed: the gap shrinks with more training. If it stays or grows, the tying costs capacity.",
-        decide(
-            all(gain.low > 0 for gain in gains.values()),
-            any(gain.high < 0 for gain in gains.values()),
-            list(gains.values()),
-        ),
+        above_zero(gains.values()),
         [
-            f"{paper} - {ms} after step {last:,}, minus the same after step {first:,}, x{s}: {show(gain, unit=' dB')}, "
-            f"{gain.n} pairs"
+            compared(f"{paper} - {ms} after step {last:,}, minus the same after step {first:,}, x{s}", gain)
             for s, gain in gains.items()
         ],
         files(paper, ms),

@@ -5,7 +5,8 @@ import itertools
 import os
 import pathlib
 import types
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -151,7 +152,29 @@ def _video_stream(container: Any, size: tuple[int, int], picture: Picture, encod
         setattr(context, name, value)
     if picture.aspect:
         context.sample_aspect_ratio = picture.aspect
+    with _priority_kept():
+        context.open()
     return stream
+
+
+@contextmanager
+def _priority_kept() -> Iterator[None]:
+    """Resets the scheduling of this thread, and of all threads that were started in the context.
+
+    If root runs it, SVT-AV1 4.2 makes these threads real-time ones for good. Linux then leaves a twentieth of the
+    machine to all other programs, and programs that this process starts have the same priority.
+    """
+    threads = pathlib.Path("/proc/self/task")
+    if not threads.exists():  # not Linux
+        yield
+        return
+    before, policy, parameters = set(os.listdir(threads)), os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        for thread in ("0", *set(os.listdir(threads)) - before):  # 0 is this one
+            with suppress(ProcessLookupError):  # it has ended
+                os.sched_setscheduler(int(thread), policy, parameters)
 
 
 @functools.cache

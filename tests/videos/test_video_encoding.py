@@ -1,5 +1,8 @@
 """The frames of an enlarged video: their pixels, sizes and codecs."""
 
+import os
+import sys
+
 import numpy as np
 import pytest
 
@@ -75,6 +78,26 @@ def test_a_segment_may_have_two_frames(tmp_path, rng, codec, spoiled, monkeypatc
     frames = [planes for _, planes, _ in clip.frames()]
     write_segment(tmp_path / "b.mkv", frames, (64, 64), clip.picture, written)
     assert len(clips.read(tmp_path / "b.mkv").times) == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at the threads that Linux lists")
+@pytest.mark.parametrize("codec", CODECS)
+def test_no_encoder_changes_priorities(tmp_path, rng, codec):
+    """Run by root, SVT-AV1 makes threads real-time ones, which leaves all other programs a twentieth of the machine."""
+    pixels = "yuv422p10le" if codec == "prores" else "yuv420p"
+    clip = Clip(clips.write(tmp_path / "a.mkv", [tiny.photograph(rng, 64, 64)] * 2, codec="ffv1", pixels=pixels))
+    seen = set()
+
+    def frames():
+        for _, planes, _ in clip.frames():
+            yield planes
+            seen.update(os.sched_getscheduler(int(thread)) for thread in os.listdir("/proc/self/task"))
+
+    write_segment(
+        tmp_path / "b.mkv", frames(), (64, 64), clip.picture, encoding_for("b.mkv", clip.picture, (64, 64), codec=codec)
+    )
+    assert seen == {os.SCHED_OTHER}
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
 
 
 def test_narrow_frames_of_ten_bits(tmp_path, rng, weights, capsys):

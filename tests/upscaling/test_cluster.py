@@ -36,11 +36,12 @@ cluster.shutdown()
 COMMAND = "from lapsrn_jax.cli import main; main()"
 
 DRIVER = """
-import contextlib, json, sys
+import contextlib, json, signal, sys
 from lapsrn_jax.errors import reported
 from lapsrn_jax.upscaling.cluster import find_jobs_for_cluster, upscale_on_cluster
 from tests.upscaling.bicubic import settings
 from tests.upscaling.test_cluster import Watched
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 source, target, address, pids = sys.argv[1:]
 jobs, _ = find_jobs_for_cluster([source], target)
 outcomes = upscale_on_cluster(jobs, lambda limit: Watched(pids), settings(), target, address)

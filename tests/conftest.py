@@ -16,6 +16,12 @@ jax.config.update("jax_num_cpu_devices", 2)
 flags.FLAGS.mark_as_parsed()  # grain reads a flag, outside of any app
 
 
+def with_devices(count: int) -> dict[str, str]:
+    """The environment of a program that has so many CPU devices."""
+    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={count}"
+    return os.environ | {"XLA_FLAGS": flags}
+
+
 @pytest.fixture
 def rng() -> np.random.Generator:
     """Random inputs: new ones in each test, the same in each run."""

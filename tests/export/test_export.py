@@ -9,12 +9,13 @@ import pytest
 
 from lapsrn_jax import models
 from lapsrn_jax.cli import main
-from lapsrn_jax.models import LapSRN, Pyramid, Tying, initial
+from lapsrn_jax.models import LapSRN, Pyramid, Tying
 from lapsrn_jax.weights.files import save_weights
+from tests.upscaling.test_tiles import random_params
 
 
 def save(path, model):
-    params = initial(model, jax.random.key(0))
+    params = random_params(model, np.random.default_rng(0))
     save_weights(path, model, params, {"step": 7})
     return model, params
 

@@ -1,7 +1,6 @@
 """Training gives the same result on any number of devices and processes."""
 
 import json
-import os
 import pathlib
 import socket
 import subprocess
@@ -17,7 +16,7 @@ from lapsrn_jax.training.distributed import together
 from lapsrn_jax.training.folder import RunFolder
 from lapsrn_jax.training.interrupts import STOPPED
 from tests import tiny
-from tests.conftest import ROOT
+from tests.conftest import ROOT, with_devices
 from tests.training.runs import kill_worker, steps, wait_for
 
 STEPS = 20
@@ -25,10 +24,9 @@ FLAGS = [f"--config.training.steps={STEPS}", "--config.training.checkpoint_every
 
 
 def start(photographs, workdir, devices, *flags) -> subprocess.Popen:
-    environment = os.environ | {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"}
     command = [sys.executable, "train.py", *tiny.flags(photographs), *FLAGS, f"--workdir={workdir}", *flags]
     with pathlib.Path(f"{workdir}.{len(flags)}.stderr").open("a") as errors:
-        return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=errors, stderr=errors)
+        return subprocess.Popen(command, cwd=ROOT, env=with_devices(devices), stdout=errors, stderr=errors)
 
 
 def start_all(photographs, workdir, devices, processes, *flags) -> list[subprocess.Popen]:

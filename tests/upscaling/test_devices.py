@@ -1,7 +1,6 @@
 """Tiles of several images in one call, and several devices."""
 
 import concurrent.futures
-import os
 import pathlib
 import subprocess
 import sys
@@ -20,7 +19,7 @@ from lapsrn_jax.upscaling.plans import Plan
 from lapsrn_jax.upscaling.tiles import Tiles
 from lapsrn_jax.weights.files import save_weights
 from tests import tiny
-from tests.conftest import ROOT
+from tests.conftest import ROOT, with_devices
 from tests.upscaling.command import snapshot, upscale
 from tests.upscaling.test_tiles import random_params, tiled, whole
 
@@ -206,8 +205,8 @@ try:
 finally:
     assert len(used) == {count}, used
 """
-        environment = os.environ | {"XLA_FLAGS": f"--xla_force_host_platform_device_count={count}"}
-        run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
+        command = [sys.executable, "-c", code]
+        run = subprocess.run(command, cwd=ROOT, env=with_devices(count), capture_output=True, text=True)
         assert run.returncode == 0, run.stderr
     one, two = (snapshot(tmp_path / str(count)) for count in (1, 2))
     del one[".lapsrn.jsonl"], two[".lapsrn.jsonl"]

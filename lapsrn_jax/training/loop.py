@@ -137,7 +137,7 @@ def train_and_evaluate(
             if scheduled(step) or stopped:
                 _check_finite(int(metrics["skipped"]), step, config, checkpoints, state)
                 checkpoints.save(state)
-                publish(step, validate=not stopped)
+                publish(step, validate=step == last or not stopped)
                 meter.restart()
             if stopped and step < last:
                 if batches.error:

@@ -204,6 +204,15 @@ def test_a_kill_before_a_validation_is_made_up_for(tmp_path, photographs, monkey
     assert best[0] == best[1]
 
 
+def test_a_signal_in_the_last_step_leaves_out_nothing(tmp_path, photographs, monkeypatch):
+    """A run that a signal stops earlier validates when it is resumed; this one is not resumed."""
+    monkeypatch.setattr(loop, "any_process", lambda _: True)
+    config = tiny.config(photographs, data__validation=str(photographs), training__steps=1)
+    assert train_and_evaluate(config, tmp_path / "run")
+    assert any("psnr_x2" in record for record in log(tmp_path / "run"))
+    assert (tmp_path / "run" / "best.safetensors").exists()
+
+
 def test_small_photographs_are_named_and_left_out(tmp_path, photographs, capsys):
     tiny.write_photographs(photographs / "small", count=1, size=20)
     train_and_evaluate(tiny.config(photographs, training__steps=1), tmp_path / "run")

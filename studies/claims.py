@@ -69,21 +69,22 @@ def files(*variants: str) -> str:
 
 def _best_layer(results: Results, third: str) -> Claim | None:
     depth = results.grid["base"]["model"]["depth"]
-    others = [n for layer in range(1, depth + 1) if layer != 3 for n in results.find(Tying(layer=layer))]
-    others = [name for name in others if results.seeds(third, name)]
-    if not others:
+    layers = {n: layer for layer in range(1, depth + 1) if layer != 3 for n in results.find(Tying(layer=layer))}
+    layers = {name: layer for name, layer in layers.items() if results.seeds(third, name)}
+    if not layers:
         return None
-    pairs = [(name, scale) for name in others for scale in results.scales]
+    pairs = [(name, scale) for name in layers for scale in results.scales]
     gains = {
         (name, scale): t_interval(results.differences(third, name, scale), comparisons=len(pairs))
         for name, scale in pairs
     }
     figures = [f"{third} - {name}, x{scale}: {show(gain, unit=' dB')}" for (name, scale), gain in gains.items()]
+    compared_with = " and ".join(f"layer {layer}" for layer in layers.values())
     return Claim(
-        "The third layer is the best one to share.",
+        f"The third layer is the best one to share, compared with {compared_with}.",
         above_zero(gains.values()),
         [*figures, f"{len(pairs)} intervals that hold simultaneously with 95 % (Bonferroni)"],
-        files(third, *others),
+        files(third, *layers),
     )
 
 

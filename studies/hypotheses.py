@@ -3,12 +3,13 @@
 They are about the gap, the PSNR that the paper's tying loses to MS-LapSRN. Only the scales with a gap count.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
-from numpy.typing import NDArray
 
 from lapsrn_jax.models import Tying
-from studies.claims import Claim, above_zero, compared, decide, files
-from studies.intervals import t_interval
+from studies.claims import Claim, compared, decide, files
+from studies.intervals import Values, t_interval
 from studies.results import Results
 from studies.scaled import ScaledTying
 
@@ -49,57 +50,57 @@ def hypotheses(results: Results) -> list[Claim]:
 
 
 def _closes(results: Results, text: str, name: str, paper: str, ms: str, scales: list[int]) -> Claim | None:
-    if not (seeds := results.seeds(name, paper, ms)):
-        return None
-    middle = {s: (_psnr(results, paper, seeds, s) + _psnr(results, ms, seeds, s)) / 2 for s in scales}
-    gains = {s: t_interval(_psnr(results, name, seeds, s) - middle[s]) for s in scales}
-    return Claim(
-        f"{text}. This closes more than half of the gap.",
-        decide(all(gain.low > 0 for gain in gains.values()), all(gain.high < 0 for gain in gains.values())),
-        [compared(f"{name} - ({paper} + {ms}) / 2, x{s}", gain) for s, gain in gains.items()],
-        files(name, paper, ms),
-    )
+    seeds = results.seeds(name, paper, ms)
+    score = {(n, s): np.array([results.score(n, seed, s) for seed in seeds]) for n in (name, paper, ms) for s in scales}
+    gains = {
+        f"{name} - ({paper} + {ms}) / 2, x{s}": score[name, s] - (score[paper, s] + score[ms, s]) / 2 for s in scales
+    }
+    return _claim(f"{text}. This closes more than half of the gap.", gains, (name, paper, ms))
 
 
 def _between(results: Results, half: str, paper: str, upsample: str, scales: list[int]) -> Claim | None:
-    if not results.seeds(half, paper, upsample):
-        return None
-    above, below = ({s: t_interval(results.differences(half, other, s)) for s in scales} for other in (paper, upsample))
-    return Claim(
+    gains = {
+        f"{name} - {other}, x{s}": results.differences(name, other, s)
+        for name, other in ((half, paper), (upsample, half))
+        for s in scales
+    }
+    return _claim(
         "Conflict: if the convolution's gradient counts half, the kernel scores better than the paper's, and worse "
         "than one that only the upsampler trains.",
-        decide(
-            all(gain.low > 0 for gain in above.values()) and all(gain.high < 0 for gain in below.values()),
-            any(gain.high < 0 for gain in above.values()) or any(gain.low > 0 for gain in below.values()),
-        ),
-        [
-            compared(f"{half} - {other}, x{s}", gain)
-            for other, gains in ((paper, above), (upsample, below))
-            for s, gain in gains.items()
-        ],
-        files(half, paper, upsample),
+        gains,
+        (half, paper, upsample),
     )
 
 
 def _shrinks(results: Results, paper: str, ms: str, scales: list[int]) -> Claim | None:
-    steps = list(results.progress(paper, ms, scales[0]))
-    if len(steps) < 2:
-        return None
-    first, last = min(steps), max(steps)
     gains = {}
     for scale in scales:
         differences = results.progress(paper, ms, scale)
-        gains[scale] = t_interval(np.subtract(differences[last], differences[first]))
-    return Claim(
-        "Speed: the gap shrinks with more training. If it stays or grows, the tying costs capacity.",
-        above_zero(gains.values()),
-        [
-            compared(f"{paper} - {ms} after step {last:,}, minus the same after step {first:,}, x{s}", gain)
-            for s, gain in gains.items()
-        ],
-        files(paper, ms),
+        if len(differences) < 2:
+            return None
+        first, last = min(differences), max(differences)
+        seeds = differences[first].keys() & differences[last].keys()
+        gains[f"{paper} - {ms} after step {last:,}, minus the same after step {first:,}, x{scale}"] = [
+            differences[last][seed] - differences[first][seed] for seed in sorted(seeds)
+        ]
+    return _claim("Speed: the gap shrinks with more training.", gains, (paper, ms), may_be_equal=True)
+
+
+def _claim(
+    text: str, gains: Mapping[str, Values], variants: tuple[str, ...], *, may_be_equal: bool = False
+) -> Claim | None:
+    """Returns the claim that all gains are above zero; None if there are no pairs.
+
+    Support needs all of their intervals above zero, so each may be one that holds alone. Contradiction needs only one
+    below, and therefore intervals that hold simultaneously.
+    """
+    if not all(len(values) for values in gains.values()):
+        return None
+    alone = {name: t_interval(values) for name, values in gains.items()}
+    together = [t_interval(values, comparisons=len(gains)) for values in gains.values()]
+    verdict = decide(
+        all(gain.low > 0 for gain in alone.values()),
+        any(gain.high < 0 for gain in together),
+        list(alone.values()) if may_be_equal else (),
     )
-
-
-def _psnr(results: Results, name: str, seeds: list[int], scale: int) -> NDArray[np.float64]:
-    return np.array([results.score(name, seed, scale) for seed in seeds])
+    return Claim(text, verdict, [compared(name, gain) for name, gain in alone.items()], files(*variants))

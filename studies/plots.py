@@ -80,7 +80,7 @@ def progress(results: Results, figure: "Figure") -> bool:
     for panel, scale in zip(panels, results.scales, strict=True):
         for name in names:
             gains = results.progress(name, results.reference(name), scale)
-            means = [float(np.mean(values)) for values in gains.values()]
+            means = [float(np.mean(list(seeds.values()))) for seeds in gains.values()]
             panel.plot(list(gains), means, label=name, marker="o", markersize=3, **_style(results, name))
         panel.axhline(0, color="0.3", linewidth=1)
         panel.grid(alpha=0.3)

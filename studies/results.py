@@ -86,18 +86,18 @@ class Results:
             for seed in self.seeds(name, other)
         ]
 
-    def progress(self, name: str, other: str, scale: int) -> dict[int, list[float]]:
-        """Returns the differences in PSNR on the held-out photographs by step, for each seed that both have finished.
+    def progress(self, name: str, other: str, scale: int) -> dict[int, dict[int, float]]:
+        """Returns the differences in PSNR on the held-out photographs by step and seed.
 
-        Only steps at which both were validated count.
+        Only seeds that both have finished count, and only steps at which both were validated.
         """
         column = 1 + self.scales.index(scale)
-        found: dict[int, list[float]] = {}
+        found: dict[int, dict[int, float]] = {}
         for seed in self.seeds(name, other):
             mine, theirs = ({row[0]: row[column] for row in self.cells[n, seed].get("validation", [])}
                             for n in (name, other))  # fmt: skip
             for step in sorted(mine.keys() & theirs.keys()):
-                found.setdefault(step, []).append(mine[step] - theirs[step])
+                found.setdefault(step, {})[seed] = mine[step] - theirs[step]
         return found
 
     def lent(self, name: str, moment: dict[str, Any]) -> dict[str, float]:

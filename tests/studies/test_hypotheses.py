@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 
 from lapsrn_jax.models import Tying
@@ -24,8 +25,9 @@ def study(rng, above, *, begin=0.0, noise=1e-3):
 
     Args:
       rng: the source of the noise.
-      above: dB by variant at the end of the training; the variants that are missing here have no cells.
-      begin: dB by which the paper's tying is above MS-LapSRN at the first validation.
+      above: dB by variant at the end of the training, for both scales or for each; the variants that are missing here
+        have no cells.
+      begin: dB by which the paper's tying is above MS-LapSRN at the first validation, for both scales or for each.
       noise: standard deviation of the scores, in dB.
     """
     tyings = {name: tying and dataclasses.asdict(tying) for name, tying in VARIANTS.items()}
@@ -38,8 +40,9 @@ def study(rng, above, *, begin=0.0, noise=1e-3):
     cells = {}
     for seed in grid["seeds"]:
         for name, gain in above.items():
-            end = [30 + seed + gain + rng.normal(0, noise) for _ in range(2)]
-            first = [20 + seed + begin * (name == "paper") + rng.normal(0, noise) for _ in range(2)]
+            early = begin if name == "paper" else 0.0
+            end, first = ([at + seed + x + rng.normal(0, noise) for x in np.broadcast_to(gains, 2)]
+                          for at, gains in ((30, gain), (20, early)))  # fmt: skip
             cells[name, seed] = {
                 "scores": [{"set": "held out", "scale": s, "psnr": psnr} for s, psnr in zip((2, 4), end, strict=True)],
                 "validation": [[100, *first], [300, *end]],
@@ -64,6 +67,47 @@ def verdicts(results):
 ])  # fmt: skip
 def test_verdicts_follow_from_the_differences(rng, above, begin, expected):
     assert verdicts(study(rng, ABOVE | above, begin=begin)) == expected
+
+
+@pytest.mark.parametrize(("above", "begin", "expected"), [
+    ({"upsample": (0, -0.09), "fixed": (-0.09, 0), "learned": (-0.09, -0.09)}, (-0.5, -0.5), "supported"),
+    ({"upsample": (0, -0.2), "fixed": (-0.2, 0), "learned": (-0.11, -0.09)}, (-0.1, -0.5), "contradicted"),
+    ({"upsample": (0, -0.1), "fixed": (-0.1, 0), "learned": (-0.1, -0.1)}, (-0.2, -0.5), "undecided"),
+])  # fmt: skip
+def test_support_needs_all_scales_and_contradiction_one(rng, above, begin, expected):
+    found = verdicts(study(rng, ABOVE | above, begin=begin, noise=1e-4))
+    assert found[:3] == [expected] * 3
+    assert found[-1] == expected
+
+
+def test_a_contradiction_by_any_scale_is_as_rare_as_its_intervals_say(rng):
+    """Each of two intervals has a chance of one in eighty; uncorrected, one in twenty studies would be contradicted."""
+    found = [
+        verdicts(study(rng, {"ms": 0.0, "paper": -1.0, "learned": -0.5}, begin=-1.0, noise=0.1)) for _ in range(1000)
+    ]
+    assert 0.01 < np.mean([learned == "contradicted" for learned, _ in found]) < 0.04
+    assert 0.01 < np.mean([speed == "contradicted" for _, speed in found]) < 0.04
+
+
+@pytest.mark.parametrize(("half", "upsample", "expected"), [
+    ((-0.1, -0.1), (0, 0), "supported"),
+    ((-0.1, -0.3), (0, 0), "contradicted"),
+    ((-0.1, -0.1), (0, -0.15), "contradicted"),
+    ((-0.1, -0.2), (0, 0), "undecided"),
+])  # fmt: skip
+def test_conflict_needs_all_scales(rng, half, upsample, expected):
+    results = study(rng, ABOVE | {"half": half, "upsample": upsample}, noise=1e-4)
+    assert verdicts(results)[3] == expected
+
+
+def test_speed_compares_the_seeds_that_have_both_steps(rng):
+    """A cell may lack its last validation, another one its first."""
+    results = study(rng, ABOVE, begin=-0.5)
+    results.cells["paper", 0]["validation"].pop()
+    results.cells["ms", 1]["validation"].pop(0)
+    speed = hypotheses(results)[-1]
+    assert speed.verdict == "supported"
+    assert all(figure.endswith("2 pairs") for figure in speed.figures)
 
 
 def test_noise_decides_nothing(rng):

@@ -2,7 +2,6 @@
 
 import collections
 import functools
-import pathlib
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,6 +13,7 @@ import numpy as np
 from lapsrn_jax import models
 from lapsrn_jax.models import SuperResolver
 from lapsrn_jax.models.window import Window
+from lapsrn_jax.upscaling.memory import free_memory
 from lapsrn_jax.upscaling.plans import Plan
 
 MOST = 16  # tiles a call on an accelerator. On a CPU, one tile keeps all cores busy.
@@ -190,12 +190,3 @@ def _free_on(device: jax.Device) -> int:
     if statistics and "bytes_limit" in statistics:
         return int(statistics["bytes_limit"] - statistics.get("bytes_in_use", 0))
     return free_memory()
-
-
-def free_memory() -> int:
-    """Returns the number of free bytes of this machine's main memory."""
-    try:
-        lines = pathlib.Path("/proc/meminfo").read_text().splitlines()
-    except OSError:
-        return 4 * 2**30  # not Linux; most computers have this much to spare
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))

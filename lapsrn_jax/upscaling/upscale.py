@@ -12,7 +12,7 @@ from lapsrn_jax.images.color import full_range, rgb_to_ycbcr, studio_range, ycbc
 from lapsrn_jax.images.io import as_array
 from lapsrn_jax.images.resize import apply_along, resize_matrix, scaled_size
 from lapsrn_jax.models import Pyramid, SuperResolver
-from lapsrn_jax.upscaling.devices import free_memory
+from lapsrn_jax.upscaling.memory import free_memory
 from lapsrn_jax.upscaling.tiles import Rows, Tiles
 
 BAND = 64  # rows per band outside of the network

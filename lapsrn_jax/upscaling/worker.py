@@ -13,8 +13,8 @@ import tqdm
 
 from lapsrn_jax.cache import keep_compiled
 from lapsrn_jax.upscaling.batch import Outcome, Work
-from lapsrn_jax.upscaling.devices import free_memory
 from lapsrn_jax.upscaling.jobs import Job
+from lapsrn_jax.upscaling.memory import free_memory
 from lapsrn_jax.upscaling.record import Entry, Record
 from lapsrn_jax.upscaling.settings import Settings
 from lapsrn_jax.upscaling.storage import Storage, is_address

@@ -1,6 +1,9 @@
 """The cache folder and the command that shows and clears it."""
 
+import pathlib
+
 import jax
+import pytest
 
 from lapsrn_jax.cache import cache_folder, keep_compiled
 from lapsrn_jax.cli import main
@@ -28,6 +31,26 @@ def test_the_command_shows_and_clears_the_cache(tmp_path, monkeypatch, capsys):
     assert "removed 0.0 MB" in capsys.readouterr().out
 
 
+def test_there_may_be_no_home(monkeypatch, capsys):
+    """As for a user id that a container does not know."""
+    monkeypatch.delenv("XDG_CACHE_HOME")
+
+    def home():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(pathlib.Path, "home", home)
+    with pytest.raises(SystemExit):
+        main(["cache"])
+    assert capsys.readouterr().err == "error: no home folder for the cache: set XDG_CACHE_HOME to a folder\n"
+    before = jax.config.jax_compilation_cache_dir
+    try:
+        jax.config.update("jax_compilation_cache_dir", None)
+        keep_compiled()
+        assert jax.config.jax_compilation_cache_dir is None
+    finally:
+        jax.config.update("jax_compilation_cache_dir", before)
+
+
 def test_compiled_programs_have_a_size_limit(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     names = (
@@ -37,10 +60,17 @@ def test_compiled_programs_have_a_size_limit(tmp_path, monkeypatch):
     )
     before = {name: getattr(jax.config, name) for name in names}
     try:
-        jax.config.update("jax_compilation_cache_dir", None)
+        for name, value in zip(names, (None, -1, 1.0), strict=True):  # JAX's defaults
+            jax.config.update(name, value)
         keep_compiled()
         assert jax.config.jax_compilation_cache_dir == str(tmp_path / "lapsrn_jax" / "compiled")
         assert jax.config.jax_compilation_cache_max_size == 2**30
+        jax.config.update("jax_compilation_cache_dir", None)
+        jax.config.update("jax_compilation_cache_max_size", 10**8)
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 5.0)
+        keep_compiled()
+        assert jax.config.jax_compilation_cache_max_size == 10**8  # the user's
+        assert jax.config.jax_persistent_cache_min_compile_time_secs == 5.0
     finally:
         for name, value in before.items():
             jax.config.update(name, value)

@@ -22,7 +22,7 @@ def _keys_cubic(x: np.ndarray) -> np.ndarray:
     return np.where(x <= 1, near, np.where(x <= 2, far, 0.0))
 
 
-@functools.lru_cache(maxsize=512)
+@functools.lru_cache(maxsize=128)
 def resize_matrix(in_size: int, out_size: int, scale: float, shift: float = 0.0) -> scipy.sparse.csr_array:
     """Returns the linear map for one axis: a sparse float64 matrix [out_size, in_size] whose rows sum to 1.
 
@@ -38,10 +38,11 @@ def resize_matrix(in_size: int, out_size: int, scale: float, shift: float = 0.0)
     weight /= weight.sum(axis=1, keepdims=True)
     mirrored = position % (2 * in_size)  # ... 1 0 | 0 1 ... n-1 | n-1 n-2 ...
     column = np.where(mirrored < in_size, mirrored, 2 * in_size - 1 - mirrored)
-    row = np.repeat(np.arange(out_size), taps)
-    matrix = scipy.sparse.csr_array((weight.ravel(), (row, column.ravel())), shape=(out_size, in_size))
+    row = np.repeat(np.arange(out_size, dtype=np.int32), taps)
+    places = (row, column.astype(np.int32).ravel())
+    matrix = scipy.sparse.csr_array((weight.ravel(), places), shape=(out_size, in_size))
     matrix.eliminate_zeros()  # drops the kernel's zeros, so that scale 1 maps each pixel to one pixel
-    return matrix
+    return matrix.copy()  # without the memory of what was dropped
 
 
 def apply_along(matrix: scipy.sparse.csr_array, image: np.ndarray, axis: int) -> np.ndarray:

@@ -18,17 +18,18 @@ def reported() -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        _say(f"error: {error}")
+        say(f"error: {error}")
         sys.exit(2)
     except OSError as error:  # a name too long, a folder in place of a file, a full disk, ...
         place = f"{error.filename}: " if error.filename else ""
-        _say(f"error: {place}{error.strerror or error}")
+        say(f"error: {place}{error.strerror or error}")
         sys.exit(2)
     except KeyboardInterrupt:
-        _say("interrupted")
+        say("interrupted")
         sys.exit(130)
 
 
-def _say(line: str) -> None:
-    with suppress(OSError):  # stderr may be a file on a full disk; the exit status still reports the error
+def say(line: str) -> None:
+    """Prints a line to stderr if that works: it may be a file on a full disk, or a pipe that nobody reads any more."""
+    with suppress(OSError):
         print(line, file=sys.stderr)

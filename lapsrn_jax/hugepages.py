@@ -33,5 +33,6 @@ def restart_with_huge_pages() -> None:
     except OSError:
         return
     os.environ[VARIABLE] = ":".join(f"{name}={value}" for name, value in TUNABLES.items())
-    sys.stdout.flush()
+    if sys.stdout:  # None if it is closed
+        sys.stdout.flush()
     os.execv(sys.executable, sys.orig_argv)

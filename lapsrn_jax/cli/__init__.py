@@ -1,5 +1,9 @@
 """The `lapsrn` command. Each of its subcommands has its own file."""
 
+import io
+import os
+import sys
+
 from lapsrn_jax.cli import cache, evaluate, export, figure, prepare, tables, train, upscale, web
 from lapsrn_jax.cli.options import Parser
 from lapsrn_jax.errors import reported
@@ -8,8 +12,20 @@ from lapsrn_jax.hugepages import restart_with_huge_pages
 
 def command() -> None:
     """The `lapsrn` command as a process of its own."""
+    _prepare_streams()
     restart_with_huge_pages()
     main()
+
+
+def _prepare_streams() -> None:
+    """Keeps closed and strict standard streams from ending the command."""
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        if stream is None:
+            os.open(os.devnull, os.O_RDWR)  # takes the number, so that no picture has that of stderr
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # file names need not be text
 
 
 def main(arguments: list[str] | None = None) -> None:

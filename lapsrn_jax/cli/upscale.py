@@ -22,7 +22,7 @@ from lapsrn_jax.cli.options import (
     quality,
     rate_factor,
 )
-from lapsrn_jax.errors import UserError
+from lapsrn_jax.errors import UserError, say
 from lapsrn_jax.files import atomic_write
 
 
@@ -158,7 +158,7 @@ def run(options: argparse.Namespace) -> None:
         outcomes = upscale_all(jobs, network, settings, record)
     reports = _collected(outcomes, jobs, left_out, options.json)
     if len(jobs) > 1:
-        print(f"{options.output}: {summary(reports)}", file=sys.stderr)
+        say(f"{options.output}: {summary(reports)}")
         sys.exit(any(report["status"] == "failed" for report in reports))
     [report] = reports
     if report["status"] == "failed":
@@ -209,7 +209,10 @@ def _check_kinds(options: argparse.Namespace, jobs: Any) -> None:
 def _collected(outcomes: Any, jobs: Any, left_out: list[str], path: pathlib.Path | None) -> list[dict[str, Any]]:
     """Does the work. Returns the reports in the order of the jobs, and writes them to `path` even if interrupted."""
     reports: list[dict[str, Any]] = []
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # an exception cleans up
+    for name in ("SIGTERM", "SIGHUP"):  # an exception cleans up
+        number = getattr(signal, name, None)  # Windows has no SIGHUP, and nohup ignores it
+        if number and signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, lambda number, _: sys.exit(128 + number))
     try:
         with contextlib.closing(outcomes):
             reports.extend(outcomes)  # one by one, also if it is interrupted
@@ -217,7 +220,7 @@ def _collected(outcomes: Any, jobs: Any, left_out: list[str], path: pathlib.Path
         places = {job.target: place for place, job in enumerate(jobs)}
         reports.sort(key=lambda report: places[report["target"]])  # on a cluster, the fastest comes first
         for line in left_out:
-            print(f"left out: {line}", file=sys.stderr)
+            say(f"left out: {line}")
         if path:
             with atomic_write(path) as partial:
                 partial.write_text(json.dumps(reports, indent=2) + "\n")

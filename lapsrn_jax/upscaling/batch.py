@@ -9,7 +9,7 @@ import time
 import traceback
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext, suppress
 from typing import Any
 
 import tqdm
@@ -74,7 +74,7 @@ class Work:
     ) -> None:
         inputs = {identity(job.source) for job in jobs if job.source != STREAM} - {None}
         room = _Memory(upscale.memory_for_images).taken
-        self._batch = Batch(upscale, settings, record, inputs, room, self._say, self._show)
+        self._batch = Batch(upscale, settings, record, inputs, room, say_above_bars, self._show)
         self._jobs, self._bar = jobs, bar
         self._stop, self._counting = threading.Event(), threading.Lock()
 
@@ -147,7 +147,7 @@ class Work:
             if not isinstance(error, UserError | OSError | MemoryError):
                 traceback.print_exc()
             if len(self._jobs) > 1:
-                self._say(f"failed: {report['error']}")
+                say_above_bars(f"failed: {report['error']}")
             full = is_disk_full(error)
         self._advance(1 - done)
         return report, full
@@ -155,9 +155,6 @@ class Work:
     def _advance(self, share: float) -> None:
         with self._counting:
             self._bar.update(share)
-
-    def _say(self, line: str) -> None:
-        self._bar.write(line, file=sys.stderr)
 
     def _show(self, text: str) -> None:
         self._bar.set_postfix_str(text, refresh=False)
@@ -183,6 +180,12 @@ class _Memory:
             with self._changed:
                 self._free += amount
                 self._changed.notify_all()
+
+
+def say_above_bars(line: str) -> None:
+    """Prints a line to stderr above the progress bars, if that works: the pictures matter more."""
+    with suppress(OSError):
+        tqdm.tqdm.write(line, file=sys.stderr)
 
 
 def summary(reports: Sequence[Report]) -> str:

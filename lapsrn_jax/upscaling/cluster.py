@@ -10,7 +10,6 @@ import os
 import queue
 import re
 import socket
-import sys
 import warnings
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,7 +21,7 @@ import tqdm
 from ray.exceptions import RayError, RayTaskError
 
 from lapsrn_jax.errors import UserError
-from lapsrn_jax.upscaling.batch import Outcome, Report, one_line
+from lapsrn_jax.upscaling.batch import Outcome, Report, one_line, say_above_bars
 from lapsrn_jax.upscaling.jobs import STREAM, Job, find_jobs
 from lapsrn_jax.upscaling.picture import identity, input_error
 from lapsrn_jax.upscaling.settings import Settings
@@ -106,9 +105,9 @@ def upscale_on_cluster(
                 continue
             (report, full), remaining = outcome, remaining - 1
             if "note" in report:
-                bar.write(f"{task.job.target}: {report['note']}", file=sys.stderr)
+                say_above_bars(f"{task.job.target}: {report['note']}")
             if "error" in report and len(jobs) > 1:
-                bar.write(f"failed: {report['error']}", file=sys.stderr)
+                say_above_bars(f"failed: {report['error']}")
             bar.update()
             yield task.job._asdict() | report | task.job._asdict()
             if full:
@@ -253,7 +252,7 @@ class _Pool:
         if self._places.pop(number, None):
             self._start()
         else:
-            tqdm.tqdm.write(reason, file=sys.stderr)
+            say_above_bars(reason)
         if not self._workers:
             raise UserError(f"no worker is left ({reason}): Ray's logs on their machines, in /tmp/ray, say more")
 

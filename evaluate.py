@@ -2,9 +2,7 @@
 
 import sys
 
-from lapsrn_jax.cli import main
-from lapsrn_jax.hugepages import restart_with_huge_pages
+from lapsrn_jax.cli import command
 
 if __name__ == "__main__":
-    restart_with_huge_pages()
-    main(["evaluate", *sys.argv[1:]])
+    command(["evaluate", *sys.argv[1:]])

@@ -10,11 +10,11 @@ from lapsrn_jax.errors import reported
 from lapsrn_jax.hugepages import restart_with_huge_pages
 
 
-def command() -> None:
-    """The `lapsrn` command as a process of its own."""
+def command(arguments: list[str] | None = None) -> None:
+    """The `lapsrn` command as a process of its own, with `arguments` as in `main`."""
     _prepare_streams()
     restart_with_huge_pages()
-    main()
+    main(arguments)
 
 
 def _prepare_streams() -> None:

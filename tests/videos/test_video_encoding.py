@@ -66,11 +66,16 @@ class Spoiled:
             yield packet
 
 
+def clip_of_two_frames(folder, rng, codec):
+    """A clip of 64 x 64 pixels that the codec takes."""
+    pixels = "yuv422p10le" if codec == "prores" else "yuv420p"
+    return Clip(clips.write(folder / "a.mkv", [tiny.photograph(rng, 64, 64)] * 2, codec="ffv1", pixels=pixels))
+
+
 @pytest.mark.parametrize("spoiled", [False, True])
 @pytest.mark.parametrize("codec", CODECS)
 def test_a_segment_may_have_two_frames(tmp_path, rng, codec, spoiled, monkeypatch):
-    pixels = "yuv422p10le" if codec == "prores" else "yuv420p"
-    clip = Clip(clips.write(tmp_path / "a.mkv", [tiny.photograph(rng, 64, 64)] * 2, codec="ffv1", pixels=pixels))
+    clip = clip_of_two_frames(tmp_path, rng, codec)
     written = encoding_for("b.mkv", clip.picture, (64, 64), codec=codec)
     stream = encoding._video_stream
     if spoiled:
@@ -84,8 +89,7 @@ def test_a_segment_may_have_two_frames(tmp_path, rng, codec, spoiled, monkeypatc
 @pytest.mark.parametrize("codec", CODECS)
 def test_no_encoder_changes_priorities(tmp_path, rng, codec):
     """Run by root, SVT-AV1 makes threads real-time ones, which leaves all other programs a twentieth of the machine."""
-    pixels = "yuv422p10le" if codec == "prores" else "yuv420p"
-    clip = Clip(clips.write(tmp_path / "a.mkv", [tiny.photograph(rng, 64, 64)] * 2, codec="ffv1", pixels=pixels))
+    clip = clip_of_two_frames(tmp_path, rng, codec)
     seen = set()
 
     def frames():

@@ -3,6 +3,9 @@
 import os
 import pathlib
 
+# Pytest imports this when an object fails to be collected; while tensorflow_datasets loads, a first import would fail.
+import tracemalloc  # noqa: F401
+
 import jax
 import numpy as np
 import pytest

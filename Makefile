@@ -21,7 +21,8 @@ OLDEST_PYTHON ?= $(shell for p in python3.11 "$${PYENV_ROOT:-$$HOME/.pyenv}"/ver
 # The CUDA wheels are 2 GB: only where there is a driver for them.
 EXTRAS := dev,datasets,ray$(shell nvidia-smi -L >/dev/null 2>&1 && echo ,cuda12)
 
-NETWORKS := $(foreach scale,2 4 8,$(foreach kind,webgpu webgpu_fast wasm wasm_fast,web/networks/x$(scale)_$(kind).onnx))
+KINDS := $(foreach runtime,webgpu wasm,$(addprefix $(runtime),.onnx _fast.onnx _photo.onnx _photo_fast.onnx))
+NETWORKS := $(foreach scale,2 4 8,$(addprefix web/networks/x$(scale)_,$(KINDS)))
 
 .PHONY: quickstart test test-oldest lint docs web web-test clean
 
@@ -60,10 +61,11 @@ test-oldest: .venv-oldest/ready
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -e .[$(EXTRAS)]
 	touch $@
 
-# The page's networks, such as x4_wasm.onnx, and x4_wasm_fast.onnx with half of the recursions.
-web/networks/x%.onnx: lapsrn_jax/weights/cms-lapsrn.safetensors $(wildcard lapsrn_jax/export/*.py) | .venv/ready
+# The page's networks, such as x4_wasm.onnx, and x4_wasm_photo_fast.onnx for photos, with half of the recursions.
+web/networks/x%.onnx: $(wildcard lapsrn_jax/weights/cms-lapsrn*.safetensors) $(wildcard lapsrn_jax/export/*.py) | .venv/ready
 	mkdir -p web/networks
 	.venv/bin/lapsrn export $@ --scale $(firstword $(subst _, ,$*)) \
+		--weights cms-lapsrn$(if $(findstring photo,$*),-photo) \
 		$(if $(findstring fast,$*),--fast) $(if $(findstring wasm,$*),--winograd)
 
 web/node_modules/ready: web/package.json web/package-lock.json

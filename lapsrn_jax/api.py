@@ -2,7 +2,6 @@
 
 import functools
 import os
-import pathlib
 from typing import Any, overload
 
 import numpy as np
@@ -18,7 +17,7 @@ from lapsrn_jax.photos.pillow import check_pillow, from_pillow, to_pillow
 from lapsrn_jax.photos.reading import read_photo
 from lapsrn_jax.upscaling.photos import enlarged, target_size
 from lapsrn_jax.upscaling.upscale import Upscaler
-from lapsrn_jax.weights.files import load_weights, weights_file
+from lapsrn_jax.weights.files import AUTO, load_weights, load_weights_for_photos, weights_file, weights_for
 
 __all__ = ["load", "upscale"]
 
@@ -59,7 +58,7 @@ def upscale(
     image: PIL.Image.Image | Path | npt.ArrayLike,
     scale: float | None = None,
     *,
-    weights: Path = "cms-lapsrn",
+    weights: Path = AUTO,
     width: int | None = None,
     height: int | None = None,
     fast: bool = False,
@@ -77,7 +76,9 @@ def upscale(
         list. Arrays are uint8, uint16 or float in [0, 1], of shape [H, W] (gray) or [H, W, C], where C is 1 (gray),
         2 (gray, alpha), 3 (RGB) or 4 (RGBA).
       scale: the factor for width and height, any number above 1. Defaults to 4 if `width` and `height` are None.
-      weights: the name of weights in the package ("cms-lapsrn" or "ms-lapsrn"), a run folder, or a weights file.
+      weights: "auto", the name of weights in the package ("cms-lapsrn", "cms-lapsrn-photo" or "ms-lapsrn"), a run
+        folder, or a weights file. "auto" takes "cms-lapsrn-photo" for files with lossy compression (JPEG, most WebP,
+        AVIF and HEIC) and for Pillow images that were opened from such files, and "cms-lapsrn" for all others.
       width: width of the result in pixels. The height keeps the aspect ratio unless it is given too.
       height: height of the result in pixels. The width keeps the aspect ratio unless it is given too.
       fast: run half of the network's recursions, which takes about two thirds of the time at slightly lower quality.
@@ -97,8 +98,9 @@ def upscale(
         (`lapsrn upscale` can).
     """
     keep_compiled()
-    file = weights_file(weights)
-    network = _network(file, file.stat().st_mtime_ns, max_memory, self_ensemble, fast)
+    files = [weights_file(weights_for(weights, lossy)) for lossy in (False, True)]
+    changed = tuple(file.stat().st_mtime_ns for file in files)
+    network = _network(str(weights), changed, max_memory, self_ensemble, fast)
     if scale is None and width is None and height is None:
         scale = 4
 
@@ -121,8 +123,8 @@ def load(weights: Path) -> tuple[SuperResolver, dict[str, Any]]:
     """Loads a trained network for `model.apply({"params": params}, image, scale)`.
 
     Args:
-      weights: the name of weights in the package ("cms-lapsrn" or "ms-lapsrn"), a run folder, a safetensors file
-        written by this package, or a `.mat` file released by the LapSRN authors.
+      weights: the name of weights in the package ("cms-lapsrn", "cms-lapsrn-photo" or "ms-lapsrn"), a run folder, a
+        safetensors file written by this package, or a `.mat` file released by the LapSRN authors.
 
     Returns:
       (model, params): a module from `lapsrn_jax.models`, such as a `Pyramid`, and its parameters as a tree of float32
@@ -137,9 +139,14 @@ def load(weights: Path) -> tuple[SuperResolver, dict[str, Any]]:
 
 
 @functools.lru_cache(maxsize=4)
-def _network(weights: pathlib.Path, changed: int, max_memory: int | None, self_ensemble: bool, fast: bool) -> Upscaler:
-    """Caches the network for the next image; `changed`, the file's time stamp, makes a changed file load again."""
-    return Upscaler(*load_weights(weights), max_memory=max_memory, self_ensemble=self_ensemble, fast=fast)
+def _network(
+    weights: str, changed: tuple[int, ...], max_memory: int | None, self_ensemble: bool, fast: bool
+) -> Upscaler:
+    """Caches the network for the next image; `changed`, the files' time stamps, makes a changed file load again."""
+    model, params, lossy_params = load_weights_for_photos(weights)
+    return Upscaler(
+        model, params, lossy_params=lossy_params, max_memory=max_memory, self_ensemble=self_ensemble, fast=fast
+    )
 
 
 def _from_array(image: np.ndarray) -> Photo:

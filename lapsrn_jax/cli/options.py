@@ -11,7 +11,10 @@ from typing import Any, NoReturn
 
 from lapsrn_jax.errors import UserError
 
-NETWORK = "cms-lapsrn or ms-lapsrn (included), a run folder, a .safetensors file, or a .mat file of the LapSRN authors"
+NETWORK = (
+    "cms-lapsrn, cms-lapsrn-photo or ms-lapsrn (included), a run folder, a .safetensors file, or a .mat file of the "
+    "LapSRN authors"
+)
 
 
 class Parser(argparse.ArgumentParser):
@@ -92,11 +95,9 @@ def _scale(text: str) -> int:
     return int(text)
 
 
-def add_network(parser: argparse._ActionsContainer) -> None:
-    """Adds `--weights` (alias `--ckpt`): one network, by default CMS-LapSRN."""
-    parser.add_argument(
-        "--weights", "--ckpt", default="cms-lapsrn", metavar="PATH", help=f"{NETWORK} (default: %(default)s)"
-    )
+def add_network(parser: argparse._ActionsContainer, default: str = "cms-lapsrn", choice: str = NETWORK) -> None:
+    """Adds `--weights` (alias `--ckpt`): one network."""
+    parser.add_argument("--weights", "--ckpt", default=default, metavar="PATH", help=f"{choice} (default: %(default)s)")
 
 
 def add_networks(parser: argparse._ActionsContainer, default: list[str] | None = None) -> None:

@@ -12,6 +12,7 @@ import sys
 from typing import Any
 
 from lapsrn_jax.cli.options import (
+    NETWORK,
     add_json,
     add_network,
     check_output,
@@ -41,7 +42,10 @@ def add_to(commands: Any) -> None:
         "--copy-large", action="store_true", help="copy pictures that are already as large as --width and --height"
     )
     network = parser.add_argument_group("network")
-    add_network(network)
+    add_network(
+        network, "auto", "auto (cms-lapsrn-photo for JPEG, HEIC, AVIF and WebP with loss, cms-lapsrn for the rest), "
+        f"{NETWORK}",
+    )  # fmt: skip
     network.add_argument("--fast", action="store_true", help="run half of the recursions: faster, slightly worse")
     network.add_argument(
         "--self-ensemble",
@@ -116,7 +120,7 @@ def run(options: argparse.Namespace) -> None:
     from lapsrn_jax.upscaling.record import Record
     from lapsrn_jax.upscaling.settings import Settings
     from lapsrn_jax.upscaling.upscale import Upscaler
-    from lapsrn_jax.weights.files import load_weights
+    from lapsrn_jax.weights.files import load_weights_for_photos, weights_for
 
     if options.max_pixels:
         PIL.Image.MAX_IMAGE_PIXELS = options.max_pixels // 2  # Pillow warns from here on, and refuses twice as many
@@ -128,8 +132,10 @@ def run(options: argparse.Namespace) -> None:
     jobs, left_out = find(options.input, options.output, suffix, options.suffix)
     _check_kinds(options, jobs)
     devices = _set_up_jax("cpu" if cluster else options.device)
-    model, params = load_weights(options.weights)
-    load = functools.partial(Upscaler, model, params, self_ensemble=options.self_ensemble, fast=options.fast)
+    model, *params = load_weights_for_photos(options.weights)
+    load = functools.partial(
+        Upscaler, model, params[0], lossy_params=params[1], self_ensemble=options.self_ensemble, fast=options.fast
+    )
     network = load(max_memory=options.max_memory, devices=devices)
     if scale is not None:
         network.check(scale)
@@ -147,6 +153,7 @@ def run(options: argparse.Namespace) -> None:
         copy_large=options.copy_large,
         codec=options.codec,
         crf=options.crf,
+        weights=(weights_for(options.weights, lossy=False), weights_for(options.weights, lossy=True)),
     )
     if cluster:
         outcomes = cluster.upscale_on_cluster(
@@ -165,7 +172,8 @@ def run(options: argparse.Namespace) -> None:
         raise UserError(report["error"])
     if options.output != STREAM:
         now = "{} x {} pixels".format(*report["size"]) if "size" in report else "done before"
-        print(f"{report['target']}: {now}")
+        by = f"; weights: {report['weights']}" if "weights" in report else ""
+        print(f"{report['target']}: {now}{by}")
 
 
 def _size(options: argparse.Namespace) -> tuple[float | None, Any]:
@@ -258,7 +266,8 @@ def _fingerprint(options: argparse.Namespace, scale: float | None, model: Any, p
         if getattr(options, name)
     }
     later |= {} if options.crf is None else {"crf": options.crf}
-    identity = [__version__, models.settings(model), weights_digest(params), chosen, *([later] if later else [])]
+    digests = [weights_digest(each) for each in params if each is not None]
+    identity = [__version__, models.settings(model), *digests, chosen, *([later] if later else [])]
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 

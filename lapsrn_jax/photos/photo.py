@@ -7,6 +7,8 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+_LOSSY = ("JPEG", "WEBP", "AVIF", "HEIF")
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Photo:
@@ -28,6 +30,11 @@ class Photo:
     def channels(self) -> int:
         """The number of colour channels: 1 (gray), 3 (RGB) or 4 (CMYK)."""
         return self.pixels.shape[2]
+
+    @property
+    def lossy(self) -> bool:
+        """Whether its format has lost detail. AVIF and HEIF count as lossy, although they need not be."""
+        return self.format in _LOSSY and not self.lossless
 
     @property
     def samples_per_pixel(self) -> int:

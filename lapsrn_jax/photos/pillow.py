@@ -37,7 +37,8 @@ def from_pillow(image: PIL.Image.Image) -> Photo:
         samples, channels = samples.reshape(*samples.shape[:2], -1), CHANNELS[kind]
     found = image.getexif()
     upright = exif.upright(found.tobytes().removeprefix(b"Exif\0\0")) if found else None
-    return upright_photo(samples, channels, orientation_of(image), image.info, upright)
+    format = "JPEG" if image.format == "MPO" else image.format or "PNG"
+    return upright_photo(samples, channels, orientation_of(image), image.info, upright, format)
 
 
 def to_pillow(pixels: np.ndarray, like: Photo) -> PIL.Image.Image:

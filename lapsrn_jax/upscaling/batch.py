@@ -37,10 +37,10 @@ def upscale_all(
     While the devices enlarge one picture, other threads read the next ones and write the last ones. They work on as
     many pictures as keep the devices busy and as fit into memory.
 
-    A report has "source", "target" and "status". Status "done" comes with "size" and "seconds", with "note" if
-    something was lost, and with "images", their number, if the file has several; so does "copied", for pictures that
-    are large enough. "skipped" means that `record` lists the result and that it is unchanged; "failed" comes with
-    "error", which is one line.
+    A report has "source", "target" and "status". Status "done" comes with "size", "seconds" and "weights", with "note"
+    if something was lost, and with "images", their number, if the file has several. "copied" means that a picture is
+    large enough, and comes with the same without "weights". "skipped" means that `record` lists the result and that it
+    is unchanged; "failed" comes with "error", which is one line.
 
     Several processes may work with the same record. Jobs that another process is working on come last.
 
@@ -189,10 +189,13 @@ def say_above_bars(line: str) -> None:
 
 
 def summary(reports: Sequence[Report]) -> str:
-    """Returns one line with the number of pictures done, copied, skipped and failed."""
+    """Returns one line with the number of pictures done, copied, skipped and failed, and the weights that were used."""
     counts = collections.Counter(report["status"] for report in reports)
     kinds = ("done", "copied", "skipped", "failed")
-    return ", ".join(f"{counts[kind]} {kind}" for kind in kinds if counts[kind])
+    line = ", ".join(f"{counts[kind]} {kind}" for kind in kinds if counts[kind])
+    used = collections.Counter(report["weights"] for report in reports if "weights" in report)
+    names = ", ".join(f"{name} ({used[name]})" if len(used) > 1 else name for name in sorted(used))
+    return f"{line}; weights: {names}" if names else line
 
 
 def one_line(error: BaseException) -> str:

@@ -27,10 +27,19 @@ class _Kind(NamedTuple):
     tiling: Plan
 
 
+class Replicas:
+    """Parameters on each of the devices."""
+
+    def __init__(self, params: Any, devices: Sequence[jax.Device]) -> None:
+        arrays = jax.tree.map(np.asarray, params)  # during training, they are replicated over all devices
+        self.on = {device: jax.device_put(arrays, device) for device in devices}
+
+
 class _Request(NamedTuple):
     tile: np.ndarray
     inside: np.ndarray
     kind: _Kind
+    params: Replicas
     most: int  # tiles of the kind that a call may hold
     result: Future[np.ndarray]
 
@@ -40,17 +49,13 @@ class Devices:
 
     Args:
       model: a module from `lapsrn_jax.models`.
-      params: the parameters of the model.
       devices: the devices, which are of one kind.
       max_memory: memory limit in bytes on each accelerator, or for all devices of a CPU together; None for half of what
         is free.
     """
 
-    def __init__(
-        self, model: SuperResolver, params: Any, devices: Sequence[jax.Device], max_memory: int | None
-    ) -> None:
-        arrays = jax.tree.map(np.asarray, params)  # during training, they are replicated over all devices
-        self._model, self._params = model, {device: jax.device_put(arrays, device) for device in devices}
+    def __init__(self, model: SuperResolver, devices: Sequence[jax.Device], max_memory: int | None) -> None:
+        self._model = model
         cpu = devices[0].platform == "cpu"
         self.max_memory = min(map(_free_on, devices)) // 2 if max_memory is None else max_memory
         self._share = self.max_memory // (len(devices) if cpu else _CALLS)
@@ -66,12 +71,18 @@ class Devices:
         """The number of tiles that keep all devices busy."""
         return self._most * self._calls
 
+    def put(self, params: Any) -> Replicas:
+        """Copies parameters of the model to all devices."""
+        return Replicas(params, self._devices)
+
     def fit(self, scale: int, tiling: Plan) -> bool:
         """Whether the memory limit allows a tile of a plan. A picture that must stay whole may take all of it."""
         limit = self._share if tiling.margin else self.max_memory
         return self._needed(_Kind(scale, tiling)) <= limit
 
-    def submit(self, tile: np.ndarray, inside: np.ndarray, scale: int, tiling: Plan) -> Future[np.ndarray]:
+    def submit(
+        self, tile: np.ndarray, inside: np.ndarray, scale: int, tiling: Plan, params: Replicas
+    ) -> Future[np.ndarray]:
         """Enlarges a tile.
 
         Args:
@@ -79,12 +90,13 @@ class Devices:
           inside: float32 [*tiling.side, 1], 1 for pixels of the image and 0 around it.
           scale: one of the model's scales.
           tiling: the plan that the tile belongs to.
+          params: the parameters to use, from `put`.
 
         Returns:
           The enlarged tile without its margins, float32. It may be cancelled.
         """
         kind = _Kind(scale, tiling)
-        request = _Request(tile, inside, kind, self._tiles_a_call(kind), Future())
+        request = _Request(tile, inside, kind, params, self._tiles_a_call(kind), Future())
         with self._lock:
             self._waiting.append(request)
         self._pool.submit(self._work)
@@ -104,7 +116,8 @@ class Devices:
         try:
             tiles = np.stack([request.tile for request in requests])
             insides = np.stack([request.inside for request in requests])
-            for request, result in zip(requests, self._run(device, requests[0].kind, tiles, insides), strict=True):
+            results = self._run(device, requests[0].kind, tiles, insides, requests[0].params)
+            for request, result in zip(requests, results, strict=True):
                 request.result.set_result(result)
         except BaseException as error:
             if len(requests) > 1 and is_shortage(error):
@@ -119,12 +132,12 @@ class Devices:
                 self._idle.append(device)
 
     def _next(self) -> list[_Request]:
-        """Takes the tiles for a call: those that have waited longest and are of one kind."""
+        """Takes the tiles for a call: those that have waited longest and share parameters and a kind."""
         ready, others = list[_Request](), list[_Request]()
         most = min(self._waiting[0].most, self._most) if self._waiting else 0
         while self._waiting and len(ready) < most:
             request = self._waiting.popleft()
-            if ready and request.kind != ready[0].kind:
+            if ready and (request.params is not ready[0].params or request.kind != ready[0].kind):
                 others.append(request)
             elif request.result.set_running_or_notify_cancel():
                 ready.append(request)
@@ -140,12 +153,14 @@ class Devices:
     def _needed(self, kind: _Kind) -> int:
         return _memory(self._program(self._devices[0], kind, 1))
 
-    def _run(self, device: jax.Device, kind: _Kind, tiles: np.ndarray, insides: np.ndarray) -> np.ndarray:
+    def _run(
+        self, device: jax.Device, kind: _Kind, tiles: np.ndarray, insides: np.ndarray, params: Replicas
+    ) -> np.ndarray:
         """Returns the enlarged tiles [N, ...]."""
         number = 1 << (len(tiles) - 1).bit_length()  # each number compiles separately
         padding = [(0, number - len(tiles)), (0, 0), (0, 0), (0, 0)]
         compiled = self._program(device, kind, number)
-        results = compiled(self._params[device], np.pad(tiles, padding), np.pad(insides, padding))
+        results = compiled(params.on[device], np.pad(tiles, padding), np.pad(insides, padding))
         return np.asarray(results)[: len(tiles)]
 
     def _program(self, device: jax.Device, kind: _Kind, number: int) -> jax.stages.Compiled:

@@ -30,11 +30,12 @@ def enlarged(
 
     Args:
       photo: the photo; its dtype is uint8, uint16 or float in [0, 1].
-      upscale: the network.
+      upscale: the network. A lossy photo takes its `for_lossy`.
       size: (H', W') of the result in pixels.
       keep_hidden: keep the colours of invisible pixels, which textures need, at the risk of fringes.
       progress: called with the share of the work that was done since the last call.
     """
+    upscale = upscale.for_lossy if photo.lossy else upscale
     dtype = photo.pixels.dtype
     whole = np.issubdtype(dtype, np.integer)
     peak = np.iinfo(dtype).max if whole else 1

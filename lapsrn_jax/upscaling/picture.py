@@ -35,7 +35,7 @@ def upscale_picture(job: Job, batch: Batch, progress: Progress) -> dict[str, Any
       progress: called with the share of the work that was done since the last call.
 
     Returns:
-      "status", "size", "images" (or "frames") and "note" of the picture's report.
+      "status", "size", "images" (or "frames"), "weights" and "note" of the picture's report.
 
     Raises:
       UserError: the picture cannot be read, enlarged or written.
@@ -122,6 +122,8 @@ def _upscale_album(
     report: dict[str, Any] = {"status": "copied" if all(large) else "done", "size": sizes[0][::-1]}
     if count > 1:
         report["images"] = count
+    if not all(large):
+        report["weights"] = settings.weights[photo.lossy]
     unchanged = photo is first.photo and not (settings.strip or settings.lossless or settings.quality is not None)
     if all(large) and unchanged and format_of(where).name == photo.format and STREAM not in job:
         with atomic_write(target, on_complete=add) as partial:

@@ -25,6 +25,7 @@ class Settings(NamedTuple):
       copy_large: copy pictures for which `size` returns their own size. Otherwise, they are errors.
       codec: codec of videos; see `encoding_for`.
       crf: constant rate factor of videos, or None for the codec's default.
+      weights: for the reports, the name of the weights for most pictures, and that for lossy ones.
     """
 
     size: Callable[[Size], Size]
@@ -39,6 +40,7 @@ class Settings(NamedTuple):
     copy_large: bool = False
     codec: str | None = None
     crf: int | None = None
+    weights: tuple[str, str] = ("", "")
 
 
 class Batch(NamedTuple):

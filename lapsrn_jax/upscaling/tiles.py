@@ -1,6 +1,7 @@
 """Applies a network to an image of any size in tiles, within a memory limit. The tiles leave no seams."""
 
 import collections
+import copy
 import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -52,7 +53,14 @@ class Tiles:
         devices: Sequence[jax.Device] | None = None,
     ) -> None:
         self._model, self._ensemble, self._area = model, ensemble, AREA
-        self.devices = Devices(model, params, devices or jax.local_devices()[:1], max_memory)
+        self.devices = Devices(model, devices or jax.local_devices()[:1], max_memory)
+        self._params = self.devices.put(params)
+
+    def with_params(self, params: Any) -> "Tiles":
+        """Returns the same with other parameters of the model. Both share the devices."""
+        other = copy.copy(self)
+        other._params = self.devices.put(params)
+        return other
 
     def bands(
         self, rows: Rows, shape: tuple[int, int], scale: int, progress: Callable[[float], None] = lambda _: None
@@ -152,7 +160,7 @@ class Tiles:
         for turns, mirror in _EIGHT if self._ensemble else _EIGHT[:1]:
             image, seen = (np.rot90(x[:, ::-1] if mirror else x, turns) for x in (tile, inside))
             turned = tiling._replace(side=tiling.side[::-1], step=tiling.step[::-1]) if turns % 2 else tiling
-            results.append(self.devices.submit(image, seen, scale, turned))
+            results.append(self.devices.submit(image, seen, scale, turned, self._params))
         return results
 
     def _averaged(self, results: list[np.ndarray]) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Enlarges gray and colour images of any size to any size with a network, in bands of rows."""
 
+import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -32,6 +33,7 @@ class Upscaler:
     Args:
       model: a module from `lapsrn_jax.models`.
       params: the parameters of the model.
+      lossy_params: other parameters, for photos from files with lossy compression; None for the same.
       max_memory: memory limit in bytes for enlarging, without the result; None for the free memory. The network uses at
         most half of it, by working in tiles. The other half is for the decoded image and the current rows.
       self_ensemble: average the network over the eight rotations and reflections.
@@ -48,6 +50,7 @@ class Upscaler:
         model: SuperResolver,
         params: Any,
         *,
+        lossy_params: Any = None,
         max_memory: int | None = None,
         self_ensemble: bool = False,
         fast: bool = False,
@@ -56,7 +59,15 @@ class Upscaler:
         self._model = with_half_the_recursions(model) if fast else model
         limit = None if max_memory is None else max_memory // 2
         self._tiles = Tiles(self._model, params, limit, self_ensemble, devices)
+        self._lossy_tiles = self._tiles if lossy_params is None else self._tiles.with_params(lossy_params)
         self.memory_for_images = free_memory() // 2 if limit is None else limit  # bytes for images and results
+
+    @property
+    def for_lossy(self) -> "Upscaler":
+        """The same with `lossy_params`. Both share the devices."""
+        other = copy.copy(self)
+        other._tiles = self._lossy_tiles
+        return other
 
     @property
     def images_at_once(self) -> int:

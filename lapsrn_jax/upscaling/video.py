@@ -28,7 +28,7 @@ def upscale_video(job: Job, batch: Batch, add: Callable[[pathlib.Path], None], p
       progress: called with the share of the work that was done since the last call.
 
     Returns:
-      "status", "size", "frames" and "note" of the video's report.
+      "status", "size", "frames", "weights" and "note" of the video's report.
 
     Raises:
       UserError: the video cannot be read, enlarged or written.
@@ -37,14 +37,14 @@ def upscale_video(job: Job, batch: Batch, add: Callable[[pathlib.Path], None], p
     clip = Clip(job.source)
     shape, chroma = clip.picture.shape, clip.picture.chroma or (1, 1)
     height, width = settings.size(shape[::-1])[::-1] if clip.picture.lies else settings.size(shape)
-    report: dict[str, Any] = {"status": "done"}
+    report: dict[str, Any] = {"status": "done", "weights": settings.weights[False]}
     if settings.copy_large and (height, width) == shape:
         if VIDEOS[target.suffix.lower()] != VIDEOS.get(pathlib.PurePath(job.source).suffix.lower()) or settings.strip:
             raise UserError(f"{job.source} is large enough, but videos are only copied as they are: leave out options")
         target.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(target, on_complete=add) as partial:
             shutil.copyfile(job.source, partial)
-        return report | {"status": "copied", "size": (width, height), "frames": clip.count}
+        return {"status": "copied", "size": (width, height), "frames": clip.count}
     size = (height + -height % chroma[0], width + -width % chroma[1])
     batch.upscale.check_size(shape, size)
     encoding = encoding_for(

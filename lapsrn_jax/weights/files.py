@@ -20,6 +20,8 @@ from lapsrn_jax.weights.matconvnet import read_mat
 FILE_NAME = "weights.safetensors"
 # The weights in this package, which MODELS.md describes.
 PRETRAINED = {path.stem: path for path in sorted(pathlib.Path(__file__).parent.glob("*.safetensors"))}
+AUTO = "auto"
+_CLEAN, _LOSSY = "cms-lapsrn", "cms-lapsrn-photo"  # what AUTO takes
 _ENTRY = "lapsrn_jax"  # key in the file's metadata; its value is JSON: the model's settings and the weights' origin
 
 
@@ -53,6 +55,27 @@ def load_weights(path: str | os.PathLike[str]) -> tuple[SuperResolver, dict[str,
     model, params = read_mat(path) if path.suffix == ".mat" else _read_safetensors(path)
     _check(path, model, params)
     return model, params
+
+
+def weights_for(weights: str | os.PathLike[str], lossy: bool) -> str:
+    """Returns the weights for a photo from a file with lossy compression, or for any other.
+
+    Args:
+      weights: `AUTO`, which chooses between weights in this package, or any argument of `load_weights`.
+      lossy: whether the compression is lossy.
+    """
+    return (_LOSSY if lossy else _CLEAN) if weights == AUTO else str(weights)
+
+
+def load_weights_for_photos(
+    weights: str | os.PathLike[str],
+) -> tuple[SuperResolver, dict[str, Any], dict[str, Any] | None]:
+    """Loads a model, its parameters, and those for photos from files with lossy compression; None for the same.
+
+    The argument is that of `weights_for`, and the errors are those of `load_weights`.
+    """
+    model, params = load_weights(weights_for(weights, lossy=False))
+    return model, params, load_weights(_LOSSY)[1] if weights == AUTO else None
 
 
 def read_info(path: str | os.PathLike[str]) -> dict[str, Any]:

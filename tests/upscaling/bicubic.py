@@ -8,6 +8,7 @@ from lapsrn_jax.upscaling.upscale import Upscaler, imresize_bands
 
 class Bicubic(Upscaler):
     images_at_once, memory_for_images = 3, 2**30
+    _tiles = _lossy_tiles = None
 
     def __init__(self):
         self._model = Pyramid()

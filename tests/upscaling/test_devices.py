@@ -58,7 +58,7 @@ def held(monkeypatch) -> tuple[threading.Event, threading.Event]:
 
 def test_an_image_in_calls_of_several_tiles(rng, network, monkeypatch):
     calls, image = calls_of(monkeypatch), rng.random((131, 150))
-    expected = whole(MODEL, network.devices._params[jax.local_devices()[0]], image, 2)
+    expected = whole(MODEL, network._params.on[jax.local_devices()[0]], image, 2)
     np.testing.assert_allclose(tiled(network, image, 2), expected, atol=1e-6 * np.abs(expected).max())
     assert max(calls) > 1
 
@@ -71,14 +71,14 @@ def test_tiles_that_wait_share_a_call(rng, network, monkeypatch):
 
     def submit(plan):
         tile = rng.random((*plan.side, 1)).astype(np.float32)
-        return tile, network.devices.submit(tile, np.ones_like(tile), 2, plan)
+        return tile, network.devices.submit(tile, np.ones_like(tile), 2, plan, network._params)
 
     submitted = [submit(ONE)]
     assert begun.wait(60)
     submitted += [submit(plan) for plan in [ONE] * 3 + [other] * 2 + [ONE] * 3 + [other]]
     go.set()
     for tile, result in submitted:
-        expected = whole(MODEL, network.devices._params[jax.local_devices()[0]], tile[:, :, 0], 2)
+        expected = whole(MODEL, network._params.on[jax.local_devices()[0]], tile[:, :, 0], 2)
         np.testing.assert_allclose(result.result(60)[:, :, 0], expected, atol=1e-6 * np.abs(expected).max())
     assert calls == [1, 4, 3, 2]
 
@@ -86,9 +86,9 @@ def test_tiles_that_wait_share_a_call(rng, network, monkeypatch):
 def submit_while_held(network, number, begun, go) -> list[np.ndarray]:
     """The results of equal tiles, the first of which is held until all of them wait."""
     tile = np.full((16, 16, 1), 0.5, np.float32)
-    results = [network.devices.submit(tile, np.ones_like(tile), 2, ONE)]
+    results = [network.devices.submit(tile, np.ones_like(tile), 2, ONE, network._params)]
     assert begun.wait(60)
-    results += [network.devices.submit(tile, np.ones_like(tile), 2, ONE) for _ in range(number - 1)]
+    results += [network.devices.submit(tile, np.ones_like(tile), 2, ONE, network._params) for _ in range(number - 1)]
     go.set()
     return [result.result(60) for result in results]
 
@@ -102,14 +102,30 @@ def test_a_call_holds_the_tiles_that_fit_into_memory(network, monkeypatch, room,
     assert calls == expected
 
 
-def test_the_devices_of_a_cpu_share_its_memory(rng):
+def test_each_tile_gets_its_own_parameters(rng, network, monkeypatch):
+    """Tiles with different parameters wait in one queue, but never share a call."""
+    other = network.with_params(random_params(MODEL, rng))
+    calls, (begun, go) = calls_of(monkeypatch), held(monkeypatch)
+    tiles = [rng.random((16, 16, 1)).astype(np.float32) for _ in range(5)]
+    pairs = list(zip(tiles, (network, network, other, network, other), strict=True))
+    results = [network.devices.submit(tiles[0], np.ones_like(tiles[0]), 2, ONE, network._params)]
+    assert begun.wait(60)
+    results += [tiles.devices.submit(tile, np.ones_like(tile), 2, ONE, tiles._params) for tile, tiles in pairs[1:]]
+    go.set()
+    for (tile, by), result in zip(pairs, results, strict=True):
+        expected = whole(MODEL, by._params.on[jax.local_devices()[0]], tile[:, :, 0], 2)
+        np.testing.assert_allclose(result.result(60)[:, :, 0], expected, atol=1e-6 * np.abs(expected).max())
+    assert calls == [1, 2, 2]
+
+
+def test_the_devices_of_a_cpu_share_its_memory():
     """A tile may take one device's share, a picture that must stay whole may take all."""
-    params, both, whole = random_params(MODEL, rng), jax.local_devices(), ONE._replace(margin=0)
+    both, whole = jax.local_devices(), ONE._replace(margin=0)
     needed = [devices._memory(devices._compiled(MODEL, 2, plan, 1, both[0])) for plan in (ONE, whole)]
-    assert Devices(MODEL, params, both, 2 * needed[0]).fit(2, ONE)
-    assert not Devices(MODEL, params, both, 2 * needed[0] - 2).fit(2, ONE)
-    assert Devices(MODEL, params, both, needed[1]).fit(2, whole)
-    assert not Devices(MODEL, params, both, needed[1] - 1).fit(2, whole)
+    assert Devices(MODEL, both, 2 * needed[0]).fit(2, ONE)
+    assert not Devices(MODEL, both, 2 * needed[0] - 2).fit(2, ONE)
+    assert Devices(MODEL, both, needed[1]).fit(2, whole)
+    assert not Devices(MODEL, both, needed[1] - 1).fit(2, whole)
 
 
 def test_one_device_works_unless_more_are_given(rng):
@@ -118,10 +134,10 @@ def test_one_device_works_unless_more_are_given(rng):
     assert [Tiles(MODEL, params, devices=d).devices.at_once for d in (None, both[1:], both)] == [1, 1, 2]
 
 
-def test_free_memory_is_what_the_system_and_the_devices_report(rng, monkeypatch):
+def test_free_memory_is_what_the_system_and_the_devices_report(monkeypatch):
     """By default, half of the free memory is used."""
     monkeypatch.setattr(devices, "free_memory", lambda: 5120000)
-    assert Devices(MODEL, random_params(MODEL, rng), jax.local_devices(), None).max_memory == 2560000
+    assert Devices(MODEL, jax.local_devices(), None).max_memory == 2560000
     for report, free in (
         ({"bytes_limit": 900, "bytes_in_use": 300}, 600), ({"bytes_limit": 900}, 900), ({}, 5120000), (None, 5120000)
     ):  # fmt: skip
@@ -158,15 +174,16 @@ def test_an_error_belongs_to_its_call(rng, network, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(Devices, "_run", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            network.devices.submit(tile, tile, 2, ONE).result(60)
-    assert network.devices.submit(tile, tile, 2, ONE).result(60).shape == (32, 32, 1)
+            network.devices.submit(tile, tile, 2, ONE, network._params).result(60)
+    assert network.devices.submit(tile, tile, 2, ONE, network._params).result(60).shape == (32, 32, 1)
 
 
 def test_tiles_of_an_image_that_is_given_up_are_not_computed(rng, network, monkeypatch):
     calls = calls_of(monkeypatch)
     begun, go = held(monkeypatch)
     image = rng.random((200, 200))
-    blocked = network.devices.submit(image[:16, :16, None].astype(np.float32), np.ones((16, 16, 1), np.float32), 2, ONE)
+    tile = image[:16, :16, None].astype(np.float32)
+    blocked = network.devices.submit(tile, np.ones_like(tile), 2, ONE, network._params)
     assert begun.wait(60)
     bands = network.bands(lambda a, b: image[a:b, :, None], image.shape, 2)
     with concurrent.futures.ThreadPoolExecutor() as pool:

@@ -46,7 +46,12 @@ def pictures(rng):
         ("gray.jpg", image(gray), {}, {"scale": 2}),
         ("turned.jpg", image(color), {"exif": turned}, {"scale": 2}),
         ("turned.png", image(color), {"exif": turned}, {"scale": 2}),
-        ("photo.webp", image(color), {"lossless": True}, {"scale": 2}),
+        ("lossy.jpg", image(color), {"quality": 30}, {"scale": 4}),
+        ("lossy.webp", image(color), {"quality": 30}, {"scale": 2}),
+        ("lossy_alpha.webp", image(np.dstack([color[:50, :43], alpha])), {"quality": 30}, {"scale": 2}),
+        ("lossless.webp", image(color), {"lossless": True}, {"scale": 2}),
+        ("named.jpg", image(color), {"quality": 30}, {"scale": 2, "weights": "cms-lapsrn"}),
+        ("named.png", image(color), {}, {"scale": 2, "weights": "cms-lapsrn-photo"}),
         ("photo.bmp", image(color), {}, {"scale": 2}),
     ]
 

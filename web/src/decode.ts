@@ -32,5 +32,5 @@ export async function decode(file: Blob): Promise<{ photo: Photo; bitmap: ImageB
   }
   let transparent = false;
   for (let i = 3; i < pixels.length && !transparent; i += 4) transparent = pixels[i] !== 255;
-  return { photo: { width, height, gray: header.gray, pixels, transparent }, bitmap };
+  return { photo: { width, height, gray: header.gray, lossy: header.lossy, pixels, transparent }, bitmap };
 }

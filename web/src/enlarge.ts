@@ -2,7 +2,7 @@
 
 import { toGray, toLuminance, toRgb, toYcbcr } from "./color";
 import { removeFringe } from "./fringe";
-import { network } from "./network";
+import { network, type Weights } from "./network";
 import type { Photo, Size } from "./photo";
 import { resizeAxis, resizedRows, type Rows } from "./resize";
 import { SCALES } from "./target";
@@ -25,12 +25,14 @@ export interface Band {
 
 /**
  * Yields the enlarged photo in bands from top to bottom. Changes the colours of its invisible pixels.
+ * @param weights those of the network.
  * @param fast whether to run half of the network's recursions.
  * @param progress called after each tile with the share of the work that was done since the last call.
  */
 export async function* enlarged(
   photo: Photo,
   size: Size,
+  weights: Weights,
   fast: boolean,
   progress: (share: number) => void,
 ): AsyncGenerator<Band> {
@@ -38,7 +40,7 @@ export async function* enlarged(
   if (transparent) removeFringe(photo);
   const needed = Math.max(size.width / width, size.height / height);
   const scale = SCALES.find((one) => one >= needed - 1e-9) ?? SCALES[SCALES.length - 1];
-  const enlarge = await network(scale, fast);
+  const enlarge = await network(scale, weights, fast);
 
   const luminance = gray ? channel(photo, 0) : ycbcr(photo, 0);
   const differences = gray ? [] : [ycbcr(photo, 1), ycbcr(photo, 2)];

@@ -7,6 +7,8 @@ export interface Header {
   width: number;
   height: number;
   gray: boolean;
+  /** Whether the format has lost detail. AVIF counts as lossy, although it need not be. */
+  lossy: boolean;
 }
 
 const SUPPORTED = "this page reads PNG, JPEG, WebP, AVIF and BMP";
@@ -49,7 +51,7 @@ function png(bytes: Uint8Array, text: Text): Header {
     if (chunk === "IEND") break;
     at += 12 + view.getUint32(at);
   }
-  return { format: "PNG", width: view.getUint32(16), height: view.getUint32(20), gray: kind === 0 || kind === 4 };
+  return { format: "PNG", width: view.getUint32(16), height: view.getUint32(20), gray: kind === 0 || kind === 4, lossy: false };
 }
 
 function jpeg(bytes: Uint8Array): Header {
@@ -61,7 +63,7 @@ function jpeg(bytes: Uint8Array): Header {
     else if (marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker)) {
       if (!ends(bytes, at)) throw new PictureError(CUT_OFF);
       const [height, width] = [view.getUint16(at + 5), view.getUint16(at + 7)];
-      return { format: "JPEG", width, height, gray: bytes[at + 9] === 1 };
+      return { format: "JPEG", width, height, gray: bytes[at + 9] === 1, lossy: true };
     } else at += 2 + view.getUint16(at + 2);
   }
   throw new PictureError(CUT_OFF);
@@ -76,7 +78,8 @@ function ends(bytes: Uint8Array, after: number): boolean {
 function webp(bytes: Uint8Array, text: Text): Header {
   const view = viewOf(bytes);
   if (bytes.length < 30 || view.getUint32(4, true) + 8 > bytes.length) throw new PictureError(CUT_OFF);
-  const size = (width: number, height: number): Header => ({ format: "WebP", width, height, gray: false });
+  const lossy = !lossless(bytes, text);
+  const size = (width: number, height: number): Header => ({ format: "WebP", width, height, gray: false, lossy });
   const uint24 = (at: number): number => view.getUint16(at, true) + (bytes[at + 2] << 16);
   switch (text(12, 4)) {
     case "VP8X":
@@ -91,9 +94,21 @@ function webp(bytes: Uint8Array, text: Text): Header {
   }
 }
 
+/** Whether the first chunk of pixels is a lossless one. */
+function lossless(bytes: Uint8Array, text: Text): boolean {
+  for (let at = 12; at + 8 <= bytes.length;) {
+    const chunk = text(at, 4);
+    if (chunk === "VP8L" || chunk === "VP8 ") return chunk === "VP8L";
+    const length = viewOf(bytes).getUint32(at + 4, true);
+    at += 8 + length + (length % 2);
+  }
+  return false;
+}
+
 function bmp(bytes: Uint8Array): Header {
   const view = viewOf(bytes);
-  return { format: "BMP", width: view.getInt32(18, true), height: Math.abs(view.getInt32(22, true)), gray: false };
+  const [width, height] = [view.getInt32(18, true), Math.abs(view.getInt32(22, true))];
+  return { format: "BMP", width, height, gray: false, lossy: false };
 }
 
 function avif(bytes: Uint8Array, text: Text): Header | null {
@@ -106,7 +121,7 @@ function avif(bytes: Uint8Array, text: Text): Header | null {
     const view = viewOf(bytes);
     [width, height] = [Math.max(width, view.getUint32(at + 8)), Math.max(height, view.getUint32(at + 12))];
   }
-  return { format: "AVIF", width, height, gray: false };
+  return { format: "AVIF", width, height, gray: false, lossy: true };
 }
 
 function refusal(start: string): string {

@@ -4,7 +4,7 @@ import { download } from "./download";
 import { element } from "./elements";
 import { targetSize, type Target } from "./target";
 import { List } from "./list";
-import type { Format } from "./messages";
+import type { Format, Settings } from "./messages";
 import { keepOffline } from "./offline";
 import { Picture } from "./picture";
 import { PictureError } from "./photo";
@@ -13,6 +13,7 @@ import { Viewer } from "./viewer";
 import { percent, sizeText, timeLeft } from "./words";
 
 const settings = element<HTMLFormElement>("settings");
+const weights = element<HTMLSelectElement>("weights");
 const widthInput = element<HTMLInputElement>("width");
 const compare = element<HTMLSelectElement>("compare");
 const format = element<HTMLSelectElement>("format");
@@ -72,14 +73,18 @@ function remove(picture: Picture): void {
   if (!selected) element("welcome").querySelector("button")?.focus();
 }
 
-/** The settings of the form, or null while the width is no number. */
+/** The size that the form asks for, or null while the width is no number. */
 function target(): Target | null {
   const size = new FormData(settings).get("size");
   if (size !== "width") return { scale: Number(size) };
   return widthInput.validity.valid && widthInput.value ? { width: widthInput.valueAsNumber } : null;
 }
 
-const fast = (): boolean => new FormData(settings).get("network") === "fast";
+/** All settings of the form, or null while the width is no number. */
+function chosen(): Settings | null {
+  const [size, fast] = [target(), new FormData(settings).get("network") === "fast"];
+  return size && { target: size, weights: weights.value as Settings["weights"], fast };
+}
 
 /** The pictures that the button enlarges: all that wait, else the selected one if the settings changed. */
 function wanted(): Picture[] {
@@ -88,7 +93,7 @@ function wanted(): Picture[] {
   if (!selected || selected.status === "working") return [];
   if (selected.status === "failed") return selected.preview ? [selected] : [];
   const { result } = selected;
-  const same = result && result.fast === fast() && JSON.stringify(result.target) === JSON.stringify(target());
+  const same = result && JSON.stringify(result.settings) === JSON.stringify(chosen());
   return same ? [] : [selected];
 }
 
@@ -184,8 +189,8 @@ function announceState(picture: Picture): void {
 settings.addEventListener("input", show);
 settings.addEventListener("submit", (event) => {
   event.preventDefault();
-  const now = target();
-  if (now) for (const picture of wanted()) queue.add(picture, now, fast());
+  const now = chosen();
+  if (now) for (const picture of wanted()) queue.add(picture, now);
 });
 compare.addEventListener("change", show);
 format.addEventListener("change", show);

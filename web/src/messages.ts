@@ -1,13 +1,21 @@
 /** Messages between the page and its workers. */
 
+import type { Weights } from "./network";
 import type { Size } from "./photo";
 import type { Target } from "./target";
 
-/** Asks src/worker.ts to enlarge a file. */
-export interface Order {
-  file: File;
+/** How to enlarge a picture. */
+export interface Settings {
   target: Target;
+  /** "auto" takes "cms-lapsrn-photo" for files with lossy compression. */
+  weights: Weights | "auto";
+  /** Whether to run half of the network's recursions. */
   fast: boolean;
+}
+
+/** Asks src/worker.ts to enlarge a file. */
+export interface Order extends Settings {
+  file: File;
 }
 
 /** A part of a picture to show, at its place in the result. */

@@ -2,6 +2,9 @@
 
 import type { InferenceSession, TypedTensor } from "onnxruntime-web";
 
+/** The name of weights in the package. */
+export type Weights = "cms-lapsrn" | "cms-lapsrn-photo";
+
 /** Their addresses. Those for WebAssembly have Winograd's convolutions, which take about half of the time there. */
 const FILES = import.meta.glob<string>("../networks/x*_{webgpu,wasm}*.onnx", {
   query: "?url",
@@ -19,10 +22,11 @@ const sessions = new Map<string, Promise<InferenceSession>>();
 export type Enlarge = (image: Float32Array, width: number, height: number) => Promise<Float32Array>;
 
 /** The network for one of the factors; `fast` runs half of its recursions. */
-export async function network(scale: number, fast: boolean): Promise<Enlarge> {
+export async function network(scale: number, weights: Weights, fast: boolean): Promise<Enlarge> {
   runtime ??= start();
   const { ort, provider } = await runtime;
-  const name = `../networks/x${scale}_${provider}${fast ? "_fast" : ""}.onnx`;
+  const photo = weights === "cms-lapsrn-photo" ? "_photo" : "";
+  const name = `../networks/x${scale}_${provider}${photo}${fast ? "_fast" : ""}.onnx`;
   if (!sessions.has(name)) {
     sessions.set(name, ort.InferenceSession.create(FILES[name], { executionProviders: [provider] }));
   }

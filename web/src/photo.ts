@@ -4,6 +4,8 @@ export interface Photo {
   height: number;
   /** Whether the file holds one channel of colour: the network enlarges it as it is, without a detour by luminance. */
   gray: boolean;
+  /** Whether the file's format has lost detail. */
+  lossy: boolean;
   /** RGBA, four bytes a pixel, not premultiplied. */
   pixels: Uint8ClampedArray;
   /** Whether any pixel is not opaque. */

@@ -3,9 +3,8 @@
 import { readHeader } from "./header";
 import { Layer } from "./layer";
 import { checkSize } from "./limits";
-import type { Report } from "./messages";
+import type { Report, Settings } from "./messages";
 import { PictureError, type Size } from "./photo";
-import type { Target } from "./target";
 
 const PREVIEW = 1024; // pixels across, of what is shown before the work starts
 
@@ -72,8 +71,7 @@ export class Result {
   constructor(
     readonly size: Size,
     readonly channels: number,
-    readonly target: Target,
-    readonly fast: boolean,
+    readonly settings: Settings,
     source: ImageBitmap,
   ) {
     this.sr = new Layer(size);

@@ -1,22 +1,20 @@
 /** Enlarges pictures one after the other in a worker. A worker that fails or is cancelled is replaced. */
 
-import type { Order, Report } from "./messages";
+import type { Order, Report, Settings } from "./messages";
 import { Result, type Picture } from "./picture";
-import type { Target } from "./target";
 
 export interface Listener {
   /** The state or the result of a picture changed. */
   changed(picture: Picture): void;
   /** More of a picture is done. */
   progressed(picture: Picture): void;
-  /** What runs the networks became known. */
+  /** What runs the network, and its weights, became known. */
   runs(description: string): void;
 }
 
 interface Job {
   picture: Picture;
-  target: Target;
-  fast: boolean;
+  settings: Settings;
 }
 
 export class Queue {
@@ -31,11 +29,11 @@ export class Queue {
   }
 
   /** Asks for a picture. */
-  add(picture: Picture, target: Target, fast: boolean): void {
+  add(picture: Picture, settings: Settings): void {
     picture.forget();
     picture.status = "working";
     picture.message = "";
-    this.jobs.push({ picture, target, fast });
+    this.jobs.push({ picture, settings });
     this.listener.changed(picture);
     if (this.jobs.length === 1) this.next();
   }
@@ -56,8 +54,7 @@ export class Queue {
     const [job] = this.jobs;
     if (!job) return;
     this.worker ??= this.hire();
-    const order: Order = { file: job.picture.file, target: job.target, fast: job.fast };
-    this.worker.postMessage(order);
+    this.worker.postMessage({ file: job.picture.file, ...job.settings } satisfies Order);
   }
 
   private hire(): Worker {
@@ -81,11 +78,11 @@ export class Queue {
   private reported(report: Report): void {
     const [job] = this.jobs;
     if (!job) return;
-    const { picture, target, fast } = job;
+    const { picture, settings } = job;
     switch (report.kind) {
       case "opened":
         picture.shape = { width: report.source.width, height: report.source.height };
-        picture.result = new Result(report.size, report.channels, target, fast, report.source);
+        picture.result = new Result(report.size, report.channels, settings, report.source);
         picture.started = performance.now();
         this.listener.runs(report.runs);
         break;

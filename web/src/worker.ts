@@ -18,13 +18,15 @@ self.onmessage = async ({ data }: MessageEvent<Order>) => {
   }
 };
 
-async function enlarge({ file, target, fast }: Order): Promise<void> {
+async function enlarge({ file, target, weights, fast }: Order): Promise<void> {
   const { photo, bitmap } = await decode(file);
   const size = targetSize(photo, target);
   checkSize(size, "The result", "Choose a smaller size.");
   const channels = (photo.gray ? 1 : 3) + (photo.transparent ? 1 : 0);
-  report({ kind: "opened", source: bitmap, size, channels, runs: await description() }, [bitmap]);
-  for await (const band of enlarged(photo, size, fast, (share) => report({ kind: "progress", share }))) {
+  const chosen = weights !== "auto" ? weights : photo.lossy ? "cms-lapsrn-photo" : "cms-lapsrn";
+  const runs = `${await description()}; weights: ${chosen}`;
+  report({ kind: "opened", source: bitmap, size, channels, runs }, [bitmap]);
+  for await (const band of enlarged(photo, size, chosen, fast, (share) => report({ kind: "progress", share }))) {
     const [sr, bicubic] = await Promise.all(
       [band.sr, band.bicubic].map((pixels) => pieces(pixels, size.width, band.top)),
     );

@@ -103,14 +103,15 @@ export async function add(page, ...files) {
   );
 }
 
-/** Chooses a scale (2, 4, 8) or a width in pixels, and the network. */
-export async function choose(page, { scale, width, fast = false }) {
+/** Chooses a scale (2, 4, 8) or a width in pixels, the network and its weights. */
+export async function choose(page, { scale, width, weights = "auto", fast = false }) {
   await page.click(`label:has([name=size][value="${width ? "width" : scale}"])`);
   if (width) {
     await page.$eval("#width", (input) => (input.value = ""));
     await page.type("#width", String(width));
   }
   await page.click(`label:has([name=network][value="${fast ? "fast" : "full"}"])`);
+  await page.select("#weights", weights);
 }
 
 /** Presses "Enlarge", and waits until nothing is in work. */

@@ -1,0 +1,108 @@
+"""`--weights auto`: the weights fit the picture's compression."""
+
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import PIL.Image
+import pytest
+
+import lapsrn_jax
+from lapsrn_jax import models
+from lapsrn_jax.models import Pyramid, Tying
+from lapsrn_jax.weights import files
+from tests import tiny
+from tests.upscaling.command import upscale
+
+MODEL = Pyramid(**tiny.MODEL, tying=Tying())
+NAMES = {False: "cms-lapsrn", True: "cms-lapsrn-photo"}  # by whether a picture is lossy
+PICTURES = {
+    "a.png": ({}, False),
+    "b.jpg": ({}, True),
+    "c.webp": ({"lossless": True}, False),
+    "d.webp": ({"quality": 80}, True),
+    "e.avif": ({}, True),
+    "f.bmp": ({}, False),
+    "g.tif": ({}, False),
+    "h.gif": ({}, False),
+}
+
+
+@pytest.fixture(autouse=True)
+def weights(tmp_path_factory, monkeypatch):
+    """The package's weights: two small networks that differ."""
+    folder, params = tmp_path_factory.mktemp("weights"), models.initial(MODEL, jax.random.key(0))
+    for name, factor in zip(NAMES.values(), (1.0, 0.5), strict=True):
+        path = folder / f"{name}.safetensors"
+        files.save_weights(path, MODEL, jax.tree.map(lambda x, factor=factor: factor * x, params), {})
+        monkeypatch.setitem(files.PRETRAINED, name, path)
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path):
+    image = PIL.Image.fromarray(tiny.photograph(np.random.default_rng(0), 20, 24))
+    (tmp_path / "in").mkdir()
+    for name, (options, _) in PICTURES.items():
+        image.save(tmp_path / "in" / name, **options)
+    return tmp_path
+
+
+def test_a_batch_takes_both(folder, capsys):
+    """Each picture is what the weights alone make of it, and the report and the last line name them."""
+    arguments = [folder / "in", "--scale", "2", "--format", "png"]
+    assert upscale(*arguments, "-o", folder / "auto", "--json", folder / "report.json") == 0
+    lossy = sum(lossy for _, lossy in PICTURES.values())
+    said = f"8 done; weights: cms-lapsrn ({8 - lossy}), cms-lapsrn-photo ({lossy})"
+    assert said in capsys.readouterr().err
+    for name in NAMES.values():
+        assert upscale(*arguments, "-o", folder / name, "--weights", name) == 0
+        assert f"8 done; weights: {name}\n" in capsys.readouterr().err
+    for report in json.loads((folder / "report.json").read_text()):
+        source, target = report["source"].split("/")[-1], report["target"].split("/")[-1]
+        expected, other = (NAMES[lossy == PICTURES[source][1]] for lossy in (True, False))
+        assert report["weights"] == expected
+        result = (folder / "auto" / target).read_bytes()
+        assert result == (folder / expected / target).read_bytes() != (folder / other / target).read_bytes()
+
+
+def test_one_picture_says_what_it_took(folder, capsys):
+    assert upscale(folder / "in" / "b.jpg", "-o", folder / "x.png", "--scale", "2") == 0
+    assert capsys.readouterr().out.endswith("48 x 40 pixels; weights: cms-lapsrn-photo\n")
+
+
+def test_the_api_takes_what_the_command_takes(folder):
+    for name, (_, lossy) in PICTURES.items():
+        if name.endswith(".gif"):
+            continue
+        path = folder / "in" / name
+        expected = np.asarray(lapsrn_jax.upscale(path, 2, weights=NAMES[lossy]))
+        np.testing.assert_array_equal(np.asarray(lapsrn_jax.upscale(path, 2)), expected)
+        with PIL.Image.open(path) as image:
+            if name != "c.webp":  # Pillow does not tell
+                np.testing.assert_array_equal(np.asarray(lapsrn_jax.upscale(image, 2)), expected)
+            array = np.asarray(image)
+        expected = lapsrn_jax.upscale(array, 2, weights="cms-lapsrn")
+        np.testing.assert_array_equal(lapsrn_jax.upscale(array, 2), expected)
+
+
+def test_either_weights_that_change_are_read_again(folder, weights):
+    path = folder / "in" / "b.jpg"
+    before = np.asarray(lapsrn_jax.upscale(path, 2))
+    zeros = jax.tree.map(jnp.zeros_like, models.initial(MODEL, jax.random.key(0)))
+    files.save_weights(weights / "cms-lapsrn-photo.safetensors", MODEL, zeros, {})
+    assert (before != np.asarray(lapsrn_jax.upscale(path, 2))).any()
+
+
+def test_results_of_other_weights_are_made_again(folder, weights, capsys):
+    """Those of either network count."""
+    arguments = [folder / "in", "-o", folder / "out", "--scale", "2"]
+    assert upscale(*arguments) == 0
+    for name in NAMES.values():
+        params = jax.tree.map(lambda x: 0.9 * x, files.load_weights(name)[1])
+        files.save_weights(weights / f"{name}.safetensors", MODEL, params, {})
+        assert upscale(*arguments) == 0
+        assert "8 done" in capsys.readouterr().err
+    assert upscale(*arguments) == 0
+    assert "8 skipped\n" in capsys.readouterr().err

@@ -4,6 +4,10 @@
 
 prints PSNR (dB) and SSIM of each network and of bicubic interpolation, first without JPEG. The low-resolution pictures
 are those of protocol B. libjpeg-turbo compresses them in colour, with half of the colour resolution as cameras do.
+
+    python -m benchmarks.jpeg --held-out data/T91,data/BSDS400,data/SunHays80
+
+scores the photographs that configs/weights.py holds out of these folders.
 """
 
 import argparse
@@ -13,7 +17,8 @@ import io
 import numpy as np
 import PIL.Image
 
-from lapsrn_jax.data.sources import BUNDLED, evaluation_sets
+from configs import weights
+from lapsrn_jax.data.sources import BUNDLED, evaluation_sets, hold_out, training_pictures
 from lapsrn_jax.errors import reported
 from lapsrn_jax.evaluation.protocol import Protocol, bicubic
 from lapsrn_jax.evaluation.scoring import evaluate
@@ -50,12 +55,19 @@ def main() -> None:
     parser.add_argument("--scales", default="2,4")
     parser.add_argument("--qualities", default="95,90,75,50,30")
     parser.add_argument("--data", default=BUNDLED, help="folders of pictures, separated by commas")
+    parser.add_argument(
+        "--held-out", metavar="DATA", help="folders, of whose pictures those held out are scored instead"
+    )
     options = parser.parse_args()
     with reported():
         networks = {"bicubic": bicubic} | {
             name: Upscaler(*load_weights(name)) for name in options.weights.split(",")
         }  # fmt: skip
-        sets = evaluation_sets(options.data.split(","))
+        if options.held_out:
+            every = weights.get_config().data.hold_out
+            sets = {"held out": hold_out(training_pictures(options.held_out), every)[1]}
+        else:
+            sets = evaluation_sets(options.data.split(","))
         for scale in map(int, options.scales.split(",")):
             for name, pictures in sets.items():
                 print(f"\n{name} ({len(pictures)} pictures), x{scale}\n\n| JPEG | {' | '.join(networks)} |")

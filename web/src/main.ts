@@ -4,7 +4,7 @@ import { download } from "./download";
 import { element } from "./elements";
 import { targetSize, type Target } from "./target";
 import { List } from "./list";
-import type { Format } from "./messages";
+import type { Format, Settings } from "./messages";
 import { keepOffline } from "./offline";
 import { Picture } from "./picture";
 import { PictureError } from "./photo";
@@ -65,30 +65,36 @@ function remove(picture: Picture): void {
   queue.cancel(picture);
   picture.forget();
   list.remove(picture);
+  picture.preview?.close();
   const at = pictures.indexOf(picture);
   pictures = pictures.filter((other) => other !== picture);
-  if (selected === picture) selected = pictures[Math.min(at, pictures.length - 1)] ?? null;
+  const next = pictures[Math.min(at, pictures.length - 1)] ?? null;
+  if (selected === picture) selected = next;
   show();
-  if (!selected) element("welcome").querySelector("button")?.focus();
+  if (next) list.focus(next);
+  else element("welcome").querySelector("button")?.focus();
 }
 
-/** The settings of the form, or null while the width is no number. */
+/** The size that the form asks for, or null while the width is no number. */
 function target(): Target | null {
   const size = new FormData(settings).get("size");
   if (size !== "width") return { scale: Number(size) };
   return widthInput.validity.valid && widthInput.value ? { width: widthInput.valueAsNumber } : null;
 }
 
-const fast = (): boolean => new FormData(settings).get("network") === "fast";
+/** All settings of the form, or null while the width is no number. */
+function chosen(): Settings | null {
+  const size = target();
+  return size && { target: size, fast: new FormData(settings).get("network") === "fast" };
+}
 
-/** The pictures that the button enlarges: all that wait, else the selected one if the settings changed. */
+/** The pictures that the button enlarges: all that wait, else the selected one unless it would stay the same. */
 function wanted(): Picture[] {
-  const waiting = pictures.filter(({ status, preview }) => (status === "waiting" && preview) || status === "cancelled");
+  const waiting = pictures.filter(({ status, preview }) => status === "waiting" && preview);
   if (waiting.length > 0) return waiting;
-  if (!selected || selected.status === "working") return [];
-  if (selected.status === "failed") return selected.preview ? [selected] : [];
+  if (!selected?.preview || selected.status === "working") return [];
   const { result } = selected;
-  const same = result && result.fast === fast() && JSON.stringify(result.target) === JSON.stringify(target());
+  const same = result && JSON.stringify(result.settings) === JSON.stringify(chosen());
   return same ? [] : [selected];
 }
 
@@ -97,7 +103,11 @@ function show(): void {
   const any = pictures.length > 0;
   element("welcome").hidden = any;
   element("stage").hidden = element("panel").hidden = !any;
-  for (const picture of pictures) list.update(picture, picture === selected, picture === queue.current);
+  for (const picture of pictures) {
+    list.update(picture, picture === selected, picture === queue.current);
+    if (picture !== selected) picture.result?.hide();
+  }
+  void selected?.result?.show(showPicture).catch(() => {}); // the preview shows if there is not enough memory
   showPicture();
   showSettings();
   showProgress();
@@ -106,7 +116,8 @@ function show(): void {
 
 function showPicture(): void {
   const result = selected?.result ?? null;
-  const [bicubic, comparing] = [compare.value === "bicubic", result !== null && result.bands.length > 0];
+  const layers = result?.bands.length ? result.layers : null;
+  const [bicubic, comparing] = [compare.value === "bicubic", layers !== null];
   element("viewport").classList.toggle("comparing", comparing);
   element("viewport").classList.toggle("transparent", result !== null && result.channels % 2 === 0);
   element("before").textContent = bicubic ? "Bicubic" : "Original";
@@ -118,19 +129,20 @@ function showPicture(): void {
   viewer.show({
     size,
     preview,
-    before: comparing ? (bicubic ? result!.bicubic : result!.source) : undefined,
-    after: comparing ? result!.sr : undefined,
+    before: bicubic ? layers?.bicubic : layers?.source,
+    after: layers?.sr,
     label: comparing
       ? `${selected.file.name}, ${sizeText(size)} pixels: ${bicubic ? "bicubic interpolation" : "the original"} left of the border, the network right of it`
       : `${selected.file.name}, ${sizeText(size)} pixels`,
-    complete: selected.status === "done",
+    complete: selected.status === "done" && result!.whole,
   });
 }
 
 function showSettings(): void {
   const now = target();
-  element("width-field").hidden = new FormData(settings).get("size") !== "width";
-  let size = "";
+  const byWidth = new FormData(settings).get("size") === "width";
+  element("width-field").hidden = widthInput.disabled = !byWidth; // a hidden field must not hold up the form
+  let size = now ? "" : "Give a width from 2 to 65,535 pixels.";
   if (now && selected?.shape) {
     try {
       size = `${sizeText(selected.shape)} becomes ${sizeText(targetSize(selected.shape, now))} pixels.`;
@@ -149,6 +161,7 @@ function showSettings(): void {
 /** Shows how far the work is. It is cheap, since it happens often. */
 function showProgress(): void {
   const { current } = queue;
+  if (!current && document.activeElement === element("cancel")) element("enlarge").focus();
   element("work").hidden = !current;
   if (!current) return;
   list.update(current, current === selected, true);
@@ -184,8 +197,8 @@ function announceState(picture: Picture): void {
 settings.addEventListener("input", show);
 settings.addEventListener("submit", (event) => {
   event.preventDefault();
-  const now = target();
-  if (now) for (const picture of wanted()) queue.add(picture, now, fast());
+  const now = chosen();
+  if (now) for (const picture of wanted()) queue.add(picture, now);
 });
 compare.addEventListener("change", show);
 format.addEventListener("change", show);
@@ -231,4 +244,7 @@ document.addEventListener("drop", (event) => {
 });
 
 setInterval(showProgress, 1000); // the time left
-void keepOffline((text) => (element("offline").textContent = text));
+void keepOffline(
+  (text) => (element("offline").textContent = text),
+  () => pictures.length > 0,
+);

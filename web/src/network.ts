@@ -18,36 +18,59 @@ const sessions = new Map<string, Promise<InferenceSession>>();
 /** Enlarges luminance: `image` has height x width values, the result scale times as many on both sides. */
 export type Enlarge = (image: Float32Array, width: number, height: number) => Promise<Float32Array>;
 
-/** The network for one of the factors; `fast` runs half of its recursions. */
-export async function network(scale: number, fast: boolean): Promise<Enlarge> {
-  runtime ??= start();
-  const { ort, provider } = await runtime;
+/** The network for one of the factors; `fast` runs half of its recursions. If the GPU fails, WebAssembly takes over. */
+export function network(scale: number, fast: boolean): Enlarge {
+  return async (image, width, height) => {
+    try {
+      return await run(scale, fast, image, width, height);
+    } catch (error) {
+      if ((await started()).provider === "wasm") throw error;
+      runtime = start("wasm");
+      sessions.clear();
+      return run(scale, fast, image, width, height);
+    }
+  };
+}
+
+async function run(
+  scale: number,
+  fast: boolean,
+  image: Float32Array,
+  width: number,
+  height: number,
+): Promise<Float32Array> {
+  const { ort, provider } = await started();
   const name = `../networks/x${scale}_${provider}${fast ? "_fast" : ""}.onnx`;
   if (!sessions.has(name)) {
     sessions.set(name, ort.InferenceSession.create(FILES[name], { executionProviders: [provider] }));
   }
   const session = await sessions.get(name)!;
-  return async (image, width, height) => {
-    const result = await session.run({ image: new ort.Tensor("float32", image, [1, 1, height, width]) });
-    const enlarged = result.enlarged as TypedTensor<"float32">;
-    const data = (await enlarged.getData()) as Float32Array;
-    enlarged.dispose();
-    return data;
-  };
+  const result = await session.run({ image: new ort.Tensor("float32", image, [1, 1, height, width]) });
+  const enlarged = result.enlarged as TypedTensor<"float32">;
+  const data = (await enlarged.getData()) as Float32Array;
+  enlarged.dispose();
+  return data;
 }
 
 /** What runs the networks, such as "WebAssembly, 4 threads". */
 export async function description(): Promise<string> {
-  runtime ??= start();
-  const { ort, provider } = await runtime;
+  const { ort, provider } = await started();
   if (provider === "webgpu") return "WebGPU";
   const threads = ort.env.wasm.numThreads;
   return `WebAssembly, ${threads} ${threads === 1 ? "thread" : "threads"}`;
 }
 
-async function start(): Promise<{ ort: Runtime; provider: Provider }> {
+async function started(): Promise<{ ort: Runtime; provider: Provider }> {
+  runtime ??= bestProvider().then(start);
+  return runtime;
+}
+
+async function bestProvider(): Promise<Provider> {
   const { gpu } = navigator as { gpu?: { requestAdapter(): Promise<unknown> } };
-  const provider = (await gpu?.requestAdapter().catch(() => null)) ? "webgpu" : "wasm";
+  return (await gpu?.requestAdapter().catch(() => null)) ? "webgpu" : "wasm";
+}
+
+async function start(provider: Provider): Promise<{ ort: Runtime; provider: Provider }> {
   const [ort, mjs, wasm] =
     provider === "webgpu"
       ? await Promise.all([

@@ -1,8 +1,8 @@
 /** Enlarges pictures one after the other in a worker. A worker that fails or is cancelled is replaced. */
 
-import type { Order, Report } from "./messages";
-import { Result, type Picture } from "./picture";
-import type { Target } from "./target";
+import { MISSING, type Order, type Report, type Settings } from "./messages";
+import type { Picture } from "./picture";
+import { Result } from "./result";
 
 export interface Listener {
   /** The state or the result of a picture changed. */
@@ -15,8 +15,7 @@ export interface Listener {
 
 interface Job {
   picture: Picture;
-  target: Target;
-  fast: boolean;
+  settings: Settings;
 }
 
 export class Queue {
@@ -31,11 +30,11 @@ export class Queue {
   }
 
   /** Asks for a picture. */
-  add(picture: Picture, target: Target, fast: boolean): void {
+  add(picture: Picture, settings: Settings): void {
     picture.forget();
     picture.status = "working";
     picture.message = "";
-    this.jobs.push({ picture, target, fast });
+    this.jobs.push({ picture, settings });
     this.listener.changed(picture);
     if (this.jobs.length === 1) this.next();
   }
@@ -56,8 +55,7 @@ export class Queue {
     const [job] = this.jobs;
     if (!job) return;
     this.worker ??= this.hire();
-    const order: Order = { file: job.picture.file, target: job.target, fast: job.fast };
-    this.worker.postMessage(order);
+    this.worker.postMessage({ file: job.picture.file, ...job.settings } satisfies Order);
   }
 
   private hire(): Worker {
@@ -65,10 +63,8 @@ export class Queue {
     worker.onmessage = ({ data }: MessageEvent<Report>) => this.reported(data);
     worker.onerror = (event) => {
       event.preventDefault();
-      this.reported({
-        kind: "failed",
-        message: "The browser stopped the work, most likely for lack of memory. Choose a smaller size.",
-      });
+      const stopped = "The browser stopped the work, most likely for lack of memory. Choose a smaller size.";
+      this.reported({ kind: "failed", message: event.message ? stopped : MISSING });
     };
     return worker;
   }
@@ -81,11 +77,11 @@ export class Queue {
   private reported(report: Report): void {
     const [job] = this.jobs;
     if (!job) return;
-    const { picture, target, fast } = job;
+    const { picture, settings } = job;
     switch (report.kind) {
       case "opened":
-        picture.shape = { width: report.source.width, height: report.source.height };
-        picture.result = new Result(report.size, report.channels, target, fast, report.source);
+        picture.shape = report.shape;
+        picture.result = new Result(report.size, report.channels, settings, picture.file);
         picture.started = performance.now();
         this.listener.runs(report.runs);
         break;

@@ -1,6 +1,6 @@
 """Measures the peak memory and the time of `lapsrn upscale` on one large photograph.
 
-    python -m benchmarks.large_picture --megapixels 24 --scale 4 --max-memory 2G --output large.png
+    python -m benchmarks.large_picture --megapixels 24 --scale 4 --fast --max-memory 2G --output large.png
 
 The photograph is a mosaic of scikit-image's photographs. "Idle" is the resident memory after loading modules and
 weights; "peak" is the maximum since then.
@@ -23,6 +23,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--megapixels", type=float, default=24)
     parser.add_argument("--scale", type=float, default=4)
+    parser.add_argument("--fast", action="store_true", help="as for `lapsrn upscale`")
     parser.add_argument("--max-memory", default="2G")
     parser.add_argument("--weights", default="cms-lapsrn")
     parser.add_argument("--output", default="large.png")
@@ -35,7 +36,7 @@ def main() -> None:
         write_image(source, photograph(height, width))
         idle, before = start(options.weights), time.monotonic()
         arguments = ["upscale", source, "-o", options.output, "--scale", options.scale, "--weights", options.weights,
-                     "--max-memory", options.max_memory]  # fmt: skip
+                     "--max-memory", options.max_memory, *(["--fast"] if options.fast else [])]  # fmt: skip
         enlarge([str(argument) for argument in arguments])
         seconds = time.monotonic() - before
     peak = memory("VmHWM")

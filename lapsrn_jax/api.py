@@ -81,7 +81,7 @@ def upscale(
         AVIF and HEIC) and for Pillow images that were opened from such files, and "cms-lapsrn" for all others.
       width: width of the result in pixels. The height keeps the aspect ratio unless it is given too.
       height: height of the result in pixels. The width keeps the aspect ratio unless it is given too.
-      fast: run half of the network's recursions, which takes about two thirds of the time at slightly lower quality.
+      fast: run half of the network's recursions, which takes about 0.6 of the time at slightly lower quality.
       self_ensemble: average over the eight rotations and reflections, which takes eight times as long at slightly
         higher quality.
       keep_hidden: keep the colours of fully transparent pixels, which textures need. By default, these pixels take the

@@ -1,6 +1,7 @@
 """Trains one cell of the study with the ordinary training loop, measures it, and writes the results to one file."""
 
 import json
+import math
 import pathlib
 import shutil
 from collections.abc import Mapping, Sequence
@@ -124,6 +125,7 @@ def _scores(upscale: Upscaler, sets: Sets, scales: Sequence[int]) -> list[dict[s
 def _losses(workdir: pathlib.Path) -> list[list[float]]:
     """Returns [step, loss] pairs from the log, the newest loss for steps that were repeated."""
     losses = {record["step"]: record["loss"] for record in read_log(workdir) if "loss" in record}
+    losses = {step: math.nan if loss is None else loss for step, loss in losses.items()}  # `finish` refuses them
     return [[step, losses[step]] for step in sorted(losses)]
 
 

@@ -37,7 +37,8 @@ def scores(family: str) -> dict[str, tuple[float, list[float]]]:
         model = models.from_settings(config.model)
         assert isinstance(model, Pyramid)
         each = step_flops(model, config.data.patch_size, split_batch(config.data.batch_size, config.data.scales, 1))
-        work += each * max(record.get("step", 0) for record in records) / 1e15
+        saved = (int(path.stem) for path in (STATE / f"{family}_{name}" / "manifests").glob("*.json"))
+        work += each * max([*(record.get("step", 0) for record in records), *saved]) / 1e15
         validated = [record for record in records if "psnr_x2" in record]
         if name in FINISHED:
             found[name] = work, [validated[-1][f"psnr_x{scale}"] for scale in SCALES]

@@ -7,7 +7,7 @@ import scipy.ndimage
 from lapsrn_jax.images.color import studio_range
 from lapsrn_jax.models import SuperResolver
 
-LIMIT = 2.0  # largest distance of a value from [0, 1] that counts as stable; the networks in the package stay below 1
+LIMIT = 2.0  # largest distance of a value from [0, 1] that counts as stable; the networks in the package stay below 1.1
 
 
 def excess(model: SuperResolver, params: object, scale: int, masks: int = 12) -> float:

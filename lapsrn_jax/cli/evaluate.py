@@ -18,7 +18,9 @@ def add_to(commands: Any) -> None:
         "--save-images", metavar="FOLDER", help="write the enlarged pictures and comparisons to this folder"
     )
     parser.add_argument(
-        "--skip-damaged", action="store_true", help="leave out pictures that cannot be read, instead of stopping"
+        "--skip-damaged",
+        action="store_true",
+        help="leave out pictures that cannot be read or are too small for a scale, instead of stopping",
     )
     add_json(parser, "the scores as a list of records")
     parser.set_defaults(run=run)
@@ -37,7 +39,7 @@ def run(options: argparse.Namespace) -> None:
     keep_compiled()
     networks, sets = read_networks(options.weights), evaluation_sets(options.data)
     if options.skip_damaged:
-        sets = without_damaged(sets)
+        sets = without_damaged(sets, max(options.scales))
     protocol = Protocol(options.protocol, options.gray_as_rgb)
     records = evaluate_networks(networks, sets, options.scales, protocol, options.save_images)
     print(text_table(records))

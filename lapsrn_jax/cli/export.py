@@ -14,7 +14,7 @@ def add_to(commands: Any) -> None:
     add_network(parser)
     parser.add_argument("--fast", action="store_true", help="run half of the recursions: faster, slightly worse")
     parser.add_argument(
-        "--winograd", action="store_true", help="Winograd's convolutions, which are faster in WebAssembly"
+        "--winograd", action="store_true", help="write Winograd's convolutions, which are faster in WebAssembly"
     )
     parser.set_defaults(run=run)
 

@@ -12,7 +12,7 @@ def add_to(commands: Any) -> None:
 
     div2k = data.add_parser("div2k", help="the 900 photographs of DIV2K, for training (4 GB)")
     div2k.add_argument("--folder", type=pathlib.Path, default="data/DIV2K", help="destination (default: %(default)s)")
-    div2k.add_argument("--url", help="another URL that has the archives")
+    div2k.add_argument("--url", help="download the archives from this URL instead")
     div2k.set_defaults(run=run_div2k)
 
     benchmarks = data.add_parser("benchmarks", help="Set5, Set14, BSD100 and Urban100; Manga109 from your own copy")

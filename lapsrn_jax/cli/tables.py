@@ -9,7 +9,7 @@ from lapsrn_jax.cli.options import add_json, add_networks, add_scoring, check_ou
 
 def add_to(commands: Any) -> None:
     """Declares the command."""
-    parser = commands.add_parser("tables", help="reproduce the tables of the CMS-LapSRN paper next to its numbers")
+    parser = commands.add_parser("tables", help="regenerate the tables of the CMS-LapSRN paper beside its numbers")
     numbers = parser.add_subparsers(required=True, metavar="NUMBER")
 
     first = numbers.add_parser("1", help="parameters, depth and cost of the compared networks")

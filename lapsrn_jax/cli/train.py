@@ -31,6 +31,8 @@ def add_to(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Trains. The exit status is 75 if a signal stopped the run."""
+    if not options.coordinator and (options.processes, options.process) != (None, None):
+        raise UserError("--processes and --process need --coordinator HOST:PORT")
     config = read_config(options.config, options.overrides)  # before JAX starts
 
     from absl import flags, logging

@@ -29,7 +29,7 @@ from lapsrn_jax.files import atomic_write
 
 def add_to(commands: Any) -> None:
     """Declares the command."""
-    parser = commands.add_parser("upscale", help="enlarge pictures")
+    parser = commands.add_parser("upscale", help="enlarge pictures and videos")
     parser.add_argument(
         "input", nargs="+", help="files, folders (searched recursively), patterns, or - for standard input"
     )
@@ -39,7 +39,9 @@ def add_to(commands: Any) -> None:
     size.add_argument("--width", type=count, help="width in pixels, instead of --scale")
     size.add_argument("--height", type=count, help="height in pixels, instead of --scale")
     size.add_argument(
-        "--copy-large", action="store_true", help="copy pictures that are already as large as --width and --height"
+        "--copy-large",
+        action="store_true",
+        help="copy pictures that are already at least as large as --width and --height",
     )
     network = parser.add_argument_group("network")
     add_network(
@@ -50,7 +52,7 @@ def add_to(commands: Any) -> None:
     network.add_argument(
         "--self-ensemble",
         action="store_true",
-        help="average over rotations and reflections: eight times slower, slightly better",
+        help="average over rotations and reflections: takes eight times as long, slightly better",
     )
     network.add_argument(
         "--device", metavar="KIND[:N,...]",
@@ -87,7 +89,10 @@ def add_to(commands: Any) -> None:
         help="codec of videos (default: h264; h265 beyond 8 bits; vp9 in .webm)",
     )  # fmt: skip
     result.add_argument(
-        "--crf", type=rate_factor, metavar="N", help="quality of videos, from 0 to 63: lower means better and larger"
+        "--crf",
+        type=rate_factor,
+        metavar="N",
+        help="quality of videos, from 0 to 63 (51 for h264 and h265): lower is better and larger",
     )
     result.add_argument(
         "--background", type=colour, metavar="COLOUR", help="fill transparency with a colour, such as white or #ff8000"

@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> None:
     except OSError as error:
         raise UserError(f"cannot serve on port {options.port} ({error.strerror}): choose another with --port") from None
     with server:
-        print(f"http://{HOST}:{server.server_port}/ (Ctrl+C stops it)", flush=True)
+        print(f"http://{HOST}:{server.server_port}/ (Ctrl-C stops it)", flush=True)
         server.serve_forever()
 
 

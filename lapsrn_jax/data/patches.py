@@ -2,8 +2,8 @@
 
 A sample is the image pyramid of one patch, from the low-resolution image to the patch itself. Each image is twice the
 size of the one before: (LR, HR) for x2, (LR, HR / 2, HR) for x4. A scale that is not a power of 2 has no intermediate
-levels: (LR, HR) for x3. A batch maps each scale to a tuple of stacked images, float32 [n, h, w, C] in [0, 1], luminance
-or RGB:
+levels: (LR, HR) for x3. A batch maps each scale to a tuple of stacked images, float32 [n, h, w, C], luminance or RGB in
+[0, 1], or slightly outside, since bicubic interpolation overshoots at sharp edges:
 
     {2: (lr, hr), 4: (lr, half, hr)}
 """
@@ -31,7 +31,7 @@ RESCALES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)  # the LapSRN authors' augmentation
 
 
 def split_batch(batch_size: int, scales: Sequence[int], parts: int) -> dict[int, int]:
-    """Divides a batch among the scales into equal shares; the smaller scales take the remainder.
+    """Divides a batch among the scales into equal shares; the first scales take the remainder.
 
     Args:
       batch_size: number of samples in the batch.

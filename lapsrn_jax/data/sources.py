@@ -103,8 +103,9 @@ def evaluation_sets(sources: Sequence[str]) -> dict[str, list[Picture]]:
       UserError: as `evaluation_pictures`, or two sets have the same name.
     """
     sets: dict[str, list[Picture]] = {}
-    for source in sources:
-        inside = [os.path.join(source, name) for name in BENCHMARKS if os.path.isdir(os.path.join(source, name))]
+    for source in map(str.strip, sources):
+        paths = [os.path.join(source, name) for name in BENCHMARKS] if source else []
+        inside = [path for path in paths if os.path.isdir(path)]
         for each in inside or [source]:
             name = pathlib.Path(each).resolve().name
             if name in sets:

@@ -49,7 +49,11 @@ class Protocol:
         )
 
     def degrade(self, hr: np.ndarray, scale: int) -> tuple[np.ndarray, np.ndarray]:
-        """Returns the picture, uint8, cropped to a multiple of `scale`, and its LR image, float64 in [0, 1]."""
+        """Returns the picture, uint8, cropped to a multiple of `scale`, and its LR image, float64.
+
+        The LR image is in [0, 1] by protocol B. By protocol A it exceeds this range at sharp edges, as bicubic
+        interpolation does.
+        """
         height, width = (size - size % scale for size in hr.shape[:2])
         hr = hr[:height, :width]
         if self.gray_as_rgb and hr.ndim == 2:

@@ -1,5 +1,6 @@
 """Scores networks on sets of pictures."""
 
+import collections
 import os
 import pathlib
 import sys
@@ -98,8 +99,10 @@ def evaluate(
     return records
 
 
-def without_damaged(sets: Mapping[str, Sequence[Picture]]) -> dict[str, list[Picture]]:
-    """Returns the sets without the pictures that cannot be read, and prints the reason for each of these to stderr.
+def without_damaged(sets: Mapping[str, Sequence[Picture]], scale: int) -> dict[str, list[Picture]]:
+    """Returns the sets without the pictures that cannot be read, or are too small to be scored at `scale`.
+
+    Prints the reason for each of these to stderr.
 
     Raises:
       UserError: a set has no other picture.
@@ -109,7 +112,7 @@ def without_damaged(sets: Mapping[str, Sequence[Picture]]) -> dict[str, list[Pic
         whole[name] = []
         for picture in tqdm.tqdm(pictures, desc=f"checking {name}", unit="image", leave=False):
             try:
-                picture.read()
+                read_checked(picture, scale)
             except UserError as error:
                 tqdm.tqdm.write(f"left out: {error}", file=sys.stderr)
             else:
@@ -130,20 +133,26 @@ def score_picture(picture: Picture, models: Mapping[str, Upscale], scale: int, p
 
 
 def _unique_names(pictures: Sequence[Picture]) -> dict[Picture, str]:
-    """Returns a file name for each picture's results: its stem, with its folder if stems repeat."""
+    """Returns a file name for each picture's results: its stem, with its folders in the set if stems repeat."""
     paths = [pathlib.PurePath(picture.name) for picture in pictures]
-    stems = [path.stem for path in paths]
-    names = [path.stem if stems.count(path.stem) == 1 else "_".join(path.parts[-2:]) for path in paths]
+    stems = collections.Counter(path.stem for path in paths)
+    root = os.path.commonpath([path.parent for path in paths])
+    names = [path.stem if stems[path.stem] == 1 else "_".join(path.relative_to(root).parts) for path in paths]
     return dict(zip(pictures, names, strict=True))
 
 
 def read_checked(picture: Picture, scale: int) -> np.ndarray:
     """Reads a picture; raises `UserError` if it is damaged or too small to be scored at `scale`."""
     image = picture.read()
-    if min(image.shape[:2]) < 4 * scale:
+    if too_small(image, scale):
         height, width = image.shape[:2]
-        raise UserError(f"{picture.name} is {width} x {height} pixels: too small to be scored at x{scale}")
+        raise UserError(f"{picture.name} has {width} x {height} pixels: too few to be scored at x{scale}")
     return image
+
+
+def too_small(image: np.ndarray, scale: int) -> bool:
+    """Whether a picture is too small to be scored at `scale`."""
+    return min(image.shape[:2]) < 4 * scale
 
 
 def _save(folder: pathlib.Path, name: str, example: Example, scale: int) -> None:

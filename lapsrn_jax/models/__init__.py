@@ -64,8 +64,13 @@ def shapes(model: SuperResolver) -> Any:
 
 
 def settings(model: SuperResolver) -> dict[str, Any]:
-    """Returns all settings of a model, JSON-ready: the inverse of `from_settings`. Weights files store them."""
-    name = next(name for name, kind in _MODELS.items() if type(model) is kind)
+    """Returns all settings of a model, JSON-ready: the inverse of `from_settings`. Weights files store them.
+
+    Of a model that this package does not know, they are its name only.
+    """
+    name = next((name for name, kind in _MODELS.items() if type(model) is kind), None)
+    if name is None:
+        return {"name": f"{type(model).__module__}.{type(model).__qualname__}"}
     fields = [field.name for field in dataclasses.fields(model) if field.name not in ("parent", "name", *_COMPUTATION)]
     values = {field: getattr(model, field) for field in fields}
     if values.get("tying") is not None:

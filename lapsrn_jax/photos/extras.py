@@ -1,7 +1,9 @@
 """Finds what image files hold besides the samples and the metadata that Pillow reads."""
 
 import io
+import re
 import struct
+from collections.abc import Iterable
 from typing import Any, BinaryIO
 
 import PIL.ImageCms
@@ -11,7 +13,11 @@ from lapsrn_jax.photos.decoding import png_depth
 COLOUR_CHUNKS = (b"cICP", b"gAMA", b"cHRM", b"sRGB", b"mDCV", b"cLLI")
 TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt")
 # Text that holds EXIF, XMP or a colour profile. These are read and written on their own.
-_NOT_TEXT = (b"XML:com.adobe.xmp\0", b"Raw profile type exif\0", b"Raw profile type APP1\0", b"Raw profile type icc\0")
+_NOT_TEXT = (b"XML:com.adobe.xmp\0", b"Raw profile type exif\0", b"Raw profile type APP1\0")
+_MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])", re.DOTALL)  # in a JPEG's pixels, all but the restarts
+_SEGMENTS = range(0xC0, 0xFF)  # markers with a length and content
+_END = 0xD9
+_GEOREFERENCE = {33550, 33922, 34264, 34735}
 _MAX_CHUNKS = 2**22  # bytes
 _PHOTOSHOP, _IPTC = b"Photoshop 3.0\0", 0x0404  # a segment of JPEG, and IPTC's number among its resources
 _SRGB_GAMMA = range(45000, 46000)  # 100,000 / 2.2, as most programs round it
@@ -35,10 +41,13 @@ def extras(file: BinaryIO, format: str, info: Any) -> dict[str, Any]:
     if format == "WEBP":
         return {"lossless": _webp_is_lossless(file)}
     dropped = []
-    if format == "MPO":
-        dropped.append("further images")
-    if format == "HEIF" and info.get("bit_depth", 8) > 8:
-        dropped.append(f"bits beyond 8 of {info['bit_depth']} per sample")
+    if format in ("JPEG", "MPO"):
+        dropped += ["comment"] if info.get("comment") else []
+        dropped += _after_jpeg(file)
+    if format == "HEIF":
+        depth = info.get("bit_depth", 8)
+        dropped += [f"bits beyond 8 of {depth} per sample"] if depth > 8 else []
+        dropped += ["further images"] if info.get("aux") or info.get("depth_images") else []
     if format == "AVIF":
         dropped += _avif_limits(file)
     iptc = (info.get("photoshop") or {}).get(_IPTC) or info.get("iptc")
@@ -103,6 +112,28 @@ def _webp_is_lossless(file: BinaryIO) -> bool:
             length = 16
         file.seek(length + length % 2, io.SEEK_CUR)
     return False
+
+
+def _after_jpeg(file: BinaryIO) -> list[str]:
+    """Names what follows the picture in a JPEG, such as the gain map of an HDR photo or the video of a motion photo."""
+    file.seek(0)
+    content = file.read()
+    at, end = 2, len(content)
+    while match := _MARKER.search(content, at, end):
+        marker, at = match[1][0], match.end()
+        if marker == _END:
+            rest = content[at:]
+            kinds = {"further images": b"\xff\xd8\xff", "video": b"ftyp"}
+            found = [name for name, start in kinds.items() if start in rest]
+            return found or (["further data"] if rest.strip(b"\0\xff\r\n ") else [])
+        if marker in _SEGMENTS:
+            at += int.from_bytes(content[at : at + 2], "big")
+    return []
+
+
+def georeference(tags: Iterable[int]) -> tuple[str, ...]:
+    """Returns the field "dropped" of a `Photo` for the tags of a TIFF's page."""
+    return ("georeference",) if _GEOREFERENCE.intersection(tags) else ()
 
 
 def _avif_limits(file: BinaryIO) -> list[str]:

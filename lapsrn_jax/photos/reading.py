@@ -21,7 +21,7 @@ from lapsrn_jax.errors import UserError
 from lapsrn_jax.images.formats import PILLOW_NAMES, format_of
 from lapsrn_jax.photos import exif
 from lapsrn_jax.photos.decoding import decode
-from lapsrn_jax.photos.extras import extras
+from lapsrn_jax.photos.extras import extras, georeference
 from lapsrn_jax.photos.photo import Album, Frame, Photo
 from lapsrn_jax.photos.reading_tiff import MAGIC, pages_of, read_page, shape_of
 from lapsrn_jax.photos.upright import exif_of, orientation_of, upright_photo
@@ -162,7 +162,10 @@ def _document(tiff: tifffile.TiffFile, file: BinaryIO, name: str) -> Album:
                 samples, channels, orientation, info = read_page(tiff, number, file, name)
                 exif_bytes = exif.from_tiff(file, tiff.pages[number].offset)
                 photo = upright_photo(samples, channels, orientation, info, exif_bytes, "TIFF")
-                photo = dataclasses.replace(photo, **extras(file, "TIFF", info))
+                further = extras(file, "TIFF", info)
+                page: Any = tiff.pages[number]
+                further["dropped"] += georeference(tag.code for tag in page.tags)
+                photo = dataclasses.replace(photo, **further)
             yield Frame(photo)
 
     order: Literal["<", ">"] = "<" if tiff.byteorder == "<" else ">"
@@ -181,7 +184,10 @@ def _album(image: PIL.Image.Image, file: BinaryIO, name: str) -> Album:
     def frames() -> Iterator[Frame]:
         with _explained(name):
             samples, channels = decode(image, file, name)
-            orientation, info = orientation_of(image), image.info  # read last: PNG may store them after the pixels
+            info = image.info  # read last: PNG may store it after the pixels
+            if "Raw profile type APP1" in info:  # another name of ImageMagick's, which Pillow does not know
+                info.setdefault("Raw profile type exif", info["Raw profile type APP1"])
+            orientation = orientation_of(image)
             photo = upright_photo(samples, channels, orientation, info, exif_of(info), format)
             photo = dataclasses.replace(photo, **extras(file, str(image.format), info))
         yield Frame(photo)

@@ -40,6 +40,8 @@ class Checkpoints:
         self._manager = ocp.CheckpointManager(self._folder, options=options)
 
     def _sort_out(self, damaged: pathlib.Path, say: Callable[[str], None]) -> None:
+        for unfinished in self._folder.glob("*.orbax-checkpoint-tmp*"):
+            shutil.rmtree(unfinished)
         steps = sorted((int(path.name) for path in self._folder.glob("*") if path.name.isdigit()), reverse=True)
         for step in steps:
             folder, manifest = self._folder / str(step), self._manifest(step)

@@ -12,7 +12,7 @@ import jax
 import ml_collections
 
 from lapsrn_jax.errors import UserError
-from lapsrn_jax.files import atomic_write
+from lapsrn_jax.files import atomic_write, remove_partial
 from lapsrn_jax.models import SuperResolver
 from lapsrn_jax.training.distributed import is_primary, together
 from lapsrn_jax.training.logs import revision
@@ -48,6 +48,8 @@ class RunFolder:
                 self.path.mkdir(parents=True, exist_ok=True)
                 if is_primary():
                     self._take_lock()
+                    for name in (FILE_NAME, BEST, "config.json"):
+                        remove_partial(self.path / name)
                     with atomic_write(self.path / "config.json") as partial:
                         partial.write_text(json.dumps(self._config, indent=2) + "\n")
         except OSError as error:

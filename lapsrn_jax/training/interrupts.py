@@ -1,6 +1,7 @@
 """Turns SIGTERM and SIGINT into a request to stop, so that the step is finished and the state saved first."""
 
 import signal
+import threading
 import types
 
 STOPPED = 75
@@ -12,6 +13,8 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 class StopRequest:
     """In this context the first SIGTERM or SIGINT only sets `received`; a second one has its usual effect.
 
+    Only the main thread gets signals: in another one, the context has no effect.
+
     Contexts can be nested: a signal sets `received` in all of them, and an inner context starts with the outer one's.
     """
 
@@ -19,7 +22,8 @@ class StopRequest:
         self.received: signal.Signals | None = None
 
     def __enter__(self) -> "StopRequest":
-        self._previous = {number: signal.signal(number, self._receive) for number in _SIGNALS}
+        main = threading.current_thread() is threading.main_thread()
+        self._previous = {number: signal.signal(number, self._receive) for number in _SIGNALS if main}
         if outer := self._outer():
             self.received = outer.received
         return self
@@ -36,5 +40,5 @@ class StopRequest:
             outer._receive(number, frame)
 
     def _outer(self) -> "StopRequest | None":
-        owner = getattr(self._previous[_SIGNALS[0]], "__self__", None)
+        owner = getattr(self._previous.get(_SIGNALS[0]), "__self__", None)
         return owner if isinstance(owner, StopRequest) else None

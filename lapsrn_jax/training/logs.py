@@ -3,6 +3,7 @@
 import contextlib
 import importlib.metadata
 import json
+import math
 import os
 import pathlib
 import platform
@@ -91,13 +92,19 @@ class Log:
 
     def _line(self, record: dict[str, Any]) -> None:
         assert self._file is not None
-        self._file.write(json.dumps(record).encode() + b"\n")
+        finite = {name: None if _is_odd(value) else value for name, value in record.items()}  # JSON has no NaN
+        self._file.write(json.dumps(finite, allow_nan=False).encode() + b"\n")
+
+
+def _is_odd(value: Any) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
 
 
 def read_log(folder: pathlib.Path) -> list[dict[str, Any]]:
     """Returns the records of a run's log, [] if there is none.
 
-    A kill can cut a line short, which is left out, and a resumed run repeats the steps since its checkpoint.
+    A kill can cut a line short, which is left out, and a resumed run repeats the steps since its checkpoint. Numbers
+    that are not finite, such as the loss of a skipped step, are None.
     """
     records: list[dict[str, Any]] = []
     path = folder / "log.jsonl"

@@ -53,7 +53,7 @@ def train_and_evaluate(
         are not finite.
     """
     with together():
-        check_settings(config)
+        check_settings(config, model)
         model = model or models.from_settings(config.model)
         model = model.clone(dtype=config.training.dtype, remat=config.training.remat)
         tx = make_optimizer(config)
@@ -79,7 +79,7 @@ def train_and_evaluate(
             if resumed:
                 state = checkpoints.restore(state)
             elif config.start:
-                state = begin_from(pathlib.Path(config.start), state)
+                state = begin_from(config.start, state)
         if not resumed:
             state = replicate(state, mesh)
         first, last = int(state.step), config.training.steps

@@ -9,6 +9,7 @@ import ml_collections
 
 from lapsrn_jax import models
 from lapsrn_jax.errors import UserError
+from lapsrn_jax.models import SuperResolver
 
 Rule = tuple[Callable[[Any], bool], str]
 
@@ -85,10 +86,11 @@ def completed(config: dict[str, Any]) -> dict[str, Any]:
     return config | {group: added | config.get(group, {}) for group, added in _ADDED.items()}
 
 
-def check_settings(config: ml_collections.ConfigDict) -> None:
+def check_settings(config: ml_collections.ConfigDict, model: SuperResolver | None = None) -> None:
     """Raises `UserError` for the first setting that is missing, unknown or out of range.
 
-    `lapsrn_jax.models.from_settings`, which this function calls, checks the settings in `config.model`.
+    `lapsrn_jax.models.from_settings`, which this function calls, checks the settings in `config.model`, unless another
+    model is given.
     """
     given = _flat(json.loads(config.to_json_best_effort()))
     for name, (holds, meaning) in RULES.items():
@@ -96,12 +98,15 @@ def check_settings(config: ml_collections.ConfigDict) -> None:
             raise UserError(f"the config lacks {name}: see configs/default.py")
         if not holds(given[name]):
             raise UserError(f"{name} must be {meaning}; got {given[name]!r}")
-    unknown = sorted(name for name in given if name not in RULES and not name.startswith("model"))
+    unknown = sorted(name for name in given if name not in RULES and not name.startswith("model."))
     if unknown:
         raise UserError(f"unknown setting {unknown[0]} in the config: see configs/default.py")
+    for name in ("dtype", "remat"):
+        if f"model.{name}" in given:
+            raise UserError(f"model.{name} has no effect: set training.{name}")
     if given["optimizer.muon_learning_rate"] and not given["optimizer.learning_rate"]:
         raise UserError("optimizer.learning_rate must be positive with Muon, whose rate follows the same schedule")
-    served = models.from_settings(config.model).scales
+    served = (model or models.from_settings(config.model)).scales
     for scale in config.data.scales:
         if scale not in served:
             raise UserError(f"data.scales must be among {', '.join(map(str, served))} for this model; got {scale}")

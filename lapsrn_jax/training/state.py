@@ -79,9 +79,14 @@ def make_optimizer(config: ml_collections.ConfigDict) -> optax.GradientTransform
 
 
 def _muon_dimensions(params: Any) -> Any:
-    """How Muon reads each kernel [h, w, I, O] as a matrix; None for the parameters that AdamW moves."""
-    matrix = optax.contrib.MuonDimensionNumbers(reduction_axis=(0, 1, 2), output_axis=3)
-    return jax.tree.map(lambda x: matrix if x.ndim == 4 and min(x.shape[2:]) > 1 else None, params)
+    """How Muon reads each kernel [h, w, I, O], or each of a stack, as a matrix; None for what AdamW moves."""
+
+    def matrix(x: Any) -> optax.contrib.MuonDimensionNumbers | None:
+        if x.ndim < 4 or min(x.shape[-2:]) == 1:
+            return None
+        return optax.contrib.MuonDimensionNumbers(tuple(range(x.ndim - 4, x.ndim - 1)), x.ndim - 1)
+
+    return jax.tree.map(matrix, params)
 
 
 def create_state(model: SuperResolver, tx: optax.GradientTransformation, seed: int, ema: bool) -> TrainState:

@@ -52,7 +52,7 @@ def make_train_step(
     """Returns the jitted step: (state, batch) to (next state, metrics). It donates the state.
 
     A batch whose loss or gradient is not finite leaves parameters, average and moments unchanged and increments
-    `skipped`.
+    `skipped`. The learning-rate schedule goes on.
 
     Args:
       model: any of `lapsrn_jax.models`.
@@ -93,13 +93,19 @@ def make_train_step(
 
         good = jnp.isfinite(loss) & jnp.isfinite(norm)
         new, old = (params, ema, opt_state), (state.params, state.ema, state.opt_state)
-        params, ema, opt_state = jax.tree.map(lambda a, b: jnp.where(good, a, b), new, old)
+        params, ema, opt_state = jax.tree.map(
+            lambda a, b: a if _is_schedule(a) else jnp.where(good, a, b), new, old, is_leaf=_is_schedule
+        )
         skipped = jnp.where(good, 0, state.skipped + 1)
         metrics = {"loss": loss, "gradient_norm": norm, "skipped": skipped}
         return TrainState(state.step + 1, params, ema, opt_state, skipped), metrics
 
     sharded = jax.shard_map(step, mesh=mesh, in_specs=(P(), P(AXIS)), out_specs=(P(), P()))
     return jax.jit(sharded, donate_argnums=0)
+
+
+def _is_schedule(tree: Any) -> bool:
+    return isinstance(tree, optax.ScaleByScheduleState)
 
 
 def as_numpy(tree: Any) -> Any:

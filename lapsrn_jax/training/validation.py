@@ -8,8 +8,9 @@ import numpy as np
 from lapsrn_jax.data.sources import Picture
 from lapsrn_jax.evaluation.figures import comparison
 from lapsrn_jax.evaluation.protocol import Protocol, bicubic
-from lapsrn_jax.evaluation.scoring import evaluate, read_checked, score_picture
+from lapsrn_jax.evaluation.scoring import evaluate, score_picture, too_small
 from lapsrn_jax.models import SuperResolver
+from lapsrn_jax.training.distributed import is_primary
 from lapsrn_jax.upscaling.upscale import Upscaler
 
 PICTURES = 2  # figures per scale
@@ -20,17 +21,19 @@ class Validation:
 
     Args:
       model: any of `lapsrn_jax.models`.
-      pictures: the photographs; may be empty.
+      pictures: the photographs; may be empty. Those too small to be scored are named and left out.
       scales: the scales to score.
 
     Raises:
-      UserError: a photograph is damaged or too small to be scored.
+      UserError: a photograph is damaged.
     """
 
     def __init__(self, model: SuperResolver, pictures: Sequence[Picture], scales: Sequence[int]) -> None:
-        self.pictures = list(pictures)
-        for picture in self.pictures:
-            read_checked(picture, max(scales))  # fail now, not at the first checkpoint
+        small = [picture for picture in pictures if too_small(picture.read(), max(scales))]  # a damaged one fails now
+        self.pictures = [picture for picture in pictures if picture not in small]
+        if small and is_primary():
+            names = ", ".join(picture.name for picture in small)
+            print(f"left out of the validation, too small to be scored at x{max(scales)}: {names}", flush=True)
         self._model, self._scales, self._protocol = model, scales, Protocol()
 
     def __call__(self, params: Any) -> tuple[dict[str, float], dict[str, np.ndarray]]:

@@ -12,7 +12,7 @@ from lapsrn_jax.images.formats import VIDEOS
 from lapsrn_jax.upscaling.clips import frames_at_once, upscale_clip
 from lapsrn_jax.upscaling.jobs import Job
 from lapsrn_jax.upscaling.settings import Batch
-from lapsrn_jax.upscaling.upscale import BYTES_PER_PIXEL, Progress
+from lapsrn_jax.upscaling.upscale import BYTES_PER_PIXEL, Progress, Size
 from lapsrn_jax.videos.encoding import encoding_for
 from lapsrn_jax.videos.joining import rounds_times, try_join
 from lapsrn_jax.videos.reading import Clip
@@ -44,7 +44,7 @@ def upscale_video(job: Job, batch: Batch, add: Callable[[pathlib.Path], None], p
         target.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(target, on_complete=add) as partial:
             shutil.copyfile(job.source, partial)
-        return {"status": "copied", "size": (width, height), "frames": clip.count}
+        return {"status": "copied", "size": _as_shown((height, width), clip), "frames": clip.count}
     size = (height + -height % chroma[0], width + -width % chroma[1])
     batch.upscale.check_size(shape, size)
     encoding = encoding_for(
@@ -64,4 +64,9 @@ def upscale_video(job: Job, batch: Batch, add: Callable[[pathlib.Path], None], p
     if note := "; ".join(filter(None, [*notes, damage])):
         batch.say(f"{job.target}: {note}")
         report["note"] = note
-    return report | {"size": size[::-1]}
+    return report | {"size": _as_shown(size, clip)}
+
+
+def _as_shown(size: Size, clip: Clip) -> Size:
+    """Returns (width, height) after any rotation, of frames with `size` (H, W)."""
+    return size if clip.picture.lies else size[::-1]

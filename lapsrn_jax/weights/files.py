@@ -45,7 +45,8 @@ def load_weights(path: str | os.PathLike[str]) -> tuple[SuperResolver, dict[str,
 
     Args:
       path: a run folder, a safetensors file written by `save_weights`, an authors' `.mat` file, or the name of weights
-        in this package, a key of `PRETRAINED`.
+        in this package, a key of `PRETRAINED`. As text, such a name wins over a file or folder of that name, which
+        "./NAME" means.
 
     Raises:
       UserError: the file does not exist, is not a weights file, does not match its model, or has values that are not
@@ -89,7 +90,8 @@ def read_info(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 def weights_file(path: str | os.PathLike[str]) -> pathlib.Path:
     """Returns the path of the weights file; argument and errors as in `load_weights`."""
-    path = PRETRAINED.get(str(path), pathlib.Path(path))
+    given = pathlib.Path(path)
+    path = PRETRAINED.get(str(path), given) if isinstance(path, str) or not given.exists() else given
     if path.is_dir():
         if not (path / FILE_NAME).exists():
             raise UserError(f"no {FILE_NAME} in {path}: training writes it with its first checkpoint")

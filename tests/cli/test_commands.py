@@ -9,6 +9,7 @@ import sys
 
 import jax
 import numpy as np
+import PIL.Image
 import pytest
 
 from lapsrn_jax.images.io import read_image, write_image
@@ -87,6 +88,7 @@ CONFIG = "--config=configs/cms_x2.py"
         (["-config=nope.py"], "arguments are required: --config"),
         (["--config={wrong}"], "ModuleNotFoundError"),
         ([CONFIG, "--config.data.scales=(3,)"], "data.scales must be"),
+        ([CONFIG, "--processes", "2", "--process", "0"], "--processes and --process need --coordinator"),
         ([CONFIG, "--config.data.train="], "name folders"),
         (
             [CONFIG, "--workdir={photographs}/0.png/run", "--config.data.train=bundled", "--config.data.patch_size=64"],
@@ -181,6 +183,7 @@ def test_a_damaged_picture_stops_the_evaluation_or_is_left_out(tmp_path, photogr
 
     shutil.copytree(photographs, tmp_path / "set")
     (tmp_path / "set" / "broken.png").write_bytes((photographs / "0.png").read_bytes()[:300])
+    PIL.Image.new("RGB", (7, 90)).save(tmp_path / "set" / "small.png")
     report = tmp_path / "scores.json"
     arguments = ["evaluate", "--ckpt", "cms-lapsrn", "--scales", "2", "--json", str(report), "--data"]
     with pytest.raises(SystemExit):
@@ -191,8 +194,9 @@ def test_a_damaged_picture_stops_the_evaluation_or_is_left_out(tmp_path, photogr
     main([*arguments, str(tmp_path / "set"), "--skip-damaged"])
     assert json.loads(report.read_text()) == expected
     error = capsys.readouterr().err
-    assert "left out: " in error
+    assert error.count("left out: ") == 2
     assert "broken.png is damaged" in error
+    assert "small.png has 7 x 90 pixels: too few to be scored at x2" in error
     for path in photographs.iterdir():
         (tmp_path / "set" / path.name).unlink()
     with pytest.raises(SystemExit):

@@ -8,6 +8,7 @@ from lapsrn_jax.evaluation.protocol import Protocol, bicubic
 from lapsrn_jax.evaluation.scoring import evaluate
 from lapsrn_jax.evaluation.tables import text_table
 from lapsrn_jax.images.io import read_image, write_image
+from tests import tiny
 
 
 def test_the_most_improved_crop_is_where_the_model_wins(rng):
@@ -65,3 +66,20 @@ def test_results_of_pictures_with_one_name_stay_apart(tmp_path, rng):
         write_image(tmp_path / folder / "x.png", rng.integers(0, 256, (20, 20), dtype=np.uint8))
     evaluate({"bicubic": bicubic}, {"set": evaluation_pictures(str(tmp_path))}, [2], Protocol(), tmp_path / "out")
     assert len(list((tmp_path / "out" / "set" / "x2").glob("*_bicubic.png"))) == 2
+
+
+def test_results_of_pictures_with_equal_names_are_all_saved(tmp_path):
+    """However deep their folders are."""
+    image = tiny.photograph(np.random.default_rng(0), 24, 24)
+    places = ("1/hr/0.png", "2/hr/0.png", "2/hr/0.bmp", "2/1.png")
+    for place in places:
+        write_image(make_parents(tmp_path / "set" / place), image)
+    pictures = evaluation_pictures(str(tmp_path / "set"))
+    evaluate({"bicubic": bicubic}, {"set": pictures}, [2], Protocol(), tmp_path / "images")
+    found = {path.name for path in (tmp_path / "images" / "set" / "x2").glob("*_bicubic.png")}
+    assert found == {f"{name}_bicubic.png" for name in ("1_hr_0.png", "2_hr_0.png", "2_hr_0.bmp", "1")}
+
+
+def make_parents(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path

@@ -112,6 +112,46 @@ def test_further_pictures_are_named():
     assert read_photo(encoded(RGB, "JPEG")).dropped == ()
 
 
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize(
+    ("further", "name"),
+    [
+        (encoded(RGB[::2], "JPEG").getvalue(), "further images"),  # the gain map of an HDR photo
+        (b"\0\0\0\x18ftypmp42" + bytes(12), "video"),  # of a motion photo
+        (b"\0\xff" * 20, None),  # some cameras fill up their files
+        (b"anything", "further data"),
+    ],
+)
+def test_what_follows_a_jpeg_is_named(rng, progressive, further, name):
+    noise = rng.integers(0, 256, (40, 50, 3), np.uint8)
+    gain_map = b'<x xmlns:hdrgm="http://ns.adobe.com/hdr-gain-map/1.0/" hdrgm:Version="1.0"/>'  # no MPO for Pillow
+    content = encoded(noise, "JPEG", progressive=progressive, xmp=gain_map, restart_marker_blocks=3).getvalue()
+    photo = read_photo(io.BytesIO(content + further))
+    assert photo.dropped == ((name,) if name else ())
+    assert what_is_lost("JPEG", photo) == (f"the picture's {name} will be left out" if name else None)
+
+
+def test_a_comment_of_jpeg_is_named():
+    photo = read_photo(encoded(RGB, "JPEG", comment="by hand"))
+    assert what_is_lost("JPEG", photo) == "the picture's comment will be left out"
+
+
+@pytest.mark.parametrize("name", ["exif", "APP1"])
+def test_exif_that_imagemagick_wrote_into_text_is_read(name):
+    content = b"Exif\0\0" + pictures.exif(6)
+    text = f"\n{name}\n{len(content):8}\n{content.hex()}\n".encode()
+    photo = read_photo(png((b"tEXt", f"Raw profile type {name}".encode() + b"\0" + text)))
+    assert photo.pixels.shape[:2] == RGB.shape[1::-1]  # turned
+    assert photo.exif
+    assert photo.chunks == ()
+
+
+def test_a_georeference_is_named():
+    file = io.BytesIO()
+    tifffile.imwrite(file, RGB, extratags=[(33550, 12, 3, (1.0, 1.0, 0.0), True)])
+    assert read_photo(io.BytesIO(file.getvalue())).dropped == ("georeference",)
+
+
 def test_deep_and_hdr_avif_is_named():
     """Pillow writes 8 bits of SDR, so the header is edited; the pixels do not change."""
     pytest.importorskip("PIL._avif")

@@ -18,10 +18,17 @@ def test_scores_on_a_line_are_continued(tmp_path, monkeypatch, rng):
         last = psnr if name in forecast.FINISHED else {"psnr_x2": 1.0, "psnr_x4": 1.0, "psnr_x8": 1.0}
         records = [{"step": 500, "loss": 0.1}, {"step": 1000, **dict.fromkeys(psnr, 2.0)}, {"step": steps, **last}]
         (tmp_path / f"cms_{name}.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    work += 1591 * each["r4"]
+    (tmp_path / "cms_long.jsonl").write_text(json.dumps({"step": 1500}) + "\n")
+    (tmp_path / "cms_long" / "manifests").mkdir(parents=True)
+    (tmp_path / "cms_long" / "manifests" / "1591.json").touch()  # stopped after the last line of the log
+    work += 2000 * each["r4"]
+    psnr = {f"psnr_x{s}": 30 + slope * np.log2(work) for s, slope in zip((2, 4, 8), slopes, strict=True)}
+    (tmp_path / "cms_cool.jsonl").write_text(json.dumps({"step": 2000, **psnr}) + "\n")
     monkeypatch.setattr(forecast, "STATE", tmp_path)
     found = forecast.scores("cms")
-    assert list(found) == ["r2b", "r4", "r4b"]
-    assert found["r4b"][0] == pytest.approx(work, rel=1e-2)
+    assert list(found) == ["r2b", "r4", "r4b", "cool"]
+    assert found["cool"][0] == pytest.approx(work, rel=1e-2)
     rows = {row[0]: row[1:] for row in forecast.table(found).rows}
     for column, slope in zip(rows["4 times the work"][1:], slopes, strict=True):
         assert float(column.strip("()")) == pytest.approx(30 + slope * np.log2(4 * work), abs=0.011)

@@ -1,5 +1,7 @@
+import concurrent.futures
 import json
 import pathlib
+import shutil
 
 import jax
 import numpy as np
@@ -8,6 +10,7 @@ from safetensors.numpy import load_file
 
 from lapsrn_jax import models
 from lapsrn_jax.errors import UserError
+from lapsrn_jax.files import atomic_write
 from lapsrn_jax.training import loop
 from lapsrn_jax.training.folder import RunFolder
 from lapsrn_jax.training.loop import train_and_evaluate
@@ -217,3 +220,50 @@ def test_small_photographs_are_named_and_left_out(tmp_path, photographs, capsys)
     tiny.write_photographs(photographs / "small", count=1, size=20)
     train_and_evaluate(tiny.config(photographs, training__steps=1), tmp_path / "run")
     assert f"smaller than a patch of 32 pixels: {photographs}/small/0.png" in capsys.readouterr().out
+
+
+class Mine(models.Pyramid):
+    """A network that the package does not know."""
+
+
+def test_a_network_of_ones_own_is_trained_and_resumed(tmp_path, photographs):
+    """The scales are checked against it, and its weights say that the package cannot make the network."""
+    config = tiny.config(photographs, training__steps=2, data__scales=(2,))
+    config.model.name = "mdsr"  # which does not count
+    mine = Mine(**tiny.MODEL)
+    assert train_and_evaluate(config, tmp_path / "run", mine)
+    config.training.steps = 3
+    assert train_and_evaluate(config, tmp_path / "run", mine)
+    with pytest.raises(UserError, match=r"unreadable model description: .*Mine"):
+        load_weights(tmp_path / "run")
+    config.data.scales = (3,)
+    with pytest.raises(UserError, match=r"data\.scales must be among 2, 4, 8, 16"):
+        train_and_evaluate(config, tmp_path / "other", mine)
+
+
+def test_photographs_too_small_for_validation_are_named_and_left_out(tmp_path, photographs, capsys):
+    small = tiny.write_photographs(tmp_path / "small", count=1, size=15)
+    config = tiny.config(photographs, training__steps=1, data__validation=f"{photographs},{small}")
+    assert train_and_evaluate(config, tmp_path / "run")
+    said = f"left out of the validation, too small to be scored at x4: {small}/0.png"
+    assert said in capsys.readouterr().out
+    assert any("psnr_x2" in record for record in log(tmp_path / "run"))
+
+
+def test_training_works_outside_of_the_main_thread(tmp_path, photographs):
+    """It gets no signals there."""
+    config = tiny.config(photographs, training__steps=1)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        assert pool.submit(train_and_evaluate, config, tmp_path / "run").result()
+
+
+def test_leftovers_of_a_kill_are_removed(tmp_path, photographs):
+    config, run = tiny.config(photographs, training__steps=1), tmp_path / "run"
+    assert train_and_evaluate(config, run)
+    before = {path.name for path in [*run.iterdir(), *(run / "checkpoints").iterdir()]}
+    (run / "checkpoints" / "7.orbax-checkpoint-tmp").mkdir()
+    with atomic_write(run / "weights.safetensors") as partial:
+        shutil.copy(run / "weights.safetensors", partial)
+        shutil.copy(partial, run / partial.name.replace("-", "-0"))  # what a kill leaves
+    assert train_and_evaluate(config, run)
+    assert {path.name for path in [*run.iterdir(), *(run / "checkpoints").iterdir()]} == before

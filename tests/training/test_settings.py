@@ -14,6 +14,12 @@ def test_the_default_config_has_every_setting_and_no_other(tmp_path):
         config.data.colour = "blue"
     with pytest.raises(UserError, match=r"unknown setting data\.colour"):
         check_settings(config)
+    for name in ("dtype", "remat"):
+        config = tiny.config(tmp_path)
+        with config.unlocked():
+            config.model[name] = None
+        with pytest.raises(UserError, match=rf"model\.{name} has no effect: set training\.{name}"):
+            check_settings(config)
     for name in RULES:
         less = ConfigDict(tiny.config(tmp_path).to_dict())
         section, _, key = name.rpartition(".")

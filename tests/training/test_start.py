@@ -30,7 +30,7 @@ def test_a_run_goes_on_from_another_with_more_recursions(tmp_path, photographs, 
     config = tiny.config(photographs)
     train_and_evaluate(config, tmp_path / "first")
     config.model.recursions, config.data.patch_size, config.optimizer.learning_rate = 2, 16, 3e-4
-    state, start = begin_from(tmp_path / "first", fresh(config)), fresh(config)
+    state, start = begin_from(str(tmp_path / "first"), fresh(config)), fresh(config)
     average = load_file(tmp_path / "first" / "weights.safetensors")
     np.testing.assert_array_equal(state.ema["block"]["conv_1"]["kernel"], average["block/conv_1/kernel"])
     assert int(state.step) == 0
@@ -55,7 +55,7 @@ def test_a_run_with_two_schedules_goes_on_from_another(tmp_path, photographs):
     config.optimizer.muon_learning_rate = 3e-3
     train_and_evaluate(config, tmp_path / "first")
     config.start, config.optimizer.schedule = str(tmp_path / "first"), "cooldown"
-    state = begin_from(tmp_path / "first", fresh(config))
+    state = begin_from(str(tmp_path / "first"), fresh(config))
     counts = [int(leaf) for leaf in jax.tree.leaves(state.opt_state) if leaf.ndim == 0]
     assert sorted(counts) == [0, 0, 6, 6]
     leaves = jax.tree.leaves(state)
@@ -73,7 +73,7 @@ def test_another_optimiser_starts_with_moments_of_its_own(tmp_path, photographs)
     path.write_text(json.dumps(older))
     config.optimizer.muon_learning_rate = 3e-3
     start = fresh(config)
-    state = begin_from(tmp_path / "first", start)
+    state = begin_from(str(tmp_path / "first"), start)
     average = load_file(tmp_path / "first" / "weights.safetensors")
     np.testing.assert_array_equal(state.ema["block"]["conv_1"]["kernel"], average["block/conv_1/kernel"])
     jax.tree.map(np.testing.assert_array_equal, state.opt_state, start.opt_state)
@@ -105,7 +105,7 @@ def test_a_run_with_a_start_can_be_interrupted(tmp_path, photographs, monkeypatc
 def test_a_run_begins_from_weights(tmp_path, photographs):
     config = tiny.config(photographs)
     train_and_evaluate(config, tmp_path / "first")
-    state = begin_from(tmp_path / "first" / "weights.safetensors", fresh(config))
+    state = begin_from(str(tmp_path / "first" / "weights.safetensors"), fresh(config))
     average = load_file(tmp_path / "first" / "weights.safetensors")
     for tree in (state.params, state.ema):
         np.testing.assert_array_equal(tree["residual"]["kernel"], average["residual/kernel"])
@@ -121,7 +121,7 @@ def test_averaging_and_clipping_may_begin_and_end(tmp_path, photographs, before,
     config.start, config.training.steps = str(tmp_path / "first"), 7
     config.optimizer.ema_decay = config.optimizer.clip_norm = after
     new = create_state(models.from_settings(config.model), make_optimizer(config), config.seed, ema=after > 0)
-    state = begin_from(tmp_path / "first", new)
+    state = begin_from(str(tmp_path / "first"), new)
     if after:
         np.testing.assert_array_equal(state.ema["residual"]["kernel"], state.params["residual"]["kernel"])
     else:
@@ -132,14 +132,33 @@ def test_averaging_and_clipping_may_begin_and_end(tmp_path, photographs, before,
 def test_what_cannot_be_begun_from_is_refused(tmp_path, photographs):
     config = tiny.config(photographs)
     with pytest.raises(UserError, match="no such weights file or run folder"):
-        begin_from(tmp_path / "nowhere", fresh(config))
+        begin_from(str(tmp_path / "nowhere"), fresh(config))
     train_and_evaluate(config, tmp_path / "first")
     config.model.features = 4
     with pytest.raises(UserError, match="belongs to a different model"):
-        begin_from(tmp_path / "first", fresh(config))
+        begin_from(str(tmp_path / "first"), fresh(config))
     with pytest.raises(UserError, match="holds weights of a different model"):
-        begin_from(tmp_path / "first" / "weights.safetensors", fresh(config))
+        begin_from(str(tmp_path / "first" / "weights.safetensors"), fresh(config))
+    config_file = tmp_path / "first" / "config.json"
+    whole = config_file.read_text()
+    config_file.write_text(whole[:50])
+    with pytest.raises(UserError, match=r"cannot start from .*first: .*config\.json: it is damaged"):
+        begin_from(str(tmp_path / "first"), fresh(config))
+    config_file.unlink()
+    with pytest.raises(UserError, match=r"cannot start from .*first: .*config\.json: No such file"):
+        begin_from(str(tmp_path / "first"), fresh(config))
+    config_file.write_text(whole)
     for file in (tmp_path / "first" / "manifests").glob("*.json"):
         file.write_text("{}")
     with pytest.raises(UserError, match=r"no intact checkpoint in"):
-        begin_from(tmp_path / "first", fresh(config))
+        begin_from(str(tmp_path / "first"), fresh(config))
+
+
+def test_the_name_of_packaged_weights_wins_over_a_folder(tmp_path, photographs, monkeypatch):
+    """As for every command. "./NAME" is the folder."""
+    monkeypatch.chdir(tmp_path)
+    config = tiny.config(photographs)
+    train_and_evaluate(config, tmp_path / "cms-lapsrn")
+    assert begin_from("./cms-lapsrn", fresh(config)).params
+    with pytest.raises(UserError, match="cms-lapsrn holds weights of a different model"):
+        begin_from("cms-lapsrn", fresh(config))

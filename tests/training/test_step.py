@@ -3,6 +3,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from lapsrn_jax import models
@@ -116,12 +117,14 @@ def test_muon_moves_the_kernels_between_features_and_adamw_the_others(tmp_path):
                          optimizer__muon_learning_rate=0.01, optimizer__schedule="constant")  # fmt: skip
     tx, generator = make_optimizer(config), np.random.default_rng(0)
     params = {"between": jnp.zeros((3, 3, 8, 8)), "first": jnp.zeros((3, 3, 1, 8)), "bias": jnp.zeros(8)}
+    params["stack"] = jnp.zeros((2, 3, 3, 8, 8))
     grads = jax.tree.map(lambda x: jnp.asarray(generator.standard_normal(x.shape), jnp.float32), params)
     updates, _ = tx.update(grads, tx.init(params), params)
-    matrix = np.asarray(updates["between"]).reshape(-1, 8) / 0.01
-    assert np.sqrt((matrix**2).mean()) == pytest.approx(0.2, rel=0.3)
-    singular = np.linalg.svd(matrix, compute_uv=False)
-    assert singular.max() / singular.min() < 2
+    for update in (updates["between"], *updates["stack"]):
+        matrix = np.asarray(update).reshape(-1, 8) / 0.01
+        assert np.sqrt((matrix**2).mean()) == pytest.approx(0.2, rel=0.3)
+        singular = np.linalg.svd(matrix, compute_uv=False)
+        assert singular.max() / singular.min() < 2
     for name in ("first", "bias"):  # AdamW's first step, with Nesterov's momentum: the same length for all
         length = np.abs(updates[name]).mean()
         assert 1e-3 <= length < 2e-3
@@ -184,7 +187,8 @@ def test_accumulated_gradients_are_those_of_the_whole_batch(rng, tmp_path):
 
 
 @pytest.mark.usefixtures("nans")
-def test_a_step_that_is_not_finite_changes_nothing_but_the_count(rng, tmp_path):
+def test_a_step_that_is_not_finite_changes_nothing_but_the_counts(rng, tmp_path):
+    """The counts are those of steps, of skipped ones, and of the schedule, which ends with the training."""
     batch = some_batch(rng)
     _, mesh, state, train_step = setup(tmp_path, 2)
     state, _ = train_step(state, shard_batch(batch, mesh))
@@ -195,8 +199,13 @@ def test_a_step_that_is_not_finite_changes_nothing_but_the_count(rng, tmp_path):
         state, metrics = train_step(state, shard_batch(broken, mesh))
         assert int(metrics["skipped"]) == int(state.skipped) == count
     assert int(state.step) == 3
-    for name in ("params", "ema", "opt_state"):
-        jax.tree.map(np.testing.assert_array_equal, getattr(state, name), getattr(before, name))
+    schedule = lambda path, _: any(getattr(key, "tuple_name", None) == "ScaleByScheduleState" for key in path)  # noqa: E731
+    assert [int(count) for _, count in optax.tree.get_all_with_path(state.opt_state, "count", filtering=schedule)] == [
+        3
+    ]
+    unmoved = optax.tree.set(state.opt_state, schedule, count=jnp.int32(1))
+    for now, then in ((state.params, before.params), (state.ema, before.ema), (unmoved, before.opt_state)):
+        jax.tree.map(np.testing.assert_array_equal, now, then)
     state, metrics = train_step(state, shard_batch(batch, mesh))
     assert int(state.skipped) == 0
     assert np.isfinite(float(metrics["loss"]))

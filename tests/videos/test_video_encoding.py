@@ -132,8 +132,9 @@ def test_odd_sizes_grow_to_even_ones(tmp_path, rng, weights):
     assert clips.read(tmp_path / "b.mkv").stream["width"] == 93
 
 
-def test_width_is_that_of_the_turned_picture(tmp_path, rng, weights):
+def test_width_is_that_of_the_turned_picture(tmp_path, rng, weights, capsys):
     source = clips.write(tmp_path / "a.mp4", clips.frames(rng, 2), rotation=90)
     assert upscale(source, "-o", tmp_path / "b.mp4", "--width", 64, "--weights", weights) == 0
+    assert "b.mp4: 64 x 96 pixels" in capsys.readouterr().out
     found = clips.read(tmp_path / "b.mp4").stream
     assert (found["width"], found["height"]) == (96, 64)

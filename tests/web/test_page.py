@@ -11,9 +11,8 @@ import PIL.Image
 import pytest
 import skimage.data
 
-from tests.conftest import ROOT
 from tests.photos.pictures import png
-from tests.web.conftest import node
+from tests.web.conftest import TESTS, node
 
 pytestmark = pytest.mark.slow
 
@@ -58,8 +57,11 @@ def bad_files():
     }
 
 
+FILES = ("page.test.mjs", "browsers.test.mjs")  # of web/test
+
+
 @pytest.fixture(scope="module")
-def report(tmp_path_factory):
+def reports(tmp_path_factory):
     """Runs the tests in Node; returns {name: None or what failed}."""
     folder = tmp_path_factory.mktemp("pictures")
     for inner in ("bad", "copy"):
@@ -68,20 +70,23 @@ def report(tmp_path_factory):
         (folder / "bad" / name).write_bytes(content)
     (folder / "bad.json").write_text(json.dumps({name: words for name, (_, words) in bad_files().items()}))
     rng = np.random.default_rng(0)
-    for name in ("small.png", "copy/small.png"):
+    for name in ("small.png", "copy/Small.png"):
         IMAGE.save(folder / name)
     PIL.Image.fromarray(rng.integers(0, 256, (512, 512, 3), dtype=np.uint8)).save(folder / "large.png")
     PIL.Image.fromarray(rng.integers(0, 256, (2, 12_000), dtype=np.uint8)).save(folder / "wide.png")
-    result = node("--test", "--test-reporter=tap", "page.test.mjs", LAPSRN_PICTURES=str(folder))
-    parts = re.split(r"^(ok|not ok) \d+ - (.*)$", result.stdout, flags=re.MULTILINE)
-    assert len(parts) > 1, result.stdout + result.stderr
-    return {parts[i + 1]: (None if parts[i] == "ok" else parts[i + 2]) for i in range(1, len(parts), 3)}
+    found = {}
+    for file in FILES:
+        result = node("--test", "--test-reporter=tap", file, LAPSRN_PICTURES=str(folder))
+        parts = re.split(r"^(ok|not ok) \d+ - (.*)$", result.stdout, flags=re.MULTILINE)
+        assert len(parts) > 1, result.stdout + result.stderr
+        found |= {parts[i + 1]: (None if parts[i] == "ok" else parts[i + 2]) for i in range(1, len(parts), 3)}
+    return found
 
 
-NAMES = re.findall(r'^test\("(.*?)"', (ROOT / "web" / "test" / "page.test.mjs").read_text(), re.MULTILINE)
+NAMES = [name for file in FILES for name in re.findall(r'^test\("(.*?)"', (TESTS / file).read_text(), re.MULTILINE)]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_page(report, name):
-    assert name in report
-    assert report[name] is None, report[name]
+def test_the_page(reports, name):
+    assert name in reports
+    assert reports[name] is None, reports[name]

@@ -41,6 +41,12 @@ def pictures(rng):
         ("line.png", image(color[:1]), {}, {"scale": 4}),
         ("alpha.png", image(np.dstack([color[:50, :43], alpha])), {}, {"scale": 2}),
         ("cut_out.png", image(np.dstack([noise, hard[:33, :21]])), {}, {"scale": 4}),
+        (
+            "dots.png",
+            image(np.dstack([noise, np.where(rng.random((33, 21)) < 0.02, 200, 0)]).astype(np.uint8)),
+            {},
+            {"scale": 2},
+        ),
         ("gray_alpha.png", image(np.dstack([gray[:41, :43], alpha[:41]])), {}, {"scale": 2}),
         ("photo.jpg", image(color), {"quality": 92}, {"scale": 2}),
         ("gray.jpg", image(gray), {}, {"scale": 2}),

@@ -1,5 +1,7 @@
 """Weights files: a round trip preserves them, and bad files are refused."""
 
+import pathlib
+
 import jax
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ from safetensors.numpy import load_file, save_file
 from lapsrn_jax import models
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.models import Pyramid, Tying
-from lapsrn_jax.weights.files import load_weights, read_info, save_weights
+from lapsrn_jax.weights.files import load_weights, read_info, save_weights, weights_file
 from tests import tiny
 
 
@@ -59,3 +61,14 @@ def test_weights_come_back_as_they_were(tmp_path, rng, trained):
     again, params_again = load_weights(tmp_path / "copy.safetensors")
     assert (again, read_info(tmp_path / "copy.safetensors")) == (model, {"step": 7})
     np.testing.assert_array_equal(params_again["conv_in"]["kernel"], params["conv_in"]["kernel"])
+
+
+def test_the_name_of_packaged_weights_wins_over_a_folder(tmp_path, trained, monkeypatch):
+    """As text. A path, also one in text, is a file or a folder."""
+    trained.rename(tmp_path / "cms-lapsrn")
+    monkeypatch.chdir(tmp_path)
+    packaged = weights_file("cms-lapsrn")
+    assert packaged.parent != tmp_path
+    for own in ("./cms-lapsrn", tmp_path / "cms-lapsrn", pathlib.Path("cms-lapsrn")):
+        assert weights_file(own).resolve() == tmp_path / "cms-lapsrn" / "weights.safetensors"
+    assert weights_file(pathlib.Path("ms-lapsrn")).parent == packaged.parent

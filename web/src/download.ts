@@ -1,6 +1,6 @@
 /** Saves results as files, which a worker makes. */
 
-import type { Encoded, Encoding, Format } from "./messages";
+import { MISSING, type Encoded, type Encoding, type Format } from "./messages";
 import type { Picture } from "./picture";
 
 /**
@@ -14,7 +14,7 @@ export async function download(pictures: Picture[], format: Format, quality: num
       worker.onmessage = ({ data }: MessageEvent<Encoded>) => resolve(data);
       worker.onerror = (event) => {
         event.preventDefault();
-        resolve({ message: "The file could not be written, most likely for lack of memory." });
+        resolve({ message: event.message ? "The file could not be written, most likely for lack of memory." : MISSING });
       };
       const order: Encoding = {
         pictures: pictures.map(({ file, result }) => {

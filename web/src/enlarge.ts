@@ -40,7 +40,7 @@ export async function* enlarged(
   if (transparent) removeFringe(photo);
   const needed = Math.max(size.width / width, size.height / height);
   const scale = SCALES.find((one) => one >= needed - 1e-9) ?? SCALES[SCALES.length - 1];
-  const enlarge = await network(scale, weights, fast);
+  const enlarge = network(scale, weights, fast);
 
   const luminance = gray ? channel(photo, 0) : ycbcr(photo, 0);
   const differences = gray ? [] : [ycbcr(photo, 1), ycbcr(photo, 2)];

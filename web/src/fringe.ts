@@ -18,24 +18,17 @@ export function removeFringe(photo: Photo): void {
   const most = filtered(alpha, width, height, largest);
   if (!most.some((value) => value > 0)) return;
   const weight = filtered(alpha, width, height, mean);
-  const colors = [0, 1, 2].map((c) => {
-    const weighted = filtered(
-      alpha.map((value, i) => value * pixels[4 * i + c]),
-      width,
-      height,
-      mean,
-    );
+  for (const c of [0, 1, 2]) {
+    const product = alpha.map((value, i) => value * pixels[4 * i + c]);
+    const weighted = filtered(product, width, height, mean);
     let [low, high] = [255, 0];
     for (let i = c; i < 4 * count; i += 4) [low, high] = [Math.min(low, pixels[i]), Math.max(high, pixels[i])];
-    return { weighted, low, high };
-  });
-  for (let i = 0; i < count; i++) {
-    if (!(most[i] > 0 && alpha[i] < most[i])) continue;
-    const share = alpha[i] / most[i];
-    colors.forEach(({ weighted, low, high }, c) => {
+    for (let i = 0; i < count; i++) {
+      if (!(most[i] > 0 && alpha[i] < most[i])) continue;
+      const share = alpha[i] / most[i];
       const mixed = share * pixels[4 * i + c] + (1 - share) * (weighted[i] / weight[i]);
       pixels[4 * i + c] = Math.min(Math.max(mixed, low), high); // the array rounds, halves to even
-    });
+    }
   }
   const nearest = nearestPixels(most, width, height);
   for (let i = 0; i < count; i++) {
@@ -80,7 +73,12 @@ function filtered(plane: Float64Array, width: number, height: number, filter: Li
   return along(along(plane, height, width, width, 1), width, height, 1, width);
 }
 
-/** For each pixel, the index of the nearest one that is above 0: the upper one of equals, then the left one. */
+/**
+ * For each pixel, the index of the nearest one that is above 0: the upper one of equals, then the left one.
+ *
+ * The nearest ones in each column come first; along a row, each column's then is the nearest one in an interval (A.
+ * Meijster, J. Roerdink & W. Hesselink, A General Algorithm for Computing Distance Transforms in Linear Time, 2000).
+ */
 function nearestPixels(plane: Float64Array, width: number, height: number): Int32Array {
   const rows = new Int32Array(plane.length).fill(-1); // of the nearest one in the same column
   for (let x = 0; x < width; x++) {
@@ -97,17 +95,27 @@ function nearestPixels(plane: Float64Array, width: number, height: number): Int3
     }
   }
   const result = new Int32Array(plane.length);
+  const [columns, starts] = [new Int32Array(width), new Int32Array(width)]; // whose pixels are nearest, and from where
   for (let y = 0; y < height; y++) {
+    const row = y * width;
+    const down = (column: number): number => (rows[row + column] - y) ** 2;
+    const distance = (x: number, column: number): number => (x - column) ** 2 + down(column);
+    let count = 0;
     for (let x = 0; x < width; x++) {
-      let [best, column] = [Infinity, x];
-      for (let d = 0; d * d <= best && d < width; d++) {
-        for (const at of d === 0 ? [x] : [x - d, x + d]) {
-          if (at < 0 || at >= width || rows[y * width + at] < 0) continue;
-          const distance = d * d + (rows[y * width + at] - y) ** 2;
-          if (distance < best || (distance === best && at < column)) [best, column] = [distance, at];
-        }
+      if (rows[row + x] < 0) continue;
+      while (count > 0 && distance(starts[count - 1], columns[count - 1]) > distance(starts[count - 1], x)) count--;
+      let start = 0;
+      if (count > 0) {
+        const left = columns[count - 1]; // its pixel is the nearest one up to where both are equally near
+        start = 1 + Math.floor((x ** 2 - left ** 2 + down(x) - down(left)) / (2 * (x - left)));
       }
-      result[y * width + x] = rows[y * width + column] * width + column;
+      if (start >= width) continue;
+      [columns[count], starts[count]] = [x, start];
+      count++;
+    }
+    for (let x = width - 1; x >= 0; x--) {
+      while (starts[count - 1] > x) count--;
+      result[row + x] = rows[row + columns[count - 1]] * width + columns[count - 1];
     }
   }
   return result;

@@ -43,6 +43,11 @@ export class List {
     }
   }
 
+  /** Moves the keyboard's focus to a picture. */
+  focus(picture: Picture): void {
+    this.lines.get(picture)?.button.focus();
+  }
+
   remove(picture: Picture): void {
     this.lines.get(picture)?.item.remove();
     this.lines.delete(picture);

@@ -66,11 +66,14 @@ function remove(picture: Picture): void {
   queue.cancel(picture);
   picture.forget();
   list.remove(picture);
+  picture.preview?.close();
   const at = pictures.indexOf(picture);
   pictures = pictures.filter((other) => other !== picture);
-  if (selected === picture) selected = pictures[Math.min(at, pictures.length - 1)] ?? null;
+  const next = pictures[Math.min(at, pictures.length - 1)] ?? null;
+  if (selected === picture) selected = next;
   show();
-  if (!selected) element("welcome").querySelector("button")?.focus();
+  if (next) list.focus(next);
+  else element("welcome").querySelector("button")?.focus();
 }
 
 /** The size that the form asks for, or null while the width is no number. */
@@ -82,16 +85,16 @@ function target(): Target | null {
 
 /** All settings of the form, or null while the width is no number. */
 function chosen(): Settings | null {
-  const [size, fast] = [target(), new FormData(settings).get("network") === "fast"];
+  const size = target();
+  const fast = new FormData(settings).get("network") === "fast";
   return size && { target: size, weights: weights.value as Settings["weights"], fast };
 }
 
-/** The pictures that the button enlarges: all that wait, else the selected one if the settings changed. */
+/** The pictures that the button enlarges: all that wait, else the selected one unless it would stay the same. */
 function wanted(): Picture[] {
-  const waiting = pictures.filter(({ status, preview }) => (status === "waiting" && preview) || status === "cancelled");
+  const waiting = pictures.filter(({ status, preview }) => status === "waiting" && preview);
   if (waiting.length > 0) return waiting;
-  if (!selected || selected.status === "working") return [];
-  if (selected.status === "failed") return selected.preview ? [selected] : [];
+  if (!selected?.preview || selected.status === "working") return [];
   const { result } = selected;
   const same = result && JSON.stringify(result.settings) === JSON.stringify(chosen());
   return same ? [] : [selected];
@@ -102,7 +105,11 @@ function show(): void {
   const any = pictures.length > 0;
   element("welcome").hidden = any;
   element("stage").hidden = element("panel").hidden = !any;
-  for (const picture of pictures) list.update(picture, picture === selected, picture === queue.current);
+  for (const picture of pictures) {
+    list.update(picture, picture === selected, picture === queue.current);
+    if (picture !== selected) picture.result?.hide();
+  }
+  void selected?.result?.show(showPicture).catch(() => {}); // the preview shows if there is not enough memory
   showPicture();
   showSettings();
   showProgress();
@@ -111,7 +118,8 @@ function show(): void {
 
 function showPicture(): void {
   const result = selected?.result ?? null;
-  const [bicubic, comparing] = [compare.value === "bicubic", result !== null && result.bands.length > 0];
+  const layers = result?.bands.length ? result.layers : null;
+  const [bicubic, comparing] = [compare.value === "bicubic", layers !== null];
   element("viewport").classList.toggle("comparing", comparing);
   element("viewport").classList.toggle("transparent", result !== null && result.channels % 2 === 0);
   element("before").textContent = bicubic ? "Bicubic" : "Original";
@@ -123,19 +131,20 @@ function showPicture(): void {
   viewer.show({
     size,
     preview,
-    before: comparing ? (bicubic ? result!.bicubic : result!.source) : undefined,
-    after: comparing ? result!.sr : undefined,
+    before: bicubic ? layers?.bicubic : layers?.source,
+    after: layers?.sr,
     label: comparing
       ? `${selected.file.name}, ${sizeText(size)} pixels: ${bicubic ? "bicubic interpolation" : "the original"} left of the border, the network right of it`
       : `${selected.file.name}, ${sizeText(size)} pixels`,
-    complete: selected.status === "done",
+    complete: selected.status === "done" && result!.whole,
   });
 }
 
 function showSettings(): void {
   const now = target();
-  element("width-field").hidden = new FormData(settings).get("size") !== "width";
-  let size = "";
+  const byWidth = new FormData(settings).get("size") === "width";
+  element("width-field").hidden = widthInput.disabled = !byWidth; // a hidden field must not hold up the form
+  let size = now ? "" : "Give a width from 2 to 65,535 pixels.";
   if (now && selected?.shape) {
     try {
       size = `${sizeText(selected.shape)} becomes ${sizeText(targetSize(selected.shape, now))} pixels.`;
@@ -154,6 +163,7 @@ function showSettings(): void {
 /** Shows how far the work is. It is cheap, since it happens often. */
 function showProgress(): void {
   const { current } = queue;
+  if (!current && document.activeElement === element("cancel")) element("enlarge").focus();
   element("work").hidden = !current;
   if (!current) return;
   list.update(current, current === selected, true);
@@ -236,4 +246,7 @@ document.addEventListener("drop", (event) => {
 });
 
 setInterval(showProgress, 1000); // the time left
-void keepOffline((text) => (element("offline").textContent = text));
+void keepOffline(
+  (text) => (element("offline").textContent = text),
+  () => pictures.length > 0,
+);

@@ -4,6 +4,9 @@ import type { Weights } from "./network";
 import type { Size } from "./photo";
 import type { Target } from "./target";
 
+/** What to say if a file of the page cannot be loaded. */
+export const MISSING = "A part of the page is missing: check the network, and load the page again.";
+
 /** How to enlarge a picture. */
 export interface Settings {
   target: Target;
@@ -27,9 +30,9 @@ export interface Piece {
 
 /** What src/worker.ts answers: `opened`, then `progress` and `band` many times, at last `done`; or `failed`. */
 export type Report =
-  | { kind: "opened"; source: ImageBitmap; size: Size; channels: number; runs: string }
+  | { kind: "opened"; shape: Size; size: Size; channels: number; runs: string }
   | { kind: "progress"; share: number }
-  | { kind: "band"; pixels: ArrayBuffer; sr: Piece[]; bicubic: Piece[] }
+  | { kind: "band"; top: number; srPixels: ArrayBuffer; bicubicPixels: ArrayBuffer; sr: Piece[]; bicubic: Piece[] }
   | { kind: "done" }
   | { kind: "failed"; message: string };
 

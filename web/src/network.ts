@@ -21,37 +21,61 @@ const sessions = new Map<string, Promise<InferenceSession>>();
 /** Enlarges luminance: `image` has height x width values, the result scale times as many on both sides. */
 export type Enlarge = (image: Float32Array, width: number, height: number) => Promise<Float32Array>;
 
-/** The network for one of the factors; `fast` runs half of its recursions. */
-export async function network(scale: number, weights: Weights, fast: boolean): Promise<Enlarge> {
-  runtime ??= start();
-  const { ort, provider } = await runtime;
-  const photo = weights === "cms-lapsrn-photo" ? "_photo" : "";
-  const name = `../networks/x${scale}_${provider}${photo}${fast ? "_fast" : ""}.onnx`;
+/** The network for one of the factors; `fast` runs half of its recursions. If the GPU fails, WebAssembly takes over. */
+export function network(scale: number, weights: Weights, fast: boolean): Enlarge {
+  const end = `${weights === "cms-lapsrn-photo" ? "_photo" : ""}${fast ? "_fast" : ""}`;
+  const run = (...tile: Parameters<Enlarge>): Promise<Float32Array> => runNetwork(scale, end, ...tile);
+  return async (...tile) => {
+    try {
+      return await run(...tile);
+    } catch (error) {
+      if ((await started()).provider === "wasm") throw error;
+      runtime = start("wasm");
+      sessions.clear();
+      return run(...tile);
+    }
+  };
+}
+
+async function runNetwork(
+  scale: number,
+  end: string,
+  image: Float32Array,
+  width: number,
+  height: number,
+): Promise<Float32Array> {
+  const { ort, provider } = await started();
+  const name = `../networks/x${scale}_${provider}${end}.onnx`;
   if (!sessions.has(name)) {
     sessions.set(name, ort.InferenceSession.create(FILES[name], { executionProviders: [provider] }));
   }
   const session = await sessions.get(name)!;
-  return async (image, width, height) => {
-    const result = await session.run({ image: new ort.Tensor("float32", image, [1, 1, height, width]) });
-    const enlarged = result.enlarged as TypedTensor<"float32">;
-    const data = (await enlarged.getData()) as Float32Array;
-    enlarged.dispose();
-    return data;
-  };
+  const result = await session.run({ image: new ort.Tensor("float32", image, [1, 1, height, width]) });
+  const enlarged = result.enlarged as TypedTensor<"float32">;
+  const data = (await enlarged.getData()) as Float32Array;
+  enlarged.dispose();
+  return data;
 }
 
 /** What runs the networks, such as "WebAssembly, 4 threads". */
 export async function description(): Promise<string> {
-  runtime ??= start();
-  const { ort, provider } = await runtime;
+  const { ort, provider } = await started();
   if (provider === "webgpu") return "WebGPU";
   const threads = ort.env.wasm.numThreads;
   return `WebAssembly, ${threads} ${threads === 1 ? "thread" : "threads"}`;
 }
 
-async function start(): Promise<{ ort: Runtime; provider: Provider }> {
+async function started(): Promise<{ ort: Runtime; provider: Provider }> {
+  runtime ??= bestProvider().then(start);
+  return runtime;
+}
+
+async function bestProvider(): Promise<Provider> {
   const { gpu } = navigator as { gpu?: { requestAdapter(): Promise<unknown> } };
-  const provider = (await gpu?.requestAdapter().catch(() => null)) ? "webgpu" : "wasm";
+  return (await gpu?.requestAdapter().catch(() => null)) ? "webgpu" : "wasm";
+}
+
+async function start(provider: Provider): Promise<{ ort: Runtime; provider: Provider }> {
   const [ort, mjs, wasm] =
     provider === "webgpu"
       ? await Promise.all([

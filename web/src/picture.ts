@@ -3,8 +3,8 @@
 import { readHeader } from "./header";
 import { Layer } from "./layer";
 import { checkSize } from "./limits";
-import type { Report, Settings } from "./messages";
 import { PictureError, type Size } from "./photo";
+import type { Result } from "./result";
 
 const PREVIEW = 1024; // pixels across, of what is shown before the work starts
 
@@ -33,11 +33,14 @@ export class Picture {
     try {
       const header = readHeader(new Uint8Array(await this.file.arrayBuffer()));
       checkSize(header, "The picture", "Cut it into parts first.");
-      const options: ImageBitmapOptions = { resizeWidth: Math.min(header.width, PREVIEW), resizeQuality: "medium" };
+      const [short, long] = [Math.min(header.width, header.height), Math.max(header.width, header.height)];
+      // The header's width may be the height as shown, which only matters for long pictures.
+      const across = long > 4 * short ? Math.ceil((short * Math.min(long, 4 * PREVIEW)) / long) : header.width;
+      const options: ImageBitmapOptions = { resizeWidth: Math.min(across, PREVIEW), resizeQuality: "medium" };
       const bitmap = await createImageBitmap(this.file, options).catch(() => {
         throw new PictureError("The file is damaged, or this browser cannot read its format.");
       });
-      const turned = bitmap.width > bitmap.height !== header.width > header.height && header.width !== header.height;
+      const turned = (bitmap.width - bitmap.height) * (header.width - header.height) < 0;
       this.shape = turned ? { width: header.height, height: header.width } : header;
       this.preview = new Layer({ width: bitmap.width, height: bitmap.height });
       this.preview.add({ left: 0, top: 0, bitmap });
@@ -54,40 +57,8 @@ export class Picture {
 
   /** Frees the result. */
   forget(): void {
-    this.result?.close();
+    this.result?.hide();
     this.result = null;
     this.share = 0;
-  }
-}
-
-/** A result, whole or as far as it is ready. */
-export class Result {
-  readonly sr: Layer;
-  readonly bicubic: Layer;
-  readonly source: Layer;
-  /** RGBA as bytes: the browser may keep them on disk. */
-  readonly bands: Blob[] = [];
-
-  constructor(
-    readonly size: Size,
-    readonly channels: number,
-    readonly settings: Settings,
-    source: ImageBitmap,
-  ) {
-    this.sr = new Layer(size);
-    this.bicubic = new Layer(size);
-    this.source = new Layer({ width: source.width, height: source.height });
-    this.source.add({ left: 0, top: 0, bitmap: source });
-  }
-
-  add(band: Extract<Report, { kind: "band" }>): void {
-    this.bands.push(new Blob([band.pixels]));
-    for (const piece of band.sr) this.sr.add(piece);
-    for (const piece of band.bicubic) this.bicubic.add(piece);
-  }
-
-  close(): void {
-    for (const layer of [this.sr, this.bicubic, this.source]) layer.close();
-    this.bands.length = 0;
   }
 }

@@ -20,7 +20,7 @@ export async function encodePng(bands: Blob[], width: number, height: number, ch
 
   const zlib = new CompressionStream("deflate");
   const writer = zlib.writable.getWriter();
-  const written = (async () => {
+  const write = async (): Promise<void> => {
     let above: Uint8Array = new Uint8Array(width * channels);
     for (const band of bands) {
       const pixels = new Uint8Array(await band.arrayBuffer());
@@ -40,7 +40,8 @@ export async function encodePng(bands: Blob[], width: number, height: number, ch
       await writer.write(lines);
     }
     await writer.close();
-  })();
+  };
+  const written = write().catch((error) => writer.abort(error)); // the reader below throws it
   const parts: BlobPart[] = [new Uint8Array(SIGNATURE), chunk("IHDR", new Uint8Array(header.buffer))];
   const reader = zlib.readable.getReader();
   for (let part = await reader.read(); !part.done; part = await reader.read()) parts.push(chunk("IDAT", part.value));

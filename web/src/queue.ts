@@ -1,7 +1,8 @@
 /** Enlarges pictures one after the other in a worker. A worker that fails or is cancelled is replaced. */
 
-import type { Order, Report, Settings } from "./messages";
-import { Result, type Picture } from "./picture";
+import { MISSING, type Order, type Report, type Settings } from "./messages";
+import type { Picture } from "./picture";
+import { Result } from "./result";
 
 export interface Listener {
   /** The state or the result of a picture changed. */
@@ -62,10 +63,8 @@ export class Queue {
     worker.onmessage = ({ data }: MessageEvent<Report>) => this.reported(data);
     worker.onerror = (event) => {
       event.preventDefault();
-      this.reported({
-        kind: "failed",
-        message: "The browser stopped the work, most likely for lack of memory. Choose a smaller size.",
-      });
+      const stopped = "The browser stopped the work, most likely for lack of memory. Choose a smaller size.";
+      this.reported({ kind: "failed", message: event.message ? stopped : MISSING });
     };
     return worker;
   }
@@ -81,8 +80,8 @@ export class Queue {
     const { picture, settings } = job;
     switch (report.kind) {
       case "opened":
-        picture.shape = { width: report.source.width, height: report.source.height };
-        picture.result = new Result(report.size, report.channels, settings, report.source);
+        picture.shape = report.shape;
+        picture.result = new Result(report.size, report.channels, settings, picture.file);
         picture.started = performance.now();
         this.listener.runs(report.runs);
         break;

@@ -8,6 +8,7 @@ interface FetchEvent extends Event {
   respondWith(response: Promise<Response>): void;
 }
 interface Scope {
+  registration: { scope: string };
   skipWaiting(): Promise<void>;
   clients: { claim(): Promise<void> };
   addEventListener(
@@ -25,16 +26,21 @@ scope.addEventListener("fetch", (event) => {
   }
 });
 
-/** Pages come from the network first, so that a new version shows. All other files have the version in their name. */
+/**
+ * Answers from the kept files, whose names contain their version. The page, and what src/offline.ts asks for without a
+ * cache, come from the network first, so that a new version shows.
+ */
 async function answer(request: Request): Promise<Response> {
-  const kept = (): Promise<Response | undefined> => caches.match(request, { ignoreSearch: true });
-  if (request.mode !== "navigate") return isolated((await kept()) ?? (await fetch(request)));
+  const page = request.mode === "navigate";
+  const current = (): Promise<Response> => (page ? fetch(request.url, { cache: "no-cache" }) : fetch(request));
+  const kept = (): Promise<Response | undefined> => caches.match(page ? scope.registration.scope : request);
+  if (!page && request.cache === "default") return isolated((await kept()) ?? (await fetch(request)));
   try {
-    return isolated(await fetch(request));
+    return isolated(await current());
   } catch (error) {
-    const page = await kept();
-    if (!page) throw error;
-    return isolated(page);
+    const found = await kept();
+    if (!found) throw error;
+    return isolated(found);
   }
 }
 

@@ -3,12 +3,11 @@
 import { decode } from "./decode";
 import { enlarged } from "./enlarge";
 import { checkSize } from "./limits";
-import type { Order, Piece, Report } from "./messages";
+import { MISSING, type Order, type Report } from "./messages";
 import { description } from "./network";
 import { PictureError } from "./photo";
+import { pieces } from "./pieces";
 import { targetSize } from "./target";
-
-const PIECE = 1024; // pixels along a bitmap's longer side: small ones draw fast
 
 self.onmessage = async ({ data }: MessageEvent<Order>) => {
   try {
@@ -19,32 +18,22 @@ self.onmessage = async ({ data }: MessageEvent<Order>) => {
 };
 
 async function enlarge({ file, target, weights, fast }: Order): Promise<void> {
-  const { photo, bitmap } = await decode(file);
+  const photo = await decode(file);
   const size = targetSize(photo, target);
   checkSize(size, "The result", "Choose a smaller size.");
   const channels = (photo.gray ? 1 : 3) + (photo.transparent ? 1 : 0);
+  const shape = { width: photo.width, height: photo.height };
   const chosen = weights !== "auto" ? weights : photo.lossy ? "cms-lapsrn-photo" : "cms-lapsrn";
-  const runs = `${await description()}; weights: ${chosen}`;
-  report({ kind: "opened", source: bitmap, size, channels, runs }, [bitmap]);
+  report({ kind: "opened", shape, size, channels, runs: `${await description()}; weights: ${chosen}` });
   for await (const band of enlarged(photo, size, chosen, fast, (share) => report({ kind: "progress", share }))) {
     const [sr, bicubic] = await Promise.all(
       [band.sr, band.bicubic].map((pixels) => pieces(pixels, size.width, band.top)),
     );
-    const pixels = band.sr.buffer;
-    report({ kind: "band", pixels, sr, bicubic }, [pixels, ...[...sr, ...bicubic].map((piece) => piece.bitmap)]);
+    const [srPixels, bicubicPixels] = [band.sr.buffer, band.bicubic.buffer];
+    const bitmaps = [...sr, ...bicubic].map((piece) => piece.bitmap);
+    report({ kind: "band", top: band.top, srPixels, bicubicPixels, sr, bicubic }, [srPixels, bicubicPixels, ...bitmaps]);
   }
   report({ kind: "done" });
-}
-
-function pieces(pixels: Uint8ClampedArray<ArrayBuffer>, width: number, top: number): Promise<Piece[]> {
-  const image = new ImageData(pixels, width);
-  const lefts = Array.from({ length: Math.ceil(width / PIECE) }, (_, i) => i * PIECE);
-  return Promise.all(
-    lefts.map(async (left) => {
-      const wide = Math.min(PIECE, width - left);
-      return { left, top, bitmap: await createImageBitmap(image, left, 0, wide, image.height) };
-    }),
-  );
 }
 
 function explanation(error: unknown): string {
@@ -53,6 +42,7 @@ function explanation(error: unknown): string {
   if (error instanceof RangeError || /memory|allocat|bad_alloc/i.test(text)) {
     return "There is not enough memory for this picture at this size. Close other tabs, or choose a smaller size.";
   }
+  if (/fetch|import/i.test(text)) return MISSING;
   return `The picture could not be enlarged: ${text}`;
 }
 

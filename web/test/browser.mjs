@@ -11,13 +11,16 @@ const SECONDS = 1000;
 const FLAGS = ["--no-sandbox", "--disable-dev-shm-usage"];
 const GPU = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"]; // computes on the processor
 
-/** Starts `lapsrn web`, or a plain web server that sends no headers for threads. */
-export async function serve({ plain = false } = {}) {
+/** The page as `make web` builds it. */
+export const BUILT = path.join(ROOT, "lapsrn_jax/page");
+
+/** Starts `lapsrn web`, or a plain web server for a folder, which sends no headers for threads. */
+export async function serve({ folder } = {}) {
   const python = process.env.PYTHON ?? path.join(ROOT, ".venv/bin/python");
-  const server = plain
-    ? ["-u", "-m", "http.server", "0", "--bind", "127.0.0.1", "--directory", "lapsrn_jax/page"]
+  const server = folder
+    ? ["-u", "-m", "http.server", "0", "--bind", "127.0.0.1", "--directory", folder]
     : ["-m", "lapsrn_jax.cli", "web", "--port", "0"];
-  const command = spawn(python, server, { cwd: ROOT, stdio: ["ignore", "pipe", plain ? "ignore" : "inherit"] });
+  const command = spawn(python, server, { cwd: ROOT, stdio: ["ignore", "pipe", folder ? "ignore" : "inherit"] });
   const [line] = await once(command.stdout, "data");
   const [url] = /http:[^ )]+/.exec(line);
   const stop = async () => {
@@ -30,10 +33,10 @@ export async function serve({ plain = false } = {}) {
 
 /**
  * Starts Chromium and opens the page.
- * `megabytes` limits the memory of WebAssembly.
+ * `before` is code that runs in the page's workers before theirs.
  * `problems` collects errors of the console, exceptions that nothing caught, and requests to other hosts.
  */
-export async function open(url, { webgpu = false, megabytes, ...view } = {}) {
+export async function open(url, { webgpu = false, before, ...view } = {}) {
   const browser = await puppeteer.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
     args: [...FLAGS, ...(webgpu ? GPU : [])],
@@ -57,28 +60,24 @@ export async function open(url, { webgpu = false, megabytes, ...view } = {}) {
   });
   page.on("request", log);
   await show(page, view);
-  if (megabytes) await page.evaluateOnNewDocument(limitMemory, megabytes);
+  if (before) await page.evaluateOnNewDocument(changeWorkers, before);
   await page.goto(url);
   return { browser, page, problems, requests };
 }
 
-/** Runs on the page: its workers get at most so much memory in WebAssembly. */
-function limitMemory(megabytes) {
-  const limited = (address) => `
+/** Runs on the page: its workers first run some code. */
+function changeWorkers(before) {
+  const changed = (address) => `
     const early = [];
     const keep = (event) => early.push(event);
     self.addEventListener("message", keep);
-    WebAssembly.Memory = class extends WebAssembly.Memory {
-      constructor(options) {
-        super({ ...options, maximum: ${16 * megabytes} }); // pages of 64 KiB
-      }
-    };
+    ${before}
     await import(${JSON.stringify(String(address))});
     self.removeEventListener("message", keep);
     for (const event of early) self.onmessage(event);`;
   globalThis.Worker = class extends Worker {
     constructor(address, options) {
-      super(URL.createObjectURL(new Blob([limited(address)], { type: "text/javascript" })), options);
+      super(URL.createObjectURL(new Blob([changed(address)], { type: "text/javascript" })), options);
     }
   };
 }

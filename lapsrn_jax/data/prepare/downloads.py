@@ -65,6 +65,8 @@ def download(url: str, path: pathlib.Path, patience: Patience = PATIENT, progres
             try:
                 _attempt(url, partial, version, patience.timeout, progress)
                 break
+            except _Complete:
+                break
             except _Interrupted as interruption:
                 failures = failures + 1 if _size(partial) <= furthest else 1
                 furthest = max(furthest, _size(partial))
@@ -82,6 +84,10 @@ def download(url: str, path: pathlib.Path, patience: Patience = PATIENT, progres
 
 class _Interrupted(Exception):
     """An attempt ended early in a way that another attempt may fix."""
+
+
+class _Complete(Exception):
+    """The partial file has everything. A kill came before it got its name."""
 
 
 def _attempt(url: str, partial: pathlib.Path, version: pathlib.Path, timeout: float, progress: bool) -> None:
@@ -121,8 +127,13 @@ def _open(request: urllib.request.Request, timeout: float, version: pathlib.Path
     except urllib.error.HTTPError as error:
         error.close()
         says = f"the server says {error.code} {' '.join(str(error.reason).split())}"
-        if error.code == 416:  # the file is shorter than our part of it: it has changed
-            version.unlink(missing_ok=True)
+        if error.code == 416:  # the file is not longer than our part of it
+            if (
+                request.get_header("Range")
+                == f"bytes={error.headers.get('Content-Range', '').removeprefix('bytes */')}-"
+            ):
+                raise _Complete from None
+            version.unlink(missing_ok=True)  # it has changed
         if error.code in (408, 416, 425, 429) or error.code >= 500:
             raise _Interrupted(says) from None
         raise UserError(f"{request.full_url}: {says}: check the address") from None

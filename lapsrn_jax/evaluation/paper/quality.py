@@ -83,7 +83,7 @@ def table_2(networks: Sequence[Network], records: Sequence[Record], scales: Sequ
     if twice:
         notes.append(
             f"{' and '.join(twice)} with gray pictures is scored twice: on the gray values, as in the papers' bicubic "
-            "rows, and on the luminance of RGB, as in the LapSRN authors' rows."
+            "rows, and on the luminance of RGB, as in LapSRN's rows for x2 and x4."
         )
     present = {record["set"].removesuffix(GRAY_AS_RGB) for record in records}
     missing = [name for name in BENCHMARKS if name not in present]

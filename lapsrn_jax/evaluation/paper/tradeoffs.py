@@ -91,12 +91,17 @@ def plot_costs(table: Table, path: pathlib.Path) -> None:
     """Plots the networks of a `table_of_costs`: a row of panels for each scale, PSNR over each cost.
 
     Bicubic interpolation is not plotted: its low PSNR would compress the range of the networks.
+
+    Raises:
+      UserError: none of the networks has one of the scales as its own, or the file cannot be written.
     """
     from matplotlib.figure import Figure
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
     records = [record for record in table.records if record["parameters"]]
     scales = list(dict.fromkeys(record["scale"] for record in records))
+    if not scales:
+        raise UserError("nothing to plot: the networks compute none of these scales, they only shrink larger results")
     models = list(dict.fromkeys(record["model"] for record in records))
     figure = Figure(figsize=(11, 0.9 + 2.9 * len(scales)), layout="constrained")
     panels = figure.subplots(len(scales), len(_AXES), squeeze=False, sharey="row")

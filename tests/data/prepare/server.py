@@ -50,6 +50,12 @@ class Server:
         start, asked = 0, re.fullmatch(r"bytes=(\d+)-", handler.headers.get("Range", ""))
         if asked and self.ranges and (self.splices or handler.headers.get("If-Range") in (None, etag)):
             start = int(asked[1])
+        if start == len(body):
+            self.answers.append((416, 0))
+            handler.send_response(416)
+            handler.send_header("Content-Range", f"bytes */{len(body)}")
+            handler.end_headers()
+            return
         status = 302 if fault.location else 206 if start else 200
         rest = body[start:] if fault.after is None else body[start : start + fault.after]
         self.answers.append((status, len(rest)))

@@ -133,3 +133,15 @@ def test_a_full_disk_is_said(server, tmp_path, monkeypatch):
     monkeypatch.setattr(pathlib.Path, "write_bytes", full)
     with pytest.raises(UserError, match=r"cannot write .*file: No space left on device"):
         download(f"{server.url}/file", tmp_path / "file", HASTY)
+
+
+def test_a_download_that_only_lacks_its_name_is_not_repeated(server, tmp_path):
+    """A kill may come between the last byte and the name."""
+    server.faults = [Fault(after=300_000)]
+    with pytest.raises(UserError):
+        download(f"{server.url}/file", tmp_path / "file", ONE_TRY)
+    (tmp_path / "file.partial").write_bytes(BODY)
+    download(f"{server.url}/file", tmp_path / "file", ONE_TRY)
+    assert (tmp_path / "file").read_bytes() == BODY
+    assert server.answers[1:] == [(416, 0)]
+    assert tree(tmp_path) == {"file"}

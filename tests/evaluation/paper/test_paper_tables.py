@@ -106,6 +106,7 @@ def test_sets_with_gray_pictures_are_scored_in_both_readings(pictures):
 def test_a_folder_of_sets_is_all_of_them(tmp_path, pictures):
     tiny.write_photographs(tmp_path / "Set5", count=1)
     assert list(evaluation_sets([str(tmp_path)])) == ["Set5", "Set14"]
+    assert list(evaluation_sets([f" {tmp_path}"])) == ["Set5", "Set14"]  # after a comma
     with pytest.raises(UserError, match="two sets of --data are named Set14"):
         evaluation_sets([str(tmp_path), str(pictures)])
 
@@ -133,6 +134,11 @@ def test_the_tables_commands(tmp_path, pictures, weights, capsys):
     assert scores["records"][1]["cms_paper_psnr"] == 32.61
     assert [record["parameters"] for record in costs["records"]] == [None, 4 * 9 * 2 + 3 * 144 + 16]
     assert min(read_image(tmp_path / "plot.png").shape[:2]) > 300
+    with pytest.raises(SystemExit):  # no network has the scale as its own
+        main(["tables", "2", "--weights", f"mine={weights}", "--data", str(pictures), "--scales", "3",
+              "--plot", str(tmp_path / "none.png")])  # fmt: skip
+    assert "nothing to plot" in capsys.readouterr().err
+    assert not (tmp_path / "none.png").exists()
 
 
 @pytest.mark.parametrize(

@@ -201,7 +201,7 @@ def test_a_damaged_picture_stops_the_evaluation_or_is_left_out(tmp_path, photogr
         (tmp_path / "set" / path.name).unlink()
     with pytest.raises(SystemExit):
         main([*arguments, str(tmp_path / "set"), "--skip-damaged"])
-    assert "no picture of set can be read" in capsys.readouterr().err
+    assert "no picture of set can be scored" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -27,7 +27,9 @@ export function network(scale: number, fast: boolean): Enlarge {
       if ((await started()).provider === "wasm") throw error;
       runtime = start("wasm");
       sessions.clear();
-      return run(scale, fast, image, width, height);
+      return run(scale, fast, image, width, height).catch(() => {
+        throw error; // WebAssembly's files may be missing, without a network
+      });
     }
   };
 }

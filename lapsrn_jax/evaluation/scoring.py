@@ -149,7 +149,7 @@ def read_checked(picture: Picture, scale: int) -> np.ndarray:
     image = picture.read()
     if too_small(image, scale):
         height, width = image.shape[:2]
-        raise UserError(f"{picture.name} has {width} x {height} pixels: too few to be scored at x{scale}")
+        raise UserError(f"{picture.name} is {width} x {height} pixels: too small to be scored at x{scale}")
     return image
 
 

@@ -58,10 +58,10 @@ def run_2(options: argparse.Namespace) -> None:
     from lapsrn_jax.evaluation.protocol import Protocol
 
     check_output(options.output, options.json)
-    if options.plot:
-        check_plot(options.plot)
     keep_compiled()
     networks, sets = read_networks(options.weights), evaluation_sets(options.data)
+    if options.plot:
+        check_plot(options.plot, networks, options.scales)
     records = evaluate_readings(networks, sets, options.scales, Protocol(options.protocol))
     costs = table_of_costs(networks, records)
     _write([table_2(networks, records, options.scales), costs], options)

@@ -81,7 +81,7 @@ def evaluate(
     """
     records: list[Record] = []
     for set_name, pictures in sets.items():
-        names = _unique_names(pictures)
+        names = _unique_names(pictures) if save_images is not None else {}
         for scale in scales:
             scores: dict[str, list[tuple[float, float]]] = {model: [] for model in models}
             for picture in tqdm.tqdm(pictures, desc=f"{set_name} x{scale}", unit="image", leave=False):
@@ -118,7 +118,7 @@ def without_damaged(sets: Mapping[str, Sequence[Picture]], scale: int) -> dict[s
             else:
                 whole[name].append(picture)
         if not whole[name]:
-            raise UserError(f"no picture of {name} can be read")
+            raise UserError(f"no picture of {name} can be scored")
     return whole
 
 
@@ -133,11 +133,14 @@ def score_picture(picture: Picture, models: Mapping[str, Upscale], scale: int, p
 
 
 def _unique_names(pictures: Sequence[Picture]) -> dict[Picture, str]:
-    """Returns a file name for each picture's results: its stem, with its folders in the set if stems repeat."""
+    """Returns a file name for each picture's results: its stem, with as many folders as tell equal stems apart."""
     paths = [pathlib.PurePath(picture.name) for picture in pictures]
-    stems = collections.Counter(path.stem for path in paths)
-    root = os.path.commonpath([path.parent for path in paths])
-    names = [path.stem if stems[path.stem] == 1 else "_".join(path.relative_to(root).parts) for path in paths]
+    names = [path.stem for path in paths]
+    for parts in range(2, max(len(path.parts) for path in paths) + 1):
+        counts = collections.Counter(names)
+        for i, path in enumerate(paths):
+            if counts[names[i]] > 1:
+                names[i] = "_".join(path.relative_to(path.anchor).parts[-parts:])
     return dict(zip(pictures, names, strict=True))
 
 
@@ -146,7 +149,7 @@ def read_checked(picture: Picture, scale: int) -> np.ndarray:
     image = picture.read()
     if too_small(image, scale):
         height, width = image.shape[:2]
-        raise UserError(f"{picture.name} has {width} x {height} pixels: too few to be scored at x{scale}")
+        raise UserError(f"{picture.name} is {width} x {height} pixels: too small to be scored at x{scale}")
     return image
 
 

@@ -12,12 +12,14 @@ from lapsrn_jax.photos.decoding import png_depth
 
 COLOUR_CHUNKS = (b"cICP", b"gAMA", b"cHRM", b"sRGB", b"mDCV", b"cLLI")
 TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt")
-# Text that holds EXIF, XMP or a colour profile. These are read and written on their own.
+# Text that holds EXIF or XMP. These are read and written on their own.
 _NOT_TEXT = (b"XML:com.adobe.xmp\0", b"Raw profile type exif\0", b"Raw profile type APP1\0")
 _MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])", re.DOTALL)  # in a JPEG's pixels, all but the restarts
 _SEGMENTS = range(0xC0, 0xFF)  # markers with a length and content
 _END = 0xD9
-_GEOREFERENCE = {33550, 33922, 34264, 34735}
+_GEOREFERENCES = {33550, 33922, 34264, 34735}  # tags
+_COMMENT, _GEOREFERENCE = "comment", "georeference"
+METADATA = (_COMMENT, _GEOREFERENCE)  # names among a photo's `dropped`; the others are images
 _MAX_CHUNKS = 2**22  # bytes
 _PHOTOSHOP, _IPTC = b"Photoshop 3.0\0", 0x0404  # a segment of JPEG, and IPTC's number among its resources
 _SRGB_GAMMA = range(45000, 46000)  # 100,000 / 2.2, as most programs round it
@@ -42,7 +44,7 @@ def extras(file: BinaryIO, format: str, info: Any) -> dict[str, Any]:
         return {"lossless": _webp_is_lossless(file)}
     dropped = []
     if format in ("JPEG", "MPO"):
-        dropped += ["comment"] if info.get("comment") else []
+        dropped += [_COMMENT] if info.get("comment") else []
         dropped += _after_jpeg(file)
     if format == "HEIF":
         depth = info.get("bit_depth", 8)
@@ -133,7 +135,7 @@ def _after_jpeg(file: BinaryIO) -> list[str]:
 
 def georeference(tags: Iterable[int]) -> tuple[str, ...]:
     """Returns the field "dropped" of a `Photo` for the tags of a TIFF's page."""
-    return ("georeference",) if _GEOREFERENCE.intersection(tags) else ()
+    return (_GEOREFERENCE,) if _GEOREFERENCES.intersection(tags) else ()
 
 
 def _avif_limits(file: BinaryIO) -> list[str]:

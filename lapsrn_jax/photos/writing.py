@@ -18,7 +18,7 @@ from lapsrn_jax.errors import UserError
 from lapsrn_jax.files import atomic_write
 from lapsrn_jax.images.formats import Format, check_writable, format_of, save_options
 from lapsrn_jax.photos import exif
-from lapsrn_jax.photos.extras import TEXT_CHUNKS, iptc_segment, is_srgb, lost_outside_of_png
+from lapsrn_jax.photos.extras import METADATA, TEXT_CHUNKS, iptc_segment, is_srgb, lost_outside_of_png
 from lapsrn_jax.photos.photo import Photo
 from lapsrn_jax.photos.writing_gif import write_gif
 from lapsrn_jax.photos.writing_png import write_png
@@ -119,8 +119,8 @@ def what_is_lost(target: str | os.PathLike[str], like: Photo, *, strip: bool = F
     if form.palette and like.format != form.name:
         notes.append("has at most 256 colours and no partial transparency")
     lines = [f"{form.name} {'; it '.join(notes)}"] if notes else []
-    if like.dropped:
-        lines.append(f"the picture's {' and '.join(like.dropped)} will be left out")
+    if dropped := [name for name in like.dropped if not (strip and name in METADATA)]:
+        lines.append(f"the picture's {' and '.join(dropped)} will be left out")
     return "; ".join(lines) or None
 
 

@@ -54,10 +54,12 @@ def begin_from(start: str, fresh: TrainState) -> TrainState:
 def _config_of(folder: pathlib.Path) -> ml_collections.ConfigDict:
     path = folder / "config.json"
     try:
-        return ml_collections.ConfigDict(completed(json.loads(path.read_text())))
-    except (OSError, ValueError, TypeError) as error:
+        config = ml_collections.ConfigDict(completed(json.loads(path.read_text())))
+        make_optimizer(config)
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         reason = getattr(error, "strerror", None) or "it is damaged"
         raise UserError(f"cannot start from {folder}: {path}: {reason}") from None
+    return config
 
 
 def _restarted(opt_state: Any) -> Any:

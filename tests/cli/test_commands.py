@@ -196,12 +196,12 @@ def test_a_damaged_picture_stops_the_evaluation_or_is_left_out(tmp_path, photogr
     error = capsys.readouterr().err
     assert error.count("left out: ") == 2
     assert "broken.png is damaged" in error
-    assert "small.png has 7 x 90 pixels: too few to be scored at x2" in error
+    assert "small.png is 7 x 90 pixels: too small to be scored at x2" in error
     for path in photographs.iterdir():
         (tmp_path / "set" / path.name).unlink()
     with pytest.raises(SystemExit):
         main([*arguments, str(tmp_path / "set"), "--skip-damaged"])
-    assert "no picture of set can be read" in capsys.readouterr().err
+    assert "no picture of set can be scored" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -77,9 +77,19 @@ def test_results_of_pictures_with_equal_names_are_all_saved(tmp_path):
     pictures = evaluation_pictures(str(tmp_path / "set"))
     evaluate({"bicubic": bicubic}, {"set": pictures}, [2], Protocol(), tmp_path / "images")
     found = {path.name for path in (tmp_path / "images" / "set" / "x2").glob("*_bicubic.png")}
-    assert found == {f"{name}_bicubic.png" for name in ("1_hr_0.png", "2_hr_0.png", "2_hr_0.bmp", "1")}
+    assert found == {f"{name}_bicubic.png" for name in ("1_hr_0.png", "2_hr_0.png", "hr_0.bmp", "1")}
 
 
 def make_parents(path):
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def test_pictures_of_a_set_may_lie_anywhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("a", "b"):
+        write_image(make_parents(tmp_path / folder / "0.png"), tiny.photograph(np.random.default_rng(0), 24, 24))
+    pictures = evaluation_pictures("a") + evaluation_pictures(str(tmp_path / "b"))
+    evaluate({"bicubic": bicubic}, {"set": pictures}, [2], Protocol(), tmp_path / "images")
+    found = {path.name for path in (tmp_path / "images" / "set" / "x2").glob("*_bicubic.png")}
+    assert found == {"a_0.png_bicubic.png", "b_0.png_bicubic.png"}

@@ -134,6 +134,7 @@ def test_what_follows_a_jpeg_is_named(rng, progressive, further, name):
 def test_a_comment_of_jpeg_is_named():
     photo = read_photo(encoded(RGB, "JPEG", comment="by hand"))
     assert what_is_lost("JPEG", photo) == "the picture's comment will be left out"
+    assert what_is_lost("JPEG", photo, strip=True) is None
 
 
 @pytest.mark.parametrize("name", ["exif", "APP1"])

@@ -19,7 +19,7 @@ def test_scores_on_a_line_are_continued(tmp_path, monkeypatch, rng):
         records = [{"step": 500, "loss": 0.1}, {"step": 1000, **dict.fromkeys(psnr, 2.0)}, {"step": steps, **last}]
         (tmp_path / f"cms_{name}.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
     work += 1591 * each["r4"]
-    (tmp_path / "cms_long.jsonl").write_text(json.dumps({"step": 1500}) + "\n")
+    (tmp_path / "cms_long.jsonl").write_text(json.dumps({"step": 500}) + "\n")
     (tmp_path / "cms_long" / "manifests").mkdir(parents=True)
     (tmp_path / "cms_long" / "manifests" / "1591.json").touch()  # stopped after the last line of the log
     work += 2000 * each["r4"]

@@ -141,9 +141,10 @@ def test_what_cannot_be_begun_from_is_refused(tmp_path, photographs):
         begin_from(str(tmp_path / "first" / "weights.safetensors"), fresh(config))
     config_file = tmp_path / "first" / "config.json"
     whole = config_file.read_text()
-    config_file.write_text(whole[:50])
-    with pytest.raises(UserError, match=r"cannot start from .*first: .*config\.json: it is damaged"):
-        begin_from(str(tmp_path / "first"), fresh(config))
+    for damaged in (whole[:50], "[]", "{}"):
+        config_file.write_text(damaged)
+        with pytest.raises(UserError, match=r"cannot start from .*first: .*config\.json: it is damaged"):
+            begin_from(str(tmp_path / "first"), fresh(config))
     config_file.unlink()
     with pytest.raises(UserError, match=r"cannot start from .*first: .*config\.json: No such file"):
         begin_from(str(tmp_path / "first"), fresh(config))

@@ -109,7 +109,7 @@ function show(): void {
     list.update(picture, picture === selected, picture === queue.current);
     if (picture !== selected) picture.result?.hide();
   }
-  void selected?.result?.show(showPicture).catch(() => {}); // the preview shows if there is not enough memory
+  void selected?.result?.show(showPicture);
   showPicture();
   showSettings();
   showProgress();
@@ -131,7 +131,7 @@ function showPicture(): void {
   viewer.show({
     size,
     preview,
-    before: bicubic ? layers?.bicubic : layers?.source,
+    before: bicubic ? layers?.bicubic : (layers?.source ?? layers?.bicubic),
     after: layers?.sr,
     label: comparing
       ? `${selected.file.name}, ${sizeText(size)} pixels: ${bicubic ? "bicubic interpolation" : "the original"} left of the border, the network right of it`
@@ -141,9 +141,9 @@ function showPicture(): void {
 }
 
 function showSettings(): void {
-  const now = target();
   const byWidth = new FormData(settings).get("size") === "width";
   element("width-field").hidden = widthInput.disabled = !byWidth; // a hidden field must not hold up the form
+  const now = target();
   let size = now ? "" : "Give a width from 2 to 65,535 pixels.";
   if (now && selected?.shape) {
     try {
@@ -163,7 +163,7 @@ function showSettings(): void {
 /** Shows how far the work is. It is cheap, since it happens often. */
 function showProgress(): void {
   const { current } = queue;
-  if (!current && document.activeElement === element("cancel")) element("enlarge").focus();
+  if (!current && selected && document.activeElement === element("cancel")) list.focus(selected);
   element("work").hidden = !current;
   if (!current) return;
   list.update(current, current === selected, true);

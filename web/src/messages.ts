@@ -33,7 +33,7 @@ export type Report =
   | { kind: "opened"; shape: Size; size: Size; channels: number; runs: string }
   | { kind: "progress"; share: number }
   | { kind: "band"; top: number; srPixels: ArrayBuffer; bicubicPixels: ArrayBuffer; sr: Piece[]; bicubic: Piece[] }
-  | { kind: "done" }
+  | { kind: "done"; runs: string }
   | { kind: "failed"; message: string };
 
 /** Asks src/encode.ts for files. */

@@ -32,7 +32,9 @@ export function network(scale: number, weights: Weights, fast: boolean): Enlarge
       if ((await started()).provider === "wasm") throw error;
       runtime = start("wasm");
       sessions.clear();
-      return run(...tile);
+      return run(...tile).catch(() => {
+        throw error; // WebAssembly's files may be missing, without a network
+      });
     }
   };
 }

@@ -7,6 +7,7 @@ import { PictureError, type Size } from "./photo";
 import type { Result } from "./result";
 
 const PREVIEW = 1024; // pixels across, of what is shown before the work starts
+const LONG = 4; // times the preview's width that its height may be
 
 export type Status = "waiting" | "working" | "done" | "failed" | "cancelled";
 
@@ -34,12 +35,14 @@ export class Picture {
       const header = readHeader(new Uint8Array(await this.file.arrayBuffer()));
       checkSize(header, "The picture", "Cut it into parts first.");
       const [short, long] = [Math.min(header.width, header.height), Math.max(header.width, header.height)];
-      // The header's width may be the height as shown, which only matters for long pictures.
-      const across = long > 4 * short ? Math.ceil((short * Math.min(long, 4 * PREVIEW)) / long) : header.width;
-      const options: ImageBitmapOptions = { resizeWidth: Math.min(across, PREVIEW), resizeQuality: "medium" };
-      const bitmap = await createImageBitmap(this.file, options).catch(() => {
-        throw new PictureError("The file is damaged, or this browser cannot read its format.");
-      });
+      let across = Math.min(header.width, PREVIEW);
+      if (long > LONG * short) {
+        const probe = await this.bitmap(64); // EXIF may turn what the header says
+        const tall = probe.height > probe.width;
+        probe.close();
+        across = tall ? Math.ceil((short * Math.min(long, LONG * PREVIEW)) / long) : Math.min(long, PREVIEW);
+      }
+      const bitmap = await this.bitmap(across);
       const turned = (bitmap.width - bitmap.height) * (header.width - header.height) < 0;
       this.shape = turned ? { width: header.height, height: header.width } : header;
       this.preview = new Layer({ width: bitmap.width, height: bitmap.height });
@@ -47,6 +50,12 @@ export class Picture {
     } catch (error) {
       this.fail(error instanceof PictureError ? error.message : "The file could not be read.");
     }
+  }
+
+  private bitmap(resizeWidth: number): Promise<ImageBitmap> {
+    return createImageBitmap(this.file, { resizeWidth, resizeQuality: "medium" }).catch(() => {
+      throw new PictureError("The file is damaged, or this browser cannot read its format.");
+    });
   }
 
   fail(message: string): void {

@@ -94,6 +94,7 @@ export class Queue {
         break;
       case "done":
         picture.status = "done";
+        this.listener.runs(report.runs);
         this.jobs.shift();
         break;
       case "failed":

@@ -18,7 +18,8 @@ interface Rows {
 interface Layers {
   sr: Layer;
   bicubic: Layer;
-  source: Layer;
+  /** Null if the file is no longer there. */
+  source: Layer | null;
 }
 
 export class Result {
@@ -52,16 +53,24 @@ export class Result {
     else for (const { bitmap } of [...band.sr, ...band.bicubic]) bitmap.close();
   }
 
-  /** Makes the layers, and calls `changed` whenever there is more to draw. */
+  /** Makes the layers, and calls `changed` whenever there is more to draw. Without enough memory, makes none. */
   async show(changed: () => void): Promise<void> {
     if (this.shown) return;
     this.shown = true;
+    try {
+      await this.open(changed);
+    } catch {
+      this.hide();
+    }
+  }
+
+  private async open(changed: () => void): Promise<void> {
     const { size } = this;
-    const source = await createImageBitmap(this.file, { premultiplyAlpha: "none" });
-    if (!this.shown || this.layers) return source.close();
-    const layers = { sr: new Layer(size), bicubic: new Layer(size), source: new Layer(source) };
+    const source = await createImageBitmap(this.file, { premultiplyAlpha: "none" }).catch(() => null);
+    if (!this.shown || this.layers) return source?.close();
+    const layers = { sr: new Layer(size), bicubic: new Layer(size), source: source && new Layer(source) };
     this.layers = layers;
-    layers.source.add({ left: 0, top: 0, bitmap: source });
+    if (source) layers.source!.add({ left: 0, top: 0, bitmap: source });
     while (this.layers === layers && !this.whole) {
       const { top, ...blobs } = this.rows[this.drawn];
       const [sr, bicubic] = await Promise.all(
@@ -78,7 +87,7 @@ export class Result {
 
   /** Frees the layers. */
   hide(): void {
-    for (const layer of Object.values(this.layers ?? {})) layer.close();
+    for (const layer of Object.values(this.layers ?? {})) layer?.close();
     this.layers = null;
     this.drawn = 0;
     this.shown = false;

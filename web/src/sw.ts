@@ -17,6 +17,7 @@ interface Scope {
   ): void;
 }
 const scope = self as unknown as Scope;
+const FRESH: RequestInit = { cache: "no-cache", redirect: "manual" }; // the browser follows redirects itself
 
 scope.addEventListener("install", () => void scope.skipWaiting());
 scope.addEventListener("activate", (event) => event.waitUntil(scope.clients.claim()));
@@ -32,7 +33,7 @@ scope.addEventListener("fetch", (event) => {
  */
 async function answer(request: Request): Promise<Response> {
   const page = request.mode === "navigate";
-  const current = (): Promise<Response> => (page ? fetch(request.url, { cache: "no-cache" }) : fetch(request));
+  const current = (): Promise<Response> => (page ? fetch(request.url, FRESH) : fetch(request));
   const kept = (): Promise<Response | undefined> => caches.match(page ? scope.registration.scope : request);
   if (!page && request.cache === "default") return isolated((await kept()) ?? (await fetch(request)));
   try {

@@ -33,7 +33,7 @@ async function enlarge({ file, target, weights, fast }: Order): Promise<void> {
     const bitmaps = [...sr, ...bicubic].map((piece) => piece.bitmap);
     report({ kind: "band", top: band.top, srPixels, bicubicPixels, sr, bicubic }, [srPixels, bicubicPixels, ...bitmaps]);
   }
-  report({ kind: "done" });
+  report({ kind: "done", runs: await description() }); // it may have changed since the beginning
 }
 
 function explanation(error: unknown): string {

@@ -98,7 +98,7 @@ test("a result looks the same after another was shown", async () => {
     let [image, before] = ["", null];
     while (image !== before) {
       before = image;
-      await new Promise((resolve) => setTimeout(resolve, 200));
+      await new Promise((resolve) => setTimeout(resolve, 600));
       image = await page.$eval("#canvas", (canvas) => canvas.toDataURL());
     }
     return image;
@@ -137,6 +137,15 @@ test("a cancelled picture waits until it is chosen", async () => {
   );
   await page.click("#list li:last-child .remove");
   assert.equal(await page.evaluate(() => document.activeElement.textContent), "large.pngcancelled");
+  await clear(page);
+
+  await add(page, picture("large.png"));
+  await choose(page, { scale: 2 });
+  await page.waitForSelector("#enlarge:not(:disabled)");
+  await page.click("#enlarge");
+  await page.focus("#cancel");
+  await eventually(() => document.querySelector('#list li[data-status="done"]'));
+  assert.equal(await page.evaluate(() => document.activeElement.className), "line");
 });
 
 test("several results come as one zip, one as a file, in each format", async () => {

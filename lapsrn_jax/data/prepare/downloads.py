@@ -128,10 +128,8 @@ def _open(request: urllib.request.Request, timeout: float, version: pathlib.Path
         error.close()
         says = f"the server says {error.code} {' '.join(str(error.reason).split())}"
         if error.code == 416:  # the file is not longer than our part of it
-            if (
-                request.get_header("Range")
-                == f"bytes={error.headers.get('Content-Range', '').removeprefix('bytes */')}-"
-            ):
+            length = error.headers.get("Content-Range", "").removeprefix("bytes */")
+            if request.get_header("Range") == f"bytes={length}-" and _version(error) in ("", _known(version)):
                 raise _Complete from None
             version.unlink(missing_ok=True)  # it has changed
         if error.code in (408, 416, 425, 429) or error.code >= 500:
@@ -161,7 +159,7 @@ def _extent(response: http.client.HTTPResponse) -> tuple[int, int | None]:
     return 0, int(length) if length.isdecimal() else None
 
 
-def _version(response: http.client.HTTPResponse) -> str:
+def _version(response: http.client.HTTPResponse | urllib.error.HTTPError) -> str:
     etag = response.headers.get("ETag", "")
     if etag and not etag.startswith("W/"):  # a weak ETag does not guarantee the same bytes
         return etag

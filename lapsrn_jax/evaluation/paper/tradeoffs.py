@@ -66,8 +66,8 @@ def _device() -> str:
     return f"{os.cpu_count()} CPU cores" if device.platform == "cpu" else device.device_kind
 
 
-def check_plot(path: pathlib.Path) -> None:
-    """Raises `UserError` unless a plot can be written to `path`. Call it before the hours of scoring."""
+def check_plot(path: pathlib.Path, networks: Sequence[Network], scales: Sequence[int]) -> None:
+    """Raises `UserError` unless there is something to plot to `path`. Call it before the hours of scoring."""
     try:
         from matplotlib.figure import Figure
     except ImportError:
@@ -77,6 +77,9 @@ def check_plot(path: pathlib.Path) -> None:
         raise UserError(f"cannot plot to {path}: its suffix must be one of {', '.join(f'.{k}' for k in sorted(kinds))}")
     if not path.resolve().parent.is_dir():
         raise UserError(f"cannot plot to {path}: there is no such folder")
+    own = {scale for network in networks if network.model is not None for scale in network.model.scales}
+    if own.isdisjoint(scales):
+        raise UserError("nothing to plot: the networks compute none of these scales, they only shrink larger results")
 
 
 _AXES = {
@@ -93,15 +96,13 @@ def plot_costs(table: Table, path: pathlib.Path) -> None:
     Bicubic interpolation is not plotted: its low PSNR would compress the range of the networks.
 
     Raises:
-      UserError: none of the networks has one of the scales as its own, or the file cannot be written.
+      UserError: the file cannot be written.
     """
     from matplotlib.figure import Figure
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
     records = [record for record in table.records if record["parameters"]]
     scales = list(dict.fromkeys(record["scale"] for record in records))
-    if not scales:
-        raise UserError("nothing to plot: the networks compute none of these scales, they only shrink larger results")
     models = list(dict.fromkeys(record["model"] for record in records))
     figure = Figure(figsize=(11, 0.9 + 2.9 * len(scales)), layout="constrained")
     panels = figure.subplots(len(scales), len(_AXES), squeeze=False, sharey="row")

@@ -13,7 +13,7 @@ import optax
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.training.checkpoints import read_state
 from lapsrn_jax.training.settings import completed
-from lapsrn_jax.training.state import TrainState, make_optimizer
+from lapsrn_jax.training.state import TrainState, is_schedule, make_optimizer
 from lapsrn_jax.weights.files import PRETRAINED, load_weights
 
 
@@ -32,10 +32,9 @@ def begin_from(start: str, fresh: TrainState) -> TrainState:
     """
     path = pathlib.Path(start)
     if start not in PRETRAINED and (path / "checkpoints").is_dir():
-        config = _config_of(path)
-        opt_state = make_optimizer(config).init(fresh.params)
-        averaged = fresh.params if config.optimizer.ema_decay > 0 else None
-        state = read_state(path, dataclasses.replace(fresh, ema=averaged, opt_state=opt_state))
+        tx, averages = _optimizer_of(path)
+        averaged = fresh.params if averages else None
+        state = read_state(path, dataclasses.replace(fresh, ema=averaged, opt_state=tx.init(fresh.params)))
         params, average, opt_state = state.params, state.weights, _restarted(state.opt_state)
         structure: Any = jax.tree.structure(opt_state)
         if structure != jax.tree.structure(fresh.opt_state):  # a different optimiser
@@ -51,22 +50,21 @@ def begin_from(start: str, fresh: TrainState) -> TrainState:
     return dataclasses.replace(fresh, params=params, ema=ema, opt_state=opt_state)
 
 
-def _config_of(folder: pathlib.Path) -> ml_collections.ConfigDict:
+def _optimizer_of(folder: pathlib.Path) -> tuple[optax.GradientTransformation, bool]:
+    """Returns the optimiser of a run, and whether the run averages its parameters."""
     path = folder / "config.json"
     try:
         config = ml_collections.ConfigDict(completed(json.loads(path.read_text())))
-        make_optimizer(config)
+        return make_optimizer(config), config.optimizer.ema_decay > 0
     except (OSError, ValueError, TypeError, AttributeError) as error:
         reason = getattr(error, "strerror", None) or "it is damaged"
         raise UserError(f"cannot start from {folder}: {path}: {reason}") from None
-    return config
 
 
 def _restarted(opt_state: Any) -> Any:
     """Restarts the schedule; the moments and their step count for bias correction stay."""
 
-    def of_schedule(path: Any, _: Any) -> bool:
-        return any(getattr(key, "tuple_name", None) == "ScaleByScheduleState" for key in path)
+    def restarted(part: Any) -> Any:
+        return part._replace(count=jnp.zeros((), jnp.int32)) if is_schedule(part) else jnp.copy(part)
 
-    restarted = optax.tree.set(opt_state, of_schedule, count=jnp.zeros((), jnp.int32))
-    return jax.tree.map(jnp.copy, restarted)  # two schedules would share the array, which cannot be donated twice
+    return jax.tree.map(restarted, opt_state, is_leaf=is_schedule)

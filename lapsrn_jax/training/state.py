@@ -89,6 +89,11 @@ def _muon_dimensions(params: Any) -> Any:
     return jax.tree.map(matrix, params)
 
 
+def is_schedule(tree: Any) -> bool:
+    """Whether a part of the optimiser's state is the step count of a learning-rate schedule."""
+    return isinstance(tree, optax.ScaleByScheduleState)
+
+
 def create_state(model: SuperResolver, tx: optax.GradientTransformation, seed: int, ema: bool) -> TrainState:
     """Returns the state before the first step, with parameters drawn from `seed`."""
     params = models.initial(model, jax.random.key(seed))

@@ -17,7 +17,7 @@ from jax.sharding import PartitionSpec as P
 
 from lapsrn_jax.models import SuperResolver
 from lapsrn_jax.training.losses import Batch, batch_loss
-from lapsrn_jax.training.state import TrainState
+from lapsrn_jax.training.state import TrainState, is_schedule
 
 AXIS = "data"
 
@@ -94,7 +94,7 @@ def make_train_step(
         good = jnp.isfinite(loss) & jnp.isfinite(norm)
         new, old = (params, ema, opt_state), (state.params, state.ema, state.opt_state)
         params, ema, opt_state = jax.tree.map(
-            lambda a, b: a if _is_schedule(a) else jnp.where(good, a, b), new, old, is_leaf=_is_schedule
+            lambda a, b: a if is_schedule(a) else jnp.where(good, a, b), new, old, is_leaf=is_schedule
         )
         skipped = jnp.where(good, 0, state.skipped + 1)
         metrics = {"loss": loss, "gradient_norm": norm, "skipped": skipped}
@@ -102,10 +102,6 @@ def make_train_step(
 
     sharded = jax.shard_map(step, mesh=mesh, in_specs=(P(), P(AXIS)), out_specs=(P(), P()))
     return jax.jit(sharded, donate_argnums=0)
-
-
-def _is_schedule(tree: Any) -> bool:
-    return isinstance(tree, optax.ScaleByScheduleState)
 
 
 def as_numpy(tree: Any) -> Any:

@@ -16,8 +16,6 @@ CONFIGS = sorted(path for path in (ROOT / "studies" / "configs").glob("*.py") if
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_each_grid_builds_and_documents_itself(path):
     grid = load_grid(path)
-    assert len(grid.variants) >= 8
-    assert len(grid.seeds) >= 3
     text = path.read_text()
     assert f"python -m studies.tying --config studies/configs/{path.name}" in text
     assert f'"""{len(grid.cells)} cells."""' in text

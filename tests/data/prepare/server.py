@@ -50,7 +50,7 @@ class Server:
         start, asked = 0, re.fullmatch(r"bytes=(\d+)-", handler.headers.get("Range", ""))
         if asked and self.ranges and (self.splices or handler.headers.get("If-Range") in (None, etag)):
             start = int(asked[1])
-        if start == len(body):
+        if start and start == len(body):
             self.answers.append((416, 0))
             handler.send_response(416)
             handler.send_header("Content-Range", f"bytes */{len(body)}")

@@ -64,6 +64,7 @@ def differences(results: Results, figure: "Figure") -> bool:
         panel.grid(axis="x", alpha=0.3)
         panel.set_title(f"x{scale}")
         panel.set_xlabel("PSNR (dB) above MS-LapSRN")
+        panel.locator_params(axis="x", nbins=5)  # more labels overlap
     panels[0].set_yticks(range(len(names)), names)
     panels[0].set_ylim(len(names) - 0.5, -0.5)
     return True
@@ -100,14 +101,11 @@ def losses(results: Results, figure: "Figure") -> bool:
         seeds = results.seeds(name, reference)
         if not seeds:
             continue
-        losses = _loss_curve(results, name, seeds)
+        steps, mine, theirs = loss_curves(results, name, reference, seeds)
         if name == reference:
-            left.plot(list(losses), list(losses.values()), label=name, **_style(results, name))
-        else:  # all variants see the same batch at each step
-            beside = _loss_curve(results, reference, seeds)
-            steps = [step for step in losses if step in beside]
-            excess = [100 * (losses[step] / beside[step] - 1) for step in steps]
-            right.plot(steps, excess, label=name, **_style(results, name))
+            left.plot(steps, mine, label=name, **_style(results, name))
+        else:
+            right.plot(steps, 100 * (mine / theirs - 1), label=name, **_style(results, name))
     left.set_title("training loss of MS-LapSRN")
     right.axhline(0, color="0.2", linewidth=1)
     right.set_title("loss above MS-LapSRN's (%)")
@@ -120,12 +118,17 @@ def losses(results: Results, figure: "Figure") -> bool:
     return True
 
 
-def _loss_curve(results: Results, name: str, seeds: Sequence[int]) -> dict[int, float]:
-    """Returns the mean loss over these seeds by step, smoothed, without the ends."""
-    all_losses = [np.array(results.cells[name, seed]["loss"]) for seed in seeds]
-    steps, mean = all_losses[0][:, 0], np.mean([losses[:, 1] for losses in all_losses], axis=0)
+def loss_curves(results: Results, name: str, other: str, seeds: Sequence[int]) -> tuple[np.ndarray, ...]:
+    """Returns the steps that two variants have logged, and the loss of each, smoothed, without the ends.
+
+    The losses are means over these seeds. All variants see the same batch at each step, so both curves are smoothed
+    over the same batches, even if one variant takes more steps.
+    """
+    losses = [{n: dict(results.cells[n, seed]["loss"]) for n in (name, other)} for seed in seeds]
+    steps = sorted(set.intersection(*(set(curve) for both in losses for curve in both.values())))
     inner = slice(SMOOTHED // 2, -(SMOOTHED // 2)) if len(steps) > 2 * SMOOTHED else slice(None)
-    return dict(zip(steps[inner].astype(int).tolist(), uniform_filter1d(mean, SMOOTHED)[inner].tolist(), strict=True))
+    mine, theirs = (np.mean([[both[n][step] for step in steps] for both in losses], axis=0) for n in (name, other))
+    return np.array(steps)[inner], *(uniform_filter1d(curve, SMOOTHED)[inner] for curve in (mine, theirs))
 
 
 def gradients(results: Results, figure: "Figure") -> bool:

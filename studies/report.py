@@ -7,7 +7,7 @@ writes FOLDER/README.md and its pictures. The study may be unfinished.
 
 import argparse
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from lapsrn_jax.errors import reported
 from lapsrn_jax.evaluation.tables import Table, render
 from lapsrn_jax.files import atomic_write
 from studies.claims import Claim, claims, show
+from studies.curves import DOUBLINGS, excess
 from studies.hypotheses import CLOSING, HALF, hypotheses
 from studies.intervals import standard_error, t_interval
 from studies.plots import draw
@@ -44,10 +45,11 @@ def report(results: Results, name: str, pictures: dict[str, str]) -> str:
     parts += ["## Variants and their cost", _costs(results)]
     parts += ["## Quality", _picture(pictures, "differences", _DIFFERENCES.format(on=on))]
     for measure in ("psnr", "ssim"):
-        parts += [_scores(results, measure), _gains(results, measure)]
+        parts += [_scores(results, measure), _gains(results, measure, "MS-LapSRN's", results.reference)]
+    parts += [_gains(results, "psnr", _OF_PAPER, results.paper)]
     parts += ["## During training"]
     parts += [_picture(pictures, what, text) for what, text in _ALONG.items()]
-    parts += [_moments(results)]
+    parts += [_losses(results), _moments(results)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -195,19 +197,42 @@ def _spread(values: Sequence[float], digits: int) -> str:
     return f"{np.mean(values):.{digits}f}{error}"
 
 
-def _gains(results: Results, measure: str) -> str:
+def _gains(results: Results, measure: str, whose: str, other: Callable[[str], str | None]) -> str:
+    """Returns the table of the differences between each variant and `other(variant)`, or "" if there are none."""
     rows = []
-    for name in results.variants:
-        reference = results.reference(name)
-        if reference != name and results.seeds(name, reference):
-            gains = [t_interval(results.differences(name, reference, s, of, measure)) for of, s in _places(results)]
-            rows.append([name, *(show(gain, DIGITS[measure] + 1) for gain in gains), str(gains[0].n)])
+    for name, beside in _compared(results, other):
+        gains = [t_interval(results.differences(name, beside, s, of, measure)) for of, s in _places(results)]
+        rows.append([name, *(show(gain, DIGITS[measure] + 1) for gain in gains), str(gains[0].n)])
     columns = ["variant", *(f"{of} x{scale}" for of, scale in _places(results)), "pairs"]
-    notes = (
-        "Values are the mean [95 % t-interval] of differences paired by seed. Each interval stands alone: among twenty "
-        "true zeros, one is expected to look like a difference. Data from `scores` in cells/\\*.json.",
-    )
-    return _table(f"{UNITS[measure]} above MS-LapSRN's", columns, rows, notes) if rows else ""
+    notes = [_ALONE.format(data="scores")]
+    return _table(f"{UNITS[measure]} above {whose}", columns, rows, notes) if rows else ""
+
+
+def _losses(results: Results) -> str:
+    rows = []
+    for name, paper in _compared(results, results.paper):
+        fits = [t_interval(values) for values in excess(results, name, paper).T]
+        rows.append([name, *(show(fit) for fit in fits), str(fits[0].n)])
+    columns = ["variant", "at the end (%)", "change with each doubling of the steps (%)", "pairs"]
+    notes = [
+        "A line over the logarithm of the steps is fitted to the relative differences on equal batches in the last "
+        f"{1 - 2.0**-DOUBLINGS:.1%} of the steps.",
+        _ALONE.format(data="loss"),
+    ]
+    return _table(f"Training loss above {_OF_PAPER}", columns, rows, notes) if rows else ""
+
+
+_OF_PAPER = "that of the paper's tying"
+_ALONE = (
+    "Values are the mean [95 % t-interval] of differences paired by seed. Each interval stands alone: among twenty "
+    "true zeros, one is expected to look like a difference. Data from `{data}` in cells/\\*.json."
+)
+
+
+def _compared(results: Results, other: Callable[[str], str | None]) -> list[tuple[str, str]]:
+    """Returns the pairs (variant, `other(variant)`) that differ and have a common seed."""
+    pairs = [(name, beside) for name in results.variants if (beside := other(name)) and beside != name]
+    return [(name, beside) for name, beside in pairs if results.seeds(name, beside)]
 
 
 def _moments(results: Results) -> str:

@@ -66,6 +66,10 @@ class Results:
         bias = self.grid["variants"][name]["use_bias"]
         return self.find(None, bias)[0]
 
+    def paper(self, name: str) -> str | None:
+        """Returns the name of the paper's tying with biases if the variant has them; None if the study lacks it."""
+        return next(iter(self.find(Tying(), self.grid["variants"][name]["use_bias"])), None)
+
     def find(self, tying: Tying | None, use_bias: bool = False) -> list[str]:
         """Returns the name of the variant with exactly these settings, as a list of one name or none."""
         wanted = {"tying": None if tying is None else dataclasses.asdict(tying), "use_bias": use_bias}

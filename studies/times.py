@@ -22,7 +22,7 @@ from studies.tying import arguments
 from tools.timing import in_turns, machine
 from tools.train_step import TimedStep, random_images
 
-ROUNDS = 15
+ROUNDS = 200
 SIDE = 32  # side of the picture, in LR pixels
 AGAIN = " again"  # marks a repetition of the first variant, which shows the timing noise
 

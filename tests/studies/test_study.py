@@ -19,7 +19,9 @@ from lapsrn_jax.errors import UserError
 from lapsrn_jax.training.interrupts import STOPPED
 from studies import run, times
 from studies.cells import result_file
+from studies.claims import show
 from studies.grid import Cell, Grid, Variant, load_grid
+from studies.intervals import t_interval
 from studies.plots import draw
 from studies.report import report
 from studies.results import read_results
@@ -168,6 +170,31 @@ def test_the_committed_reports_are_those_of_their_results(folder):
     results = read_results(folder)
     pictures = {path.stem: path.name for path in folder.glob("*.png")}
     assert (folder / "README.md").read_text() == report(results, folder.name, pictures)
+
+
+PAGE = {
+    "ms": "MS-LapSRN: nothing is shared (222k parameters)",
+    "init_3": "two kernels that start equal (222k parameters)",
+    "adjoint_1": "layer 1 instead of 3",
+    "adjoint_5": "layer 5 instead of 3",
+    "plain_3": "plain orientation",
+    "from_upsample_3": "only the upsampler trains the kernel",
+    "half_conv": "the convolution's gradient counts half",
+    "gain_2": "the upsampler uses twice the kernel",
+    "gain_channel": "the same with a learned gain for each channel",
+}
+
+
+def test_the_page_of_the_study_quotes_its_results():
+    results, page = read_results(ROOT / "docs" / "tying_midi"), (ROOT / "docs" / "study.md").read_text()
+    assert {"adjoint_3", *PAGE} == set(results.variants)
+    for name, words in PAGE.items():
+        gains = [t_interval(results.differences(name, "adjoint_3", scale)) for scale in results.scales]
+        cells = [f"{gain.mean:+.3f}" if gain.low <= 0 <= gain.high else f"**{gain.mean:+.3f}**" for gain in gains]
+        assert f"| {words} | {' | '.join(cells)} |" in page
+    for scale, words in ((2, "comparable at x2"), (4, "better at x4"), (8, "better at x8")):
+        gain = t_interval(results.differences("adjoint_3", "ms", scale))
+        assert f"| {words} | {show(gain, unit=' dB')} | " in page
 
 
 def grid(folder, steps=4) -> Grid:

@@ -99,7 +99,7 @@ def losses(results: Results, figure: "Figure") -> bool:
     for name in results.variants:
         reference = results.reference(name)
         seeds = results.seeds(name, reference)
-        if not seeds:
+        if not seeds or results.steps(name) != results.steps(reference):
             continue
         steps, mine, theirs = loss_curves(results, name, reference, seeds)
         if name == reference:
@@ -112,10 +112,9 @@ def losses(results: Results, figure: "Figure") -> bool:
     for panel in (left, right):
         panel.set_xlabel("step")
         panel.grid(alpha=0.3, which="both")
-    if left.lines:
-        left.legend(frameon=False)
+    left.legend(frameon=False)
     _legend(figure, right)
-    return True
+    return bool(left.lines)
 
 
 def loss_curves(results: Results, name: str, other: str, seeds: Sequence[int]) -> tuple[np.ndarray, ...]:
@@ -232,8 +231,9 @@ def _is_free(results: Results, name: str) -> bool:
 
 
 def _style(results: Results, name: str) -> dict[str, Any]:
-    i = results.variants.index(name)
-    return {"color": "0.2" if i == 0 else f"C{(i - 1) % 10}", "linestyle": ["-", "--", ":"][max(i - 1, 0) // 10 % 3]}
+    [ms] = results.find(None)
+    i = [variant for variant in results.grid["variants"] if variant != ms].index(name) if name != ms else 0
+    return {"color": "0.2" if name == ms else f"C{i % 10}", "linestyle": ["-", "--", ":"][i // 10 % 3]}
 
 
 def _legend(figure: "Figure", panel: "Axes") -> None:

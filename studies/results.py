@@ -66,6 +66,10 @@ class Results:
         bias = self.grid["variants"][name]["use_bias"]
         return self.find(None, bias)[0]
 
+    def steps(self, name: str) -> int:
+        """Returns the number of training steps of a variant with a finished cell."""
+        return int(self.cells[name, self.seeds(name)[0]]["config"]["training"]["steps"])
+
     def paper(self, name: str) -> str | None:
         """Returns the name of the paper's tying with biases if the variant has them; None if the study lacks it."""
         return next(iter(self.find(Tying(), self.grid["variants"][name]["use_bias"])), None)

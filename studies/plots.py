@@ -42,7 +42,8 @@ def draw(results: Results, folder: pathlib.Path) -> dict[str, str]:
 
 def differences(results: Results, figure: "Figure") -> bool:
     """Plots PSNR relative to MS-LapSRN: a row per variant, a panel per scale, seeds as faint dots."""
-    names = [name for name in results.variants if results.reference(name) != name]
+    others = [name for name in results.variants if results.reference(name) != name]
+    names = [name for name in others if results.seeds(name, results.reference(name))]
     if not names:
         return False
     figure.set_size_inches(10.5, 1.1 + 0.34 * len(names))
@@ -51,8 +52,6 @@ def differences(results: Results, figure: "Figure") -> bool:
         reach = 0.0
         for row, name in enumerate(names):
             values = results.differences(name, results.reference(name), scale)
-            if not values:
-                continue
             gain = t_interval(values)
             reach = max(reach, *np.abs(values))
             panel.plot(values, [row] * len(values), "o", color="C0", alpha=0.35, markersize=4, zorder=2)
@@ -106,6 +105,8 @@ def losses(results: Results, figure: "Figure") -> bool:
             left.plot(steps, mine, label=name, **_style(results, name))
         else:
             right.plot(steps, 100 * (mine / theirs - 1), label=name, **_style(results, name))
+    if not left.lines:
+        return False
     left.set_title("training loss of MS-LapSRN")
     right.axhline(0, color="0.2", linewidth=1)
     right.set_title("loss above MS-LapSRN's (%)")
@@ -114,7 +115,7 @@ def losses(results: Results, figure: "Figure") -> bool:
         panel.grid(alpha=0.3, which="both")
     left.legend(frameon=False)
     _legend(figure, right)
-    return bool(left.lines)
+    return True
 
 
 def loss_curves(results: Results, name: str, other: str, seeds: Sequence[int]) -> tuple[np.ndarray, ...]:

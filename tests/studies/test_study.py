@@ -160,6 +160,8 @@ def test_the_report_is_made_from_the_results_alone(whole, tmp_path):
         assert word in page
     (folder / "cells" / "ms-1.json").unlink()
     assert "3 of 4 cells" in report(read_results(folder), "a study", pictures)
+    (folder / "cells" / "ms-0.json").unlink()
+    assert not {"differences", "losses", "progress"} & draw(read_results(folder), folder).keys()
 
 
 REPORTS = sorted(path.parent for path in (ROOT / "docs").glob("*/grid.json"))

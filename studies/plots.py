@@ -121,8 +121,8 @@ def losses(results: Results, figure: "Figure") -> bool:
 def loss_curves(results: Results, name: str, other: str, seeds: Sequence[int]) -> tuple[np.ndarray, ...]:
     """Returns the steps that two variants have logged, and the loss of each, smoothed, without the ends.
 
-    The losses are means over these seeds. All variants see the same batch at each step, so both curves are smoothed
-    over the same batches, even if one variant takes more steps.
+    The losses are means over these seeds. Both curves are smoothed over the same batches, since all variants see the
+    same batch at each step.
     """
     losses = [{n: dict(results.cells[n, seed]["loss"]) for n in (name, other)} for seed in seeds]
     steps = sorted(set.intersection(*(set(curve) for both in losses for curve in both.values())))
@@ -232,9 +232,11 @@ def _is_free(results: Results, name: str) -> bool:
 
 
 def _style(results: Results, name: str) -> dict[str, Any]:
-    [ms] = results.find(None)
-    i = [variant for variant in results.grid["variants"] if variant != ms].index(name) if name != ms else 0
-    return {"color": "0.2" if name == ms else f"C{i % 10}", "linestyle": ["-", "--", ":"][i // 10 % 3]}
+    """MS-LapSRN is gray; every other variant keeps its colour while cells are missing."""
+    variants = results.grid["variants"]
+    ms = next(variant for variant, fields in variants.items() if fields["tying"] is None)
+    i = sorted(variants, key=lambda variant: variant != ms).index(name) - 1
+    return {"color": f"C{i % 10}" if i >= 0 else "0.2", "linestyle": ["-", "--", ":"][max(i, 0) // 10 % 3]}
 
 
 def _legend(figure: "Figure", panel: "Axes") -> None:

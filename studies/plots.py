@@ -9,6 +9,7 @@ import numpy as np
 from scipy.ndimage import uniform_filter1d
 
 from lapsrn_jax.errors import UserError
+from studies.curves import paired_losses
 from studies.intervals import t_interval
 from studies.probes import ORIENTATIONS
 from studies.results import Results
@@ -42,8 +43,7 @@ def draw(results: Results, folder: pathlib.Path) -> dict[str, str]:
 
 def differences(results: Results, figure: "Figure") -> bool:
     """Plots PSNR relative to MS-LapSRN: a row per variant, a panel per scale, seeds as faint dots."""
-    others = [name for name in results.variants if results.reference(name) != name]
-    names = [name for name in others if results.seeds(name, results.reference(name))]
+    names = [name for name, _ in results.compared(results.reference)]
     if not names:
         return False
     figure.set_size_inches(10.5, 1.1 + 0.34 * len(names))
@@ -71,8 +71,8 @@ def differences(results: Results, figure: "Figure") -> bool:
 
 def progress(results: Results, figure: "Figure") -> bool:
     """Plots PSNR on the held-out photographs relative to MS-LapSRN during training: a panel per scale."""
-    names = [name for name in results.variants if results.reference(name) != name]
-    names = [name for name in names if results.progress(name, results.reference(name), results.scales[0])]
+    pairs = results.compared(results.reference)
+    names = [name for name, reference in pairs if results.progress(name, reference, results.scales[0])]
     if not names:
         return False
     figure.set_size_inches(10.5, 4.0)
@@ -97,10 +97,9 @@ def losses(results: Results, figure: "Figure") -> bool:
     left, right = figure.subplots(1, 2)
     for name in results.variants:
         reference = results.reference(name)
-        seeds = results.seeds(name, reference)
-        if not seeds or results.steps(name) != results.steps(reference):
+        if not results.seeds(name, reference) or results.steps(name) != results.steps(reference):
             continue
-        steps, mine, theirs = loss_curves(results, name, reference, seeds)
+        steps, mine, theirs = loss_curves(results, name, reference)
         if name == reference:
             left.plot(steps, mine, label=name, **_style(results, name))
         else:
@@ -118,17 +117,15 @@ def losses(results: Results, figure: "Figure") -> bool:
     return True
 
 
-def loss_curves(results: Results, name: str, other: str, seeds: Sequence[int]) -> tuple[np.ndarray, ...]:
-    """Returns the steps that two variants have logged, and the loss of each, smoothed, without the ends.
+def loss_curves(results: Results, name: str, other: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns the steps that two variants have logged, and the mean losses over the seeds, smoothed, without the ends.
 
-    The losses are means over these seeds. Both curves are smoothed over the same batches, since all variants see the
-    same batch at each step.
+    Both curves are smoothed over the same batches.
     """
-    losses = [{n: dict(results.cells[n, seed]["loss"]) for n in (name, other)} for seed in seeds]
-    steps = sorted(set.intersection(*(set(curve) for both in losses for curve in both.values())))
+    steps, *losses = paired_losses(results, name, other)
     inner = slice(SMOOTHED // 2, -(SMOOTHED // 2)) if len(steps) > 2 * SMOOTHED else slice(None)
-    mine, theirs = (np.mean([[both[n][step] for step in steps] for both in losses], axis=0) for n in (name, other))
-    return np.array(steps)[inner], *(uniform_filter1d(curve, SMOOTHED)[inner] for curve in (mine, theirs))
+    mine, theirs = (uniform_filter1d(curves.mean(axis=0), SMOOTHED)[inner] for curves in losses)
+    return steps[inner], mine, theirs
 
 
 def gradients(results: Results, figure: "Figure") -> bool:

@@ -200,7 +200,7 @@ def _spread(values: Sequence[float], digits: int) -> str:
 def _gains(results: Results, measure: str, whose: str, other: Callable[[str], str | None]) -> str:
     """Returns the table of the differences between each variant and `other(variant)`, or "" if there are none."""
     rows = []
-    for name, beside in _compared(results, other):
+    for name, beside in results.compared(other):
         gains = [t_interval(results.differences(name, beside, s, of, measure)) for of, s in _places(results)]
         rows.append([name, *(show(gain, DIGITS[measure] + 1) for gain in gains), str(gains[0].n)])
     columns = ["variant", *(f"{of} x{scale}" for of, scale in _places(results)), "pairs"]
@@ -210,7 +210,7 @@ def _gains(results: Results, measure: str, whose: str, other: Callable[[str], st
 
 def _losses(results: Results) -> str:
     rows = []
-    for name, paper in _compared(results, results.paper):
+    for name, paper in results.compared(results.paper):
         if results.steps(name) != results.steps(paper):
             continue
         fits = [t_interval(values) for values in excess(results, name, paper).T]
@@ -230,12 +230,6 @@ _ALONE = (
     "Values are the mean [95 % t-interval] of differences paired by seed. Each interval stands alone: among twenty "
     "true zeros, one is expected to look like a difference. Data from `{data}` in cells/\\*.json."
 )
-
-
-def _compared(results: Results, other: Callable[[str], str | None]) -> list[tuple[str, str]]:
-    """Returns the pairs (variant, `other(variant)`) that differ and have a common seed."""
-    pairs = [(name, beside) for name in results.variants if (beside := other(name)) and beside != name]
-    return [(name, beside) for name, beside in pairs if results.seeds(name, beside)]
 
 
 def _moments(results: Results) -> str:

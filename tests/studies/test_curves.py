@@ -16,8 +16,8 @@ def study(rng, excesses, *, seeds=(0, 1), steps=range(20, 301, 20)):
 
     Args:
       rng: the source of the losses of the batches.
-      excesses: by variant: its excess at the last step in percent, its change with each doubling, its number of steps
-        and whether it has biases.
+      excesses: by variant: its excess at the last step in percent, its change with each doubling and its number of
+        steps. Variants whose names end in "bias" have biases.
       seeds: the seeds of the cells.
       steps: the steps that are logged.
     """

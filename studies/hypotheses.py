@@ -8,8 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from lapsrn_jax.models import Tying
-from studies.claims import Claim, compared, decide, files, show
-from studies.curves import DOUBLINGS, excess
+from studies.claims import Claim, compared, decide, files
 from studies.intervals import Values, t_interval
 from studies.results import Results
 from studies.scaled import ScaledTying
@@ -47,8 +46,7 @@ def hypotheses(results: Results) -> list[Claim]:
         for half in results.find(HALF)
         for upsample in results.find(UPSAMPLE)
     ]
-    found += [_shrinks(results, paper, ms, scales), _loss_shrinks(results, paper, ms)]
-    return [claim for claim in found if claim]
+    return [claim for claim in [*found, _shrinks(results, paper, ms, scales)] if claim]
 
 
 def _closes(results: Results, text: str, name: str, paper: str, ms: str, scales: list[int]) -> Claim | None:
@@ -86,20 +84,6 @@ def _shrinks(results: Results, paper: str, ms: str, scales: list[int]) -> Claim 
             differences[last][seed] - differences[first][seed] for seed in sorted(seeds)
         ]
     return _claim("Speed: the gap shrinks with more training.", gains, (paper, ms), may_be_equal=True)
-
-
-def _loss_shrinks(results: Results, paper: str, ms: str) -> Claim:
-    level, slope = (t_interval(values) for values in excess(results, paper, ms).T)
-    return Claim(
-        "Speed: the training loss that the paper's tying has above MS-LapSRN's shrinks with more training.",
-        decide(level.low > 0 > slope.high, slope.low > 0),
-        [
-            f"loss of {paper} above the loss of {ms} at the end: {show(level, unit=' %')}, {level.n} pairs",
-            f"its change with each doubling of the steps, fitted to the last {1 - 2.0**-DOUBLINGS:.1%} of the steps: "
-            f"{show(slope, unit=' %')}, {slope.n} pairs",
-        ],
-        files(paper, ms),
-    )
 
 
 def _claim(

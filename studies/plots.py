@@ -9,6 +9,7 @@ import numpy as np
 from scipy.ndimage import uniform_filter1d
 
 from lapsrn_jax.errors import UserError
+from studies.curves import paired_losses
 from studies.intervals import t_interval
 from studies.probes import ORIENTATIONS
 from studies.results import Results
@@ -42,7 +43,7 @@ def draw(results: Results, folder: pathlib.Path) -> dict[str, str]:
 
 def differences(results: Results, figure: "Figure") -> bool:
     """Plots PSNR relative to MS-LapSRN: a row per variant, a panel per scale, seeds as faint dots."""
-    names = [name for name in results.variants if results.reference(name) != name]
+    names = [name for name, _ in results.compared(results.reference)]
     if not names:
         return False
     figure.set_size_inches(10.5, 1.1 + 0.34 * len(names))
@@ -51,8 +52,6 @@ def differences(results: Results, figure: "Figure") -> bool:
         reach = 0.0
         for row, name in enumerate(names):
             values = results.differences(name, results.reference(name), scale)
-            if not values:
-                continue
             gain = t_interval(values)
             reach = max(reach, *np.abs(values))
             panel.plot(values, [row] * len(values), "o", color="C0", alpha=0.35, markersize=4, zorder=2)
@@ -72,8 +71,8 @@ def differences(results: Results, figure: "Figure") -> bool:
 
 def progress(results: Results, figure: "Figure") -> bool:
     """Plots PSNR on the held-out photographs relative to MS-LapSRN during training: a panel per scale."""
-    names = [name for name in results.variants if results.reference(name) != name]
-    names = [name for name in names if results.progress(name, results.reference(name), results.scales[0])]
+    pairs = results.compared(results.reference)
+    names = [name for name, reference in pairs if results.progress(name, reference, results.scales[0])]
     if not names:
         return False
     figure.set_size_inches(10.5, 4.0)
@@ -98,37 +97,35 @@ def losses(results: Results, figure: "Figure") -> bool:
     left, right = figure.subplots(1, 2)
     for name in results.variants:
         reference = results.reference(name)
-        seeds = results.seeds(name, reference)
-        if not seeds:
+        if not results.seeds(name, reference) or results.steps(name) != results.steps(reference):
             continue
-        steps, mine, theirs = loss_curves(results, name, reference, seeds)
+        steps, mine, theirs = loss_curves(results, name, reference)
         if name == reference:
             left.plot(steps, mine, label=name, **_style(results, name))
         else:
             right.plot(steps, 100 * (mine / theirs - 1), label=name, **_style(results, name))
+    if not left.lines:
+        return False
     left.set_title("training loss of MS-LapSRN")
     right.axhline(0, color="0.2", linewidth=1)
     right.set_title("loss above MS-LapSRN's (%)")
     for panel in (left, right):
         panel.set_xlabel("step")
         panel.grid(alpha=0.3, which="both")
-    if left.lines:
-        left.legend(frameon=False)
+    left.legend(frameon=False)
     _legend(figure, right)
     return True
 
 
-def loss_curves(results: Results, name: str, other: str, seeds: Sequence[int]) -> tuple[np.ndarray, ...]:
-    """Returns the steps that two variants have logged, and the loss of each, smoothed, without the ends.
+def loss_curves(results: Results, name: str, other: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns the steps that two variants have logged, and the mean losses over the seeds, smoothed, without the ends.
 
-    The losses are means over these seeds. All variants see the same batch at each step, so both curves are smoothed
-    over the same batches, even if one variant takes more steps.
+    Both curves are smoothed over the same batches.
     """
-    losses = [{n: dict(results.cells[n, seed]["loss"]) for n in (name, other)} for seed in seeds]
-    steps = sorted(set.intersection(*(set(curve) for both in losses for curve in both.values())))
+    steps, *losses = paired_losses(results, name, other)
     inner = slice(SMOOTHED // 2, -(SMOOTHED // 2)) if len(steps) > 2 * SMOOTHED else slice(None)
-    mine, theirs = (np.mean([[both[n][step] for step in steps] for both in losses], axis=0) for n in (name, other))
-    return np.array(steps)[inner], *(uniform_filter1d(curve, SMOOTHED)[inner] for curve in (mine, theirs))
+    mine, theirs = (uniform_filter1d(curves.mean(axis=0), SMOOTHED)[inner] for curves in losses)
+    return steps[inner], mine, theirs
 
 
 def gradients(results: Results, figure: "Figure") -> bool:
@@ -232,8 +229,11 @@ def _is_free(results: Results, name: str) -> bool:
 
 
 def _style(results: Results, name: str) -> dict[str, Any]:
-    i = results.variants.index(name)
-    return {"color": "0.2" if i == 0 else f"C{(i - 1) % 10}", "linestyle": ["-", "--", ":"][max(i - 1, 0) // 10 % 3]}
+    """MS-LapSRN is gray; every other variant keeps its colour while cells are missing."""
+    variants = results.grid["variants"]
+    ms = next(variant for variant, fields in variants.items() if fields["tying"] is None)
+    i = sorted(variants, key=lambda variant: variant != ms).index(name) - 1
+    return {"color": f"C{i % 10}" if i >= 0 else "0.2", "linestyle": ["-", "--", ":"][max(i, 0) // 10 % 3]}
 
 
 def _legend(figure: "Figure", panel: "Axes") -> None:

@@ -40,7 +40,7 @@ def report(results: Results, name: str, pictures: dict[str, str]) -> str:
     parts = [f"# The tying study: {name}", _setting(results, name)]
     parts += ["## The paper's claims"]
     parts += [_claims(verdicts), _VERDICTS.format(on=on)] if verdicts else [_NO_CLAIMS]
-    if any(results.find(tying) for tying in (*CLOSING.values(), HALF)):
+    if why or any(results.find(tying) for tying in (*CLOSING.values(), HALF)):
         parts += ["## Why does the tying cost quality?", *([_claims(why), _WHY] if why else [_NO_GAP])]
     parts += ["## Variants and their cost", _costs(results)]
     parts += ["## Quality", _picture(pictures, "differences", _DIFFERENCES.format(on=on))]
@@ -84,8 +84,8 @@ _ALONG = {
     ),
     "losses": (
         "The plot shows the smoothed training loss, averaged over the seeds. Cells with the same seed see the same "
-        "batches in the same order, so the right panel compares losses on equal batches. The loss of a soft tie "
-        "includes its penalty."
+        "batches in the same order, so the right panel compares losses on equal batches. A variant that takes another "
+        "number of steps is left out. The loss of a soft tie includes its penalty."
     ),
     "gradients": (
         "The plot compares the two gradients of the shared kernel: g_conv from its use as the block's convolution and "
@@ -200,7 +200,7 @@ def _spread(values: Sequence[float], digits: int) -> str:
 def _gains(results: Results, measure: str, whose: str, other: Callable[[str], str | None]) -> str:
     """Returns the table of the differences between each variant and `other(variant)`, or "" if there are none."""
     rows = []
-    for name, beside in _compared(results, other):
+    for name, beside in results.compared(other):
         gains = [t_interval(results.differences(name, beside, s, of, measure)) for of, s in _places(results)]
         rows.append([name, *(show(gain, DIGITS[measure] + 1) for gain in gains), str(gains[0].n)])
     columns = ["variant", *(f"{of} x{scale}" for of, scale in _places(results)), "pairs"]
@@ -210,13 +210,16 @@ def _gains(results: Results, measure: str, whose: str, other: Callable[[str], st
 
 def _losses(results: Results) -> str:
     rows = []
-    for name, paper in _compared(results, results.paper):
+    for name, paper in results.compared(results.paper):
+        if results.steps(name) != results.steps(paper):
+            continue
         fits = [t_interval(values) for values in excess(results, name, paper).T]
         rows.append([name, *(show(fit) for fit in fits), str(fits[0].n)])
     columns = ["variant", "at the end (%)", "change with each doubling of the steps (%)", "pairs"]
     notes = [
         "A line over the logarithm of the steps is fitted to the relative differences on equal batches in the last "
-        f"{1 - 2.0**-DOUBLINGS:.1%} of the steps.",
+        f"{1 - 2.0**-DOUBLINGS:.1%} of the steps. A variant that takes another number of steps is left out, as its "
+        "learning rate differs at the same step. The loss of a soft tie includes its penalty.",
         _ALONE.format(data="loss"),
     ]
     return _table(f"Training loss above {_OF_PAPER}", columns, rows, notes) if rows else ""
@@ -227,12 +230,6 @@ _ALONE = (
     "Values are the mean [95 % t-interval] of differences paired by seed. Each interval stands alone: among twenty "
     "true zeros, one is expected to look like a difference. Data from `{data}` in cells/\\*.json."
 )
-
-
-def _compared(results: Results, other: Callable[[str], str | None]) -> list[tuple[str, str]]:
-    """Returns the pairs (variant, `other(variant)`) that differ and have a common seed."""
-    pairs = [(name, beside) for name in results.variants if (beside := other(name)) and beside != name]
-    return [(name, beside) for name, beside in pairs if results.seeds(name, beside)]
 
 
 def _moments(results: Results) -> str:

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import pathlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -66,9 +67,18 @@ class Results:
         bias = self.grid["variants"][name]["use_bias"]
         return self.find(None, bias)[0]
 
+    def steps(self, name: str) -> int:
+        """Returns the number of training steps of a variant with a finished cell."""
+        return int(self.cells[name, self.seeds(name)[0]]["config"]["training"]["steps"])
+
     def paper(self, name: str) -> str | None:
         """Returns the name of the paper's tying with biases if the variant has them; None if the study lacks it."""
         return next(iter(self.find(Tying(), self.grid["variants"][name]["use_bias"])), None)
+
+    def compared(self, other: Callable[[str], str | None]) -> list[tuple[str, str]]:
+        """Returns the pairs (variant, `other(variant)`) that differ and have finished a common seed."""
+        pairs = [(name, beside) for name in self.variants if (beside := other(name)) and beside != name]
+        return [(name, beside) for name, beside in pairs if self.seeds(name, beside)]
 
     def find(self, tying: Tying | None, use_bias: bool = False) -> list[str]:
         """Returns the name of the variant with exactly these settings, as a list of one name or none."""

@@ -22,6 +22,13 @@ def test_each_grid_builds_and_documents_itself(path):
     assert len({repr(variant) for variant in grid.variants.values()}) == len(grid.variants)
 
 
+@pytest.mark.parametrize("name", ["mini", "midi", "gpu"])
+def test_the_grids_that_judge_the_claims_have_many_variants_and_seeds(name):
+    grid = load_grid(ROOT / "studies" / "configs" / f"{name}.py")
+    assert len(grid.variants) >= 8
+    assert len(grid.seeds) >= 3
+
+
 def test_the_large_grid_has_every_field_of_a_tying():
     variants = load_grid(ROOT / "studies" / "configs" / "gpu.py").variants.values()
     tyings = [variant.tying for variant in variants if variant.tying]

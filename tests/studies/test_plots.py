@@ -13,7 +13,7 @@ def test_losses_are_compared_on_the_same_batches(rng):
     mine = [[step, 1.02 * batches[step]] for step in steps]
     theirs = [[step, loss] for step, loss in sorted(batches.items()) if step <= 905]
     cells = {("more", 0): {"loss": mine}, ("ms", 0): {"loss": theirs}}
-    common, *curves = loss_curves(Results({}, cells, None), "more", "ms", [0])
+    common, *curves = loss_curves(Results({"seeds": [0]}, cells, None), "more", "ms")
     assert 905 not in common
     assert max(common) < 900
     np.testing.assert_allclose(curves[0] / curves[1], 1.02, rtol=1e-12)

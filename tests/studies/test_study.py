@@ -19,7 +19,7 @@ from lapsrn_jax.errors import UserError
 from lapsrn_jax.training.interrupts import STOPPED
 from studies import run, times
 from studies.cells import result_file
-from studies.claims import show
+from studies.claims import claims, show
 from studies.grid import Cell, Grid, Variant, load_grid
 from studies.intervals import t_interval
 from studies.plots import draw
@@ -160,6 +160,8 @@ def test_the_report_is_made_from_the_results_alone(whole, tmp_path):
         assert word in page
     (folder / "cells" / "ms-1.json").unlink()
     assert "3 of 4 cells" in report(read_results(folder), "a study", pictures)
+    (folder / "cells" / "ms-0.json").unlink()
+    assert not {"differences", "losses", "progress"} & draw(read_results(folder), folder).keys()
 
 
 REPORTS = sorted(path.parent for path in (ROOT / "docs").glob("*/grid.json"))
@@ -192,9 +194,11 @@ def test_the_page_of_the_study_quotes_its_results():
         gains = [t_interval(results.differences(name, "adjoint_3", scale)) for scale in results.scales]
         cells = [f"{gain.mean:+.3f}" if gain.low <= 0 <= gain.high else f"**{gain.mean:+.3f}**" for gain in gains]
         assert f"| {words} | {' | '.join(cells)} |" in page
+    verdicts = {claim.text: claim.verdict for claim in claims(results)}
     for scale, words in ((2, "comparable at x2"), (4, "better at x4"), (8, "better at x8")):
+        [verdict] = [verdict for text, verdict in verdicts.items() if text.lower().startswith(words)]
         gain = t_interval(results.differences("adjoint_3", "ms", scale))
-        assert f"| {words} | {show(gain, unit=' dB')} | " in page
+        assert f"| {words} | {show(gain, unit=' dB')} | {verdict} |" in page
 
 
 def grid(folder, steps=4) -> Grid:

@@ -1,13 +1,10 @@
 """Scores networks on pictures that were shrunk and then compressed as JPEG, as most people's pictures are.
 
-    python -m benchmarks.jpeg --weights cms-lapsrn --scales 2,4 --qualities 95,90,75,50,30 --data data/Set14
+    python -m benchmarks.jpeg --scales 2,4 --qualities 95,90,75,50,30 --data data/Set14
 
 prints PSNR (dB) and SSIM of each network and of bicubic interpolation, first without JPEG. The low-resolution pictures
 are those of protocol B. libjpeg-turbo compresses them in colour, with half of the colour resolution as cameras do.
-
-    python -m benchmarks.jpeg --held-out data/T91,data/BSDS400,data/SunHays80
-
-scores the photographs that configs/weights.py holds out of these folders.
+With --held-out, the pictures are those that configs/weights.py holds out of its training.
 """
 
 import argparse
@@ -51,21 +48,19 @@ class JpegProtocol(Protocol):
 def main() -> None:
     """Prints a table for each set and scale."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--weights", default="cms-lapsrn", help="names or files, separated by commas")
+    parser.add_argument("--weights", default="cms-lapsrn,cms-lapsrn-photo", help="names or files, separated by commas")
     parser.add_argument("--scales", default="2,4")
     parser.add_argument("--qualities", default="95,90,75,50,30")
     parser.add_argument("--data", default=BUNDLED, help="folders of pictures, separated by commas")
-    parser.add_argument(
-        "--held-out", metavar="DATA", help="folders, of whose pictures those held out are scored instead"
-    )
+    parser.add_argument("--held-out", action="store_true", help="score the held-out photographs instead of --data")
     options = parser.parse_args()
     with reported():
         networks = {"bicubic": bicubic} | {
             name: Upscaler(*load_weights(name)) for name in options.weights.split(",")
         }  # fmt: skip
         if options.held_out:
-            every = weights.get_config().data.hold_out
-            sets = {"held out": hold_out(training_pictures(options.held_out), every)[1]}
+            data = weights.get_config().data
+            sets = {"held out": hold_out(training_pictures(data.train), data.hold_out)[1]}
         else:
             sets = evaluation_sets(options.data.split(","))
         for scale in map(int, options.scales.split(",")):

@@ -18,7 +18,7 @@ the same command resumes it. A short run with a falling learning rate turns its 
 
     python train.py --config configs/weights.py:cms_cool
 
-The weights for photos that were compressed continue from the same state, with degraded pictures:
+The weights for compressed photos continue from state/cms_long, with degraded pictures:
 
     python train.py --config configs/weights.py:cms_photo
 

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import pathlib
 from typing import Any, overload
 
 import numpy as np
@@ -77,8 +78,9 @@ def upscale(
         2 (gray, alpha), 3 (RGB) or 4 (RGBA).
       scale: the factor for width and height, any number above 1. Defaults to 4 if `width` and `height` are None.
       weights: "auto", the name of weights in the package ("cms-lapsrn", "cms-lapsrn-photo" or "ms-lapsrn"), a run
-        folder, or a weights file. "auto" takes "cms-lapsrn-photo" for files with lossy compression (JPEG, most WebP,
-        AVIF and HEIC) and for Pillow images that were opened from such files, and "cms-lapsrn" for all others.
+        folder, or a weights file. "auto" takes "cms-lapsrn-photo" for JPEG, AVIF, HEIC, lossy WebP and TIFF with
+        JPEG inside, and "cms-lapsrn" for everything else. For a Pillow image, its `format` counts, which copies and
+        converted images lose, and WebP counts as lossy. Arrays count as clean.
       width: width of the result in pixels. The height keeps the aspect ratio unless it is given too.
       height: height of the result in pixels. The width keeps the aspect ratio unless it is given too.
       fast: run half of the network's recursions, which takes about 0.6 of the time at slightly lower quality.
@@ -98,9 +100,9 @@ def upscale(
         (`lapsrn upscale` can).
     """
     keep_compiled()
-    files = [weights_file(weights_for(weights, lossy)) for lossy in (False, True)]
-    changed = tuple(file.stat().st_mtime_ns for file in files)
-    network = _network(str(weights), changed, max_memory, self_ensemble, fast)
+    clean, lossy = (weights_file(weights_for(weights, lossy)) for lossy in (False, True))
+    changed = clean.stat().st_mtime_ns, lossy.stat().st_mtime_ns
+    network = _network(clean, lossy, changed, max_memory, self_ensemble, fast)
     if scale is None and width is None and height is None:
         scale = 4
 
@@ -140,10 +142,15 @@ def load(weights: Path) -> tuple[SuperResolver, dict[str, Any]]:
 
 @functools.lru_cache(maxsize=4)
 def _network(
-    weights: str, changed: tuple[int, ...], max_memory: int | None, self_ensemble: bool, fast: bool
+    clean: pathlib.Path,
+    lossy: pathlib.Path,
+    changed: tuple[int, int],
+    max_memory: int | None,
+    self_ensemble: bool,
+    fast: bool,
 ) -> Upscaler:
     """Caches the network for the next image; `changed`, the files' time stamps, makes a changed file load again."""
-    model, params, lossy_params = load_weights_for_photos(weights)
+    model, params, lossy_params = load_weights_for_photos(clean, lossy)
     return Upscaler(
         model, params, lossy_params=lossy_params, max_memory=max_memory, self_ensemble=self_ensemble, fast=fast
     )

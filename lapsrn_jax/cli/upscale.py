@@ -45,7 +45,7 @@ def add_to(commands: Any) -> None:
     )
     network = parser.add_argument_group("network")
     add_network(
-        network, "auto", "auto (cms-lapsrn-photo for JPEG, HEIC, AVIF and WebP with loss, cms-lapsrn for the rest), "
+        network, "auto", "auto (cms-lapsrn-photo for JPEG, AVIF, HEIC and lossy WebP, cms-lapsrn for everything else), "
         f"{NETWORK}",
     )  # fmt: skip
     network.add_argument("--fast", action="store_true", help="run half of the recursions: faster, slightly worse")
@@ -137,9 +137,10 @@ def run(options: argparse.Namespace) -> None:
     jobs, left_out = find(options.input, options.output, suffix, options.suffix)
     _check_kinds(options, jobs)
     devices = _set_up_jax("cpu" if cluster else options.device)
-    model, *params = load_weights_for_photos(options.weights)
+    weights = [weights_for(options.weights, lossy) for lossy in (False, True)]
+    model, params, lossy_params = load_weights_for_photos(*weights)
     load = functools.partial(
-        Upscaler, model, params[0], lossy_params=params[1], self_ensemble=options.self_ensemble, fast=options.fast
+        Upscaler, model, params, lossy_params=lossy_params, self_ensemble=options.self_ensemble, fast=options.fast
     )
     network = load(max_memory=options.max_memory, devices=devices)
     if scale is not None:
@@ -151,14 +152,14 @@ def run(options: argparse.Namespace) -> None:
         strip=options.strip,
         keep_hidden=options.keep_hidden,
         overwrite=options.overwrite,
-        fingerprint=_fingerprint(options, scale, model, params),
+        fingerprint=_fingerprint(options, scale, model, [params, lossy_params]),
         quality=options.quality,
         lossless=options.lossless,
         background=options.background,
         copy_large=options.copy_large,
         codec=options.codec,
         crf=options.crf,
-        weights=(weights_for(options.weights, lossy=False), weights_for(options.weights, lossy=True)),
+        weights=(str(weights[False]), str(weights[True])),
     )
     if cluster:
         outcomes = cluster.upscale_on_cluster(

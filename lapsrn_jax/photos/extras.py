@@ -19,6 +19,8 @@ _SEGMENTS = range(0xC0, 0xFF)  # markers with a length and content
 _END = 0xD9
 _GEOREFERENCES = {33550, 33922, 34264, 34735}  # tags
 _COMMENT, _GEOREFERENCE = "comment", "georeference"
+# Formats that usually lose detail. Only a WebP file says whether it is lossless, and Pillow does not pass it on.
+LOSSY = ("JPEG", "MPO", "WEBP", "AVIF", "HEIF")
 METADATA = (_COMMENT, _GEOREFERENCE)  # names among a photo's `dropped`; the others are images
 _MAX_CHUNKS = 2**22  # bytes
 _PHOTOSHOP, _IPTC = b"Photoshop 3.0\0", 0x0404  # a segment of JPEG, and IPTC's number among its resources
@@ -30,7 +32,7 @@ Chunks = tuple[tuple[bytes, bytes], ...]
 
 
 def extras(file: BinaryIO, format: str, info: Any) -> dict[str, Any]:
-    """Returns the fields "chunks", "lossless", "iptc" and "dropped" of a `Photo`.
+    """Returns the fields "chunks", "lossy", "iptc" and "dropped" of a `Photo`.
 
     Args:
       file: the image file.
@@ -41,7 +43,7 @@ def extras(file: BinaryIO, format: str, info: Any) -> dict[str, Any]:
         deep = "loop" in info and png_depth(file) == 16  # Pillow reads animations with 8 bits per sample
         return {"chunks": _png_chunks(file), "dropped": ("bits beyond 8 per sample",) if deep else ()}
     if format == "WEBP":
-        return {"lossless": _webp_is_lossless(file)}
+        return {"lossy": not _webp_is_lossless(file)}
     dropped = []
     if format in ("JPEG", "MPO"):
         dropped += [_COMMENT] if info.get("comment") else []
@@ -53,7 +55,7 @@ def extras(file: BinaryIO, format: str, info: Any) -> dict[str, Any]:
     if format == "AVIF":
         dropped += _avif_limits(file)
     iptc = (info.get("photoshop") or {}).get(_IPTC) or info.get("iptc")
-    return {"iptc": iptc if isinstance(iptc, bytes) else None, "dropped": tuple(dropped)}
+    return {"iptc": iptc if isinstance(iptc, bytes) else None, "dropped": tuple(dropped), "lossy": format in LOSSY}
 
 
 def iptc_segment(iptc: bytes) -> bytes:

@@ -7,8 +7,6 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-_LOSSY = ("JPEG", "WEBP", "AVIF", "HEIF")
-
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Photo:
@@ -23,18 +21,13 @@ class Photo:
     xmp: bytes | None = None
     iptc: bytes | None = None  # data sets of IPTC's Information Interchange Model
     chunks: tuple[tuple[bytes, bytes], ...] = ()  # PNG's chunks on colour and text: type, content
-    lossless: bool = False  # a lossless WebP
+    lossy: bool = False  # the file is JPEG, AVIF, HEIC or a lossy WebP, or a TIFF with JPEG inside
     dropped: tuple[str, ...] = ()  # names of what the file has beyond this
 
     @property
     def channels(self) -> int:
         """The number of colour channels: 1 (gray), 3 (RGB) or 4 (CMYK)."""
         return self.pixels.shape[2]
-
-    @property
-    def lossy(self) -> bool:
-        """Whether its format has lost detail. AVIF and HEIF count as lossy, although they need not be."""
-        return self.format in _LOSSY and not self.lossless
 
     @property
     def samples_per_pixel(self) -> int:

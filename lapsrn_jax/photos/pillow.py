@@ -1,11 +1,14 @@
 """Conversion between Pillow images and photos."""
 
+import dataclasses
+
 import numpy as np
 import PIL.Image
 
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.photos import exif
 from lapsrn_jax.photos.decoding import CHANNELS, kind_of
+from lapsrn_jax.photos.extras import LOSSY
 from lapsrn_jax.photos.photo import Photo
 from lapsrn_jax.photos.upright import orientation_of, upright_photo
 
@@ -38,7 +41,9 @@ def from_pillow(image: PIL.Image.Image) -> Photo:
     found = image.getexif()
     upright = exif.upright(found.tobytes().removeprefix(b"Exif\0\0")) if found else None
     format = "JPEG" if image.format == "MPO" else image.format or "PNG"
-    return upright_photo(samples, channels, orientation_of(image), image.info, upright, format)
+    photo = upright_photo(samples, channels, orientation_of(image), image.info, upright, format)
+    lossy = format in LOSSY or (format == "TIFF" and image.info.get("compression") == "jpeg")
+    return dataclasses.replace(photo, lossy=lossy)
 
 
 def to_pillow(pixels: np.ndarray, like: Photo) -> PIL.Image.Image:

@@ -23,7 +23,7 @@ from lapsrn_jax.photos import exif
 from lapsrn_jax.photos.decoding import decode
 from lapsrn_jax.photos.extras import extras, georeference
 from lapsrn_jax.photos.photo import Album, Frame, Photo
-from lapsrn_jax.photos.reading_tiff import MAGIC, pages_of, read_page, shape_of
+from lapsrn_jax.photos.reading_tiff import JPEG, MAGIC, pages_of, read_page, shape_of
 from lapsrn_jax.photos.upright import exif_of, orientation_of, upright_photo
 
 _FINEST = 65535  # parts of a second
@@ -162,8 +162,8 @@ def _document(tiff: tifffile.TiffFile, file: BinaryIO, name: str) -> Album:
                 samples, channels, orientation, info = read_page(tiff, number, file, name)
                 exif_bytes = exif.from_tiff(file, tiff.pages[number].offset)
                 photo = upright_photo(samples, channels, orientation, info, exif_bytes, "TIFF")
-                further = extras(file, "TIFF", info)
                 page: Any = tiff.pages[number]
+                further = extras(file, "TIFF", info) | {"lossy": page.compression in JPEG}
                 further["dropped"] += georeference(tag.code for tag in page.tags)
                 photo = dataclasses.replace(photo, **further)
             yield Frame(photo)

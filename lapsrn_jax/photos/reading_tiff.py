@@ -19,6 +19,7 @@ _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _CMYK = 0, 1, 2, 5
 _KINDS = {_WHITE_IS_ZERO: ("L", 1), _BLACK_IS_ZERO: ("L", 1), _RGB: ("RGB", 3), _CMYK: ("CMYK", 4)}
 _ASSOCIATED, _UNASSOCIATED = 1, 2
 _UNSIGNED = 1
+JPEG = {6, 7, 34892}  # compressions: the old kind, the usual one, and that of DNG
 # Compressions whose decoders never exceed the expected size. JPEG and its like have headers that may state another.
 _BOUNDED = {1, 5, 8, 32773, 32946, 34925, 50000}  # none, LZW, deflate, PackBits, LZMA, Zstandard
 

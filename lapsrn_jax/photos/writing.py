@@ -126,7 +126,7 @@ def what_is_lost(target: str | os.PathLike[str], like: Photo, *, strip: bool = F
 
 def options_for(form: Format, like: Photo, quality: int | None, lossless: bool) -> dict[str, Any]:
     """Returns options for Pillow's `save`. A lossless WebP stays lossless, unless there is a quality."""
-    stays_lossless = form.name == "WEBP" and like.lossless and quality is None
+    stays_lossless = form.name == like.format == "WEBP" and not like.lossy and quality is None
     return save_options(form, quality, lossless or stays_lossless)
 
 

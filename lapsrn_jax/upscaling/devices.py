@@ -20,19 +20,14 @@ MOST = 16  # tiles a call on an accelerator. On a CPU, one tile keeps all cores 
 _CALLS = 2  # calls at a time on an accelerator: one computes while the other's tiles travel
 
 
+Replicas = dict[jax.Device, Any]  # parameters on each of the devices
+
+
 class _Kind(NamedTuple):
     """The scale and the plan, which the tiles of one call share."""
 
     scale: int
     tiling: Plan
-
-
-class Replicas:
-    """Parameters on each of the devices."""
-
-    def __init__(self, params: Any, devices: Sequence[jax.Device]) -> None:
-        arrays = jax.tree.map(np.asarray, params)  # during training, they are replicated over all devices
-        self.on = {device: jax.device_put(arrays, device) for device in devices}
 
 
 class _Request(NamedTuple):
@@ -73,7 +68,8 @@ class Devices:
 
     def put(self, params: Any) -> Replicas:
         """Copies parameters of the model to all devices."""
-        return Replicas(params, self._devices)
+        arrays = jax.tree.map(np.asarray, params)  # during training, they are replicated over all devices
+        return {device: jax.device_put(arrays, device) for device in self._devices}
 
     def fit(self, scale: int, tiling: Plan) -> bool:
         """Whether the memory limit allows a tile of a plan. A picture that must stay whole may take all of it."""
@@ -160,7 +156,7 @@ class Devices:
         number = 1 << (len(tiles) - 1).bit_length()  # each number compiles separately
         padding = [(0, number - len(tiles)), (0, 0), (0, 0), (0, 0)]
         compiled = self._program(device, kind, number)
-        results = compiled(params.on[device], np.pad(tiles, padding), np.pad(insides, padding))
+        results = compiled(params[device], np.pad(tiles, padding), np.pad(insides, padding))
         return np.asarray(results)[: len(tiles)]
 
     def _program(self, device: jax.Device, kind: _Kind, number: int) -> jax.stages.Compiled:

@@ -58,25 +58,26 @@ def load_weights(path: str | os.PathLike[str]) -> tuple[SuperResolver, dict[str,
     return model, params
 
 
-def weights_for(weights: str | os.PathLike[str], lossy: bool) -> str:
+def weights_for(weights: str | os.PathLike[str], lossy: bool) -> str | os.PathLike[str]:
     """Returns the weights for a photo from a file with lossy compression, or for any other.
 
     Args:
       weights: `AUTO`, which chooses between weights in this package, or any argument of `load_weights`.
       lossy: whether the compression is lossy.
     """
-    return (_LOSSY if lossy else _CLEAN) if weights == AUTO else str(weights)
+    return (_LOSSY if lossy else _CLEAN) if weights == AUTO else weights
 
 
 def load_weights_for_photos(
-    weights: str | os.PathLike[str],
+    clean: str | os.PathLike[str], lossy: str | os.PathLike[str]
 ) -> tuple[SuperResolver, dict[str, Any], dict[str, Any] | None]:
     """Loads a model, its parameters, and those for photos from files with lossy compression; None for the same.
 
-    The argument is that of `weights_for`, and the errors are those of `load_weights`.
+    The arguments are those of `load_weights`, for weights of one model. So are the errors.
     """
-    model, params = load_weights(weights_for(weights, lossy=False))
-    return model, params, load_weights(_LOSSY)[1] if weights == AUTO else None
+    clean, lossy = weights_file(clean), weights_file(lossy)
+    model, params = load_weights(clean)
+    return model, params, None if lossy == clean else load_weights(lossy)[1]
 
 
 def read_info(path: str | os.PathLike[str]) -> dict[str, Any]:

@@ -107,7 +107,7 @@ def test_the_writers_keep_every_frame(tmp_path, rng, name, transparent):
     from lapsrn_jax.photos.writing_album import Part, write_album
 
     frames, like = moving(rng, transparent=transparent), read_photo(encoded(smooth("RGB"), "PNG"))
-    like = type(like)(np.zeros((20, 30, 3), np.uint8), np.zeros((20, 30), np.uint8), lossless=True)
+    like = type(like)(np.zeros((20, 30, 3), np.uint8), np.zeros((20, 30), np.uint8), format="WEBP")
     parts = iter([Part([frame], like, s) for frame, s in zip(frames, SECONDS, strict=True)])
     write_album(tmp_path / f"a.{name}", [(30, 20)] * 5, parts, Album([], iter([]), plays=4))
     found, seconds, loop = played(tmp_path / f"a.{name}")

@@ -1,6 +1,8 @@
 """`--weights auto`: the weights fit the picture's compression."""
 
 import json
+import pathlib
+import shutil
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +12,7 @@ import pytest
 
 import lapsrn_jax
 from lapsrn_jax import models
+from lapsrn_jax.images.formats import PILLOW_NAMES
 from lapsrn_jax.models import Pyramid, Tying
 from lapsrn_jax.weights import files
 from tests import tiny
@@ -17,6 +20,7 @@ from tests.upscaling.command import upscale
 
 MODEL = Pyramid(**tiny.MODEL, tying=Tying())
 NAMES = {False: "cms-lapsrn", True: "cms-lapsrn-photo"}  # by whether a picture is lossy
+PAIR = {"save_all": True, "append_images": [PIL.Image.new("RGB", (24, 20), "blue")]}
 PICTURES = {
     "a.png": ({}, False),
     "b.jpg": ({}, True),
@@ -26,7 +30,15 @@ PICTURES = {
     "f.bmp": ({}, False),
     "g.tif": ({}, False),
     "h.gif": ({}, False),
+    "i.tif": ({"compression": "jpeg"}, True),
+    "j.jpg": ({"format": "MPO"} | PAIR, True),
+    "k.webp": ({"quality": 80} | PAIR, True),
+    "l.webp": ({"lossless": True} | PAIR, False),
 }
+if "HEIF" in PILLOW_NAMES:
+    PICTURES["m.heic"] = ({}, True)
+if "AVIF" not in PILLOW_NAMES:
+    del PICTURES["e.avif"]
 
 
 @pytest.fixture(autouse=True)
@@ -54,11 +66,11 @@ def test_a_batch_takes_both(folder, capsys):
     arguments = [folder / "in", "--scale", "2", "--format", "png"]
     assert upscale(*arguments, "-o", folder / "auto", "--json", folder / "report.json") == 0
     lossy = sum(lossy for _, lossy in PICTURES.values())
-    said = f"8 done; weights: cms-lapsrn ({8 - lossy}), cms-lapsrn-photo ({lossy})"
+    said = f"{len(PICTURES)} done; weights: cms-lapsrn ({len(PICTURES) - lossy}), cms-lapsrn-photo ({lossy})"
     assert said in capsys.readouterr().err
     for name in NAMES.values():
         assert upscale(*arguments, "-o", folder / name, "--weights", name) == 0
-        assert f"8 done; weights: {name}\n" in capsys.readouterr().err
+        assert f"{len(PICTURES)} done; weights: {name}\n" in capsys.readouterr().err
     for report in json.loads((folder / "report.json").read_text()):
         source, target = report["source"].split("/")[-1], report["target"].split("/")[-1]
         expected, other = (NAMES[lossy == PICTURES[source][1]] for lossy in (True, False))
@@ -74,25 +86,45 @@ def test_one_picture_says_what_it_took(folder, capsys):
 
 def test_the_api_takes_what_the_command_takes(folder):
     for name, (_, lossy) in PICTURES.items():
-        if name.endswith(".gif"):
+        if name in ("h.gif", "k.webp", "l.webp"):  # several frames, or colours beyond a palette
             continue
         path = folder / "in" / name
         expected = np.asarray(lapsrn_jax.upscale(path, 2, weights=NAMES[lossy]))
         np.testing.assert_array_equal(np.asarray(lapsrn_jax.upscale(path, 2)), expected)
         with PIL.Image.open(path) as image:
-            if name != "c.webp":  # Pillow does not tell
-                np.testing.assert_array_equal(np.asarray(lapsrn_jax.upscale(image, 2)), expected)
+            if name == "c.webp":  # Pillow does not tell
+                expected = np.asarray(lapsrn_jax.upscale(path, 2, weights=NAMES[True]))
+            np.testing.assert_array_equal(np.asarray(lapsrn_jax.upscale(image, 2)), expected)
             array = np.asarray(image)
-        expected = lapsrn_jax.upscale(array, 2, weights="cms-lapsrn")
-        np.testing.assert_array_equal(lapsrn_jax.upscale(array, 2), expected)
+            expected = lapsrn_jax.upscale(array, 2, weights="cms-lapsrn")
+            for unknown in (array, image.copy()):
+                np.testing.assert_array_equal(np.asarray(lapsrn_jax.upscale(unknown, 2)), expected)
 
 
-def test_either_weights_that_change_are_read_again(folder, weights):
-    path = folder / "in" / "b.jpg"
+@pytest.mark.parametrize("name", ["a.png", "b.jpg"])
+def test_either_weights_that_change_are_read_again(folder, weights, name):
+    path = folder / "in" / name
     before = np.asarray(lapsrn_jax.upscale(path, 2))
     zeros = jax.tree.map(jnp.zeros_like, models.initial(MODEL, jax.random.key(0)))
-    files.save_weights(weights / "cms-lapsrn-photo.safetensors", MODEL, zeros, {})
+    files.save_weights(weights / f"{NAMES[PICTURES[name][1]]}.safetensors", MODEL, zeros, {})
     assert (before != np.asarray(lapsrn_jax.upscale(path, 2))).any()
+
+
+def test_a_path_to_weights_of_that_name_is_no_choice(folder, weights, monkeypatch):
+    """`pathlib.Path("auto")` is a file or a folder, as with the names of packaged weights."""
+    monkeypatch.chdir(folder)
+    (folder / "auto").mkdir()
+    shutil.copy(weights / "cms-lapsrn.safetensors", folder / "auto" / files.FILE_NAME)
+    path = folder / "in" / "b.jpg"
+    found, clean = (np.asarray(lapsrn_jax.upscale(path, 2, weights=x)) for x in (pathlib.Path("auto"), "cms-lapsrn"))
+    np.testing.assert_array_equal(found, clean)
+    assert (clean != np.asarray(lapsrn_jax.upscale(path, 2, weights="auto"))).any()
+
+
+def test_copied_pictures_took_no_weights(folder, capsys):
+    arguments = [folder / "in" / "b.jpg", "-o", folder / "copy.jpg", "--width", "24", "--copy-large"]
+    assert upscale(*arguments, "--json", folder / "report.json") == 0
+    assert "weights" not in capsys.readouterr().out + (folder / "report.json").read_text()
 
 
 def test_results_of_other_weights_are_made_again(folder, weights, capsys):
@@ -103,6 +135,6 @@ def test_results_of_other_weights_are_made_again(folder, weights, capsys):
         params = jax.tree.map(lambda x: 0.9 * x, files.load_weights(name)[1])
         files.save_weights(weights / f"{name}.safetensors", MODEL, params, {})
         assert upscale(*arguments) == 0
-        assert "8 done" in capsys.readouterr().err
+        assert f"{len(PICTURES)} done" in capsys.readouterr().err
     assert upscale(*arguments) == 0
-    assert "8 skipped\n" in capsys.readouterr().err
+    assert f"{len(PICTURES)} skipped\n" in capsys.readouterr().err

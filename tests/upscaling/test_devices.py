@@ -58,7 +58,7 @@ def held(monkeypatch) -> tuple[threading.Event, threading.Event]:
 
 def test_an_image_in_calls_of_several_tiles(rng, network, monkeypatch):
     calls, image = calls_of(monkeypatch), rng.random((131, 150))
-    expected = whole(MODEL, network._params.on[jax.local_devices()[0]], image, 2)
+    expected = whole(MODEL, network._params[jax.local_devices()[0]], image, 2)
     np.testing.assert_allclose(tiled(network, image, 2), expected, atol=1e-6 * np.abs(expected).max())
     assert max(calls) > 1
 
@@ -78,7 +78,7 @@ def test_tiles_that_wait_share_a_call(rng, network, monkeypatch):
     submitted += [submit(plan) for plan in [ONE] * 3 + [other] * 2 + [ONE] * 3 + [other]]
     go.set()
     for tile, result in submitted:
-        expected = whole(MODEL, network._params.on[jax.local_devices()[0]], tile[:, :, 0], 2)
+        expected = whole(MODEL, network._params[jax.local_devices()[0]], tile[:, :, 0], 2)
         np.testing.assert_allclose(result.result(60)[:, :, 0], expected, atol=1e-6 * np.abs(expected).max())
     assert calls == [1, 4, 3, 2]
 
@@ -113,7 +113,7 @@ def test_each_tile_gets_its_own_parameters(rng, network, monkeypatch):
     results += [tiles.devices.submit(tile, np.ones_like(tile), 2, ONE, tiles._params) for tile, tiles in pairs[1:]]
     go.set()
     for (tile, by), result in zip(pairs, results, strict=True):
-        expected = whole(MODEL, by._params.on[jax.local_devices()[0]], tile[:, :, 0], 2)
+        expected = whole(MODEL, by._params[jax.local_devices()[0]], tile[:, :, 0], 2)
         np.testing.assert_allclose(result.result(60)[:, :, 0], expected, atol=1e-6 * np.abs(expected).max())
     assert calls == [1, 2, 2]
 

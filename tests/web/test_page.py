@@ -72,6 +72,7 @@ def reports(tmp_path_factory):
     rng = np.random.default_rng(0)
     for name in ("small.png", "copy/Small.png"):
         IMAGE.save(folder / name)
+    IMAGE.convert("RGB").save(folder / "small.jpg")
     PIL.Image.fromarray(rng.integers(0, 256, (512, 512, 3), dtype=np.uint8)).save(folder / "large.png")
     PIL.Image.fromarray(rng.integers(0, 256, (2, 12_000), dtype=np.uint8)).save(folder / "wide.png")
     found = {}

@@ -56,6 +56,7 @@ def pictures(rng):
         ("lossy.webp", image(color), {"quality": 30}, {"scale": 2}),
         ("lossy_alpha.webp", image(np.dstack([color[:50, :43], alpha])), {"quality": 30}, {"scale": 2}),
         ("lossless.webp", image(color), {"lossless": True}, {"scale": 2}),
+        ("fast.jpg", image(color), {"quality": 30}, {"scale": 2, "fast": True}),
         ("named.jpg", image(color), {"quality": 30}, {"scale": 2, "weights": "cms-lapsrn"}),
         ("named.png", image(color), {}, {"scale": 2, "weights": "cms-lapsrn-photo"}),
         ("photo.bmp", image(color), {}, {"scale": 2}),

@@ -19,8 +19,14 @@ NAMES = sorted(files.PRETRAINED)
 CARD = pathlib.Path(files.__file__).with_name("MODELS.md")
 
 
-def test_both_networks_are_there():
-    assert NAMES == ["cms-lapsrn", "ms-lapsrn"]
+def test_all_weights_are_there():
+    assert NAMES == ["cms-lapsrn", "cms-lapsrn-photo", "ms-lapsrn"]
+
+
+def test_the_choice_by_compression_is_between_weights_of_one_model():
+    """`load_weights_for_photos` relies on it."""
+    clean, lossy = (lapsrn_jax.load(files.weights_for("auto", lossy))[0] for lossy in (False, True))
+    assert clean == lossy
 
 
 @pytest.mark.parametrize("name", NAMES)

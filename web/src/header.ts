@@ -51,7 +51,8 @@ function png(bytes: Uint8Array, text: Text): Header {
     if (chunk === "IEND") break;
     at += 12 + view.getUint32(at);
   }
-  return { format: "PNG", width: view.getUint32(16), height: view.getUint32(20), gray: kind === 0 || kind === 4, lossy: false };
+  const [width, height] = [view.getUint32(16), view.getUint32(20)];
+  return { format: "PNG", width, height, gray: kind === 0 || kind === 4, lossy: false };
 }
 
 function jpeg(bytes: Uint8Array): Header {

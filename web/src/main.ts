@@ -19,6 +19,8 @@ const compare = element<HTMLSelectElement>("compare");
 const format = element<HTMLSelectElement>("format");
 const quality = element<HTMLInputElement>("quality");
 
+const USES = { "cms-lapsrn": "clean", "cms-lapsrn-photo": "compressed" }; // of the weights
+
 let pictures: Picture[] = [];
 let selected: Picture | null = null;
 let announced = -1;
@@ -153,6 +155,8 @@ function showSettings(): void {
     }
   }
   element("result-size").textContent = size;
+  const used = selected?.result?.weights;
+  element("used").textContent = used ? `This result: weights for ${USES[used]} pictures (${used}).` : "";
   const button = element<HTMLButtonElement>("enlarge");
   const count = wanted().length;
   button.disabled = count === 0 || !now;

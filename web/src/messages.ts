@@ -30,7 +30,7 @@ export interface Piece {
 
 /** What src/worker.ts answers: `opened`, then `progress` and `band` many times, at last `done`; or `failed`. */
 export type Report =
-  | { kind: "opened"; shape: Size; size: Size; channels: number; runs: string }
+  | { kind: "opened"; shape: Size; size: Size; channels: number; weights: Weights; runs: string }
   | { kind: "progress"; share: number }
   | { kind: "band"; top: number; srPixels: ArrayBuffer; bicubicPixels: ArrayBuffer; sr: Piece[]; bicubic: Piece[] }
   | { kind: "done"; runs: string }

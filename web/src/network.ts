@@ -16,7 +16,8 @@ type Runtime = typeof import("onnxruntime-web");
 export type Provider = "webgpu" | "wasm";
 
 let runtime: Promise<{ ort: Runtime; provider: Provider }> | undefined;
-const sessions = new Map<string, Promise<InferenceSession>>();
+/** The network in memory. There is only one, because each keeps the memory of its largest tile. */
+let loaded: { name: string; session: Promise<InferenceSession> } | null = null;
 
 /** Enlarges luminance: `image` has height x width values, the result scale times as many on both sides. */
 export type Enlarge = (image: Float32Array, width: number, height: number) => Promise<Float32Array>;
@@ -31,7 +32,7 @@ export function network(scale: number, weights: Weights, fast: boolean): Enlarge
     } catch (error) {
       if ((await started()).provider === "wasm") throw error;
       runtime = start("wasm");
-      sessions.clear();
+      loaded = null;
       return run(...tile).catch(() => {
         throw error; // WebAssembly's files may be missing, without a network
       });
@@ -48,10 +49,11 @@ async function runNetwork(
 ): Promise<Float32Array> {
   const { ort, provider } = await started();
   const name = `../networks/x${scale}_${provider}${end}.onnx`;
-  if (!sessions.has(name)) {
-    sessions.set(name, ort.InferenceSession.create(FILES[name], { executionProviders: [provider] }));
+  if (loaded?.name !== name) {
+    await (await loaded?.session)?.release();
+    loaded = { name, session: ort.InferenceSession.create(FILES[name], { executionProviders: [provider] }) };
   }
-  const session = await sessions.get(name)!;
+  const session = await loaded.session;
   const result = await session.run({ image: new ort.Tensor("float32", image, [1, 1, height, width]) });
   const enlarged = result.enlarged as TypedTensor<"float32">;
   const data = (await enlarged.getData()) as Float32Array;

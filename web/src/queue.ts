@@ -9,7 +9,7 @@ export interface Listener {
   changed(picture: Picture): void;
   /** More of a picture is done. */
   progressed(picture: Picture): void;
-  /** What runs the network, and its weights, became known. */
+  /** What runs the network became known. */
   runs(description: string): void;
 }
 
@@ -81,7 +81,7 @@ export class Queue {
     switch (report.kind) {
       case "opened":
         picture.shape = report.shape;
-        picture.result = new Result(report.size, report.channels, settings, picture.file);
+        picture.result = new Result(report, settings, picture.file);
         picture.started = performance.now();
         this.listener.runs(report.runs);
         break;

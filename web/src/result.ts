@@ -2,6 +2,7 @@
 
 import { Layer } from "./layer";
 import type { Report, Settings } from "./messages";
+import type { Weights } from "./network";
 import type { Size } from "./photo";
 import { pieces } from "./pieces";
 
@@ -29,12 +30,17 @@ export class Result {
   private readonly rows: Rows[] = [];
   private drawn = 0; // of the rows
 
+  readonly size: Size;
+  readonly channels: number;
+  readonly weights: Weights;
+
   constructor(
-    readonly size: Size,
-    readonly channels: number,
+    opened: Extract<Report, { kind: "opened" }>,
     readonly settings: Settings,
     private readonly file: File,
-  ) {}
+  ) {
+    ({ size: this.size, channels: this.channels, weights: this.weights } = opened);
+  }
 
   /** The bytes of the result, from top to bottom. */
   get bands(): Blob[] {

@@ -23,9 +23,9 @@ async function enlarge({ file, target, weights, fast }: Order): Promise<void> {
   checkSize(size, "The result", "Choose a smaller size.");
   const channels = (photo.gray ? 1 : 3) + (photo.transparent ? 1 : 0);
   const shape = { width: photo.width, height: photo.height };
-  const chosen = weights !== "auto" ? weights : photo.lossy ? "cms-lapsrn-photo" : "cms-lapsrn";
-  report({ kind: "opened", shape, size, channels, runs: `${await description()}; weights: ${chosen}` });
-  for await (const band of enlarged(photo, size, chosen, fast, (share) => report({ kind: "progress", share }))) {
+  const used = weights !== "auto" ? weights : photo.lossy ? "cms-lapsrn-photo" : "cms-lapsrn";
+  report({ kind: "opened", shape, size, channels, weights: used, runs: await description() });
+  for await (const band of enlarged(photo, size, used, fast, (share) => report({ kind: "progress", share }))) {
     const [sr, bicubic] = await Promise.all(
       [band.sr, band.bicubic].map((pixels) => pieces(pixels, size.width, band.top)),
     );

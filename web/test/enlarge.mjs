@@ -1,8 +1,9 @@
 /**
  * Enlarges pictures on the page: node enlarge.mjs JOBS OUTPUT
  *
- * JOBS is a JSON file, {"webgpu": bool, "jobs": [{"file", "scale" or "width", "weights", "fast"}, ...]}. The results are
- * saved in the folder OUTPUT as 0.png, 1.png, ... Prints {"problems": [...], "runs": what ran the network, "seconds": [...]}.
+ * JOBS is a JSON file, {"webgpu": bool, "jobs": [{"file", "scale" or "width", "weights", "fast"}, ...]}. The results
+ * are saved in the folder OUTPUT as 0.png, 1.png, ... Prints {"problems": [...], "runs": what ran the network,
+ * "seconds": [...]}.
  */
 
 import fs from "node:fs/promises";

@@ -121,6 +121,24 @@ test("a field that is hidden holds nothing up, and one that is shown says what i
   assert.deepEqual(await states(page), [["done", "48 × 40"]]);
 });
 
+test("the page says which weights a result has, and others can be chosen", async () => {
+  await add(page, picture("small.png"), picture("small.jpg"));
+  await choose(page, { scale: 2 });
+  await enlarge(page);
+  const used = async (line) => {
+    await page.click(`#list li:nth-child(${line}) .line`);
+    return page.$eval("#used", (element) => element.textContent);
+  };
+  assert.match(await used(1), /\(cms-lapsrn\)/);
+  assert.match(await used(2), /\(cms-lapsrn-photo\)/);
+  assert.ok(await page.$eval("#enlarge", (button) => button.disabled));
+  await choose(page, { scale: 2, weights: "cms-lapsrn" });
+  await enlarge(page);
+  assert.match(await used(2), /\(cms-lapsrn\)/);
+  assert.deepEqual(problems, []);
+  await choose(page, { scale: 2 });
+});
+
 test("a cancelled picture waits until it is chosen", async () => {
   await add(page, picture("large.png"), picture("small.png"));
   await choose(page, { scale: 2 });

@@ -60,7 +60,7 @@ STAGES = {
     "long": Stage(4, 96, 12, 1_000_000, 1e-3, 1e-6, "state/{}_r4b", "constant", 2e-4, 3e-3),
     "cool": Stage(4, 96, 12, 2000, 1e-3, 1e-6, "runs/weights_{}_long", "cooldown", 0.0, 3e-3, full_range=0.2),
     "r8": Stage(8, 128, 48, 60_000, 5e-4, 1e-6, "state/{}_r4b", dtype="bfloat16"),
-    "photo": Stage(4, 96, 12, 20_000, 1e-3, 1e-6, "state/{}_long", "cosine", 0.0, 3e-3, full_range=0.2, degraded=0.85),
+    "photo": Stage(4, 96, 12, 20_000, 1e-3, 1e-6, "state/{}_long", "cosine", 0.0, 3e-3, full_range=0.2, degraded=0.5),
 }
 
 
@@ -85,7 +85,7 @@ def get_config(argument: str = "cms_r1") -> ml_collections.ConfigDict:
     config.data.batch_size = stage.batch_size
     config.data.full_range = stage.full_range
     if stage.degraded:
-        config.data.degradation = {"share": stage.degraded, "blur": 0.15, "noise": 0.3, "jpeg": 0.95}
+        config.data.degradation = {"share": stage.degraded, "blur": 0.05, "noise": 0.1, "jpeg": 0.95}
     config.optimizer.learning_rate = stage.learning_rate
     config.optimizer.final_learning_rate = stage.final_learning_rate
     config.optimizer.muon_learning_rate = stage.muon_learning_rate

@@ -12,7 +12,7 @@ from lapsrn_jax.images.io import to_float, to_uint8
 MARGIN = 8  # pixels of context around a patch: the side of a JPEG's blocks
 BLUR = (0.2, 0.9)  # standard deviation along each axis of the blur, in pixels
 NOISE = (2 / 255, 8 / 255)  # largest standard deviations of the noise: of the darkest and of the brightest pixels
-QUALITY = (30, 98)
+QUALITY = (30, 98)  # of JPEG. High ones are the more likely: half of them are above 81
 
 
 class Degradation(NamedTuple):
@@ -70,7 +70,8 @@ def _noisy(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def _compressed(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Compresses uint8 [H, W, 3] as JPEG and decodes it. In one of two cases the blocks begin at the image's corner."""
-    quality, subsampling = int(rng.integers(QUALITY[0], QUALITY[1] + 1)), str(rng.choice(["4:2:0", "4:4:4"]))
+    worst, best = QUALITY
+    quality, subsampling = round(best - (best - worst) * rng.random() ** 2), str(rng.choice(["4:2:0", "4:4:4"]))
     top, left = rng.integers(0, MARGIN, 2) if rng.random() < 0.5 else (0, 0)
     file = io.BytesIO()
     padded = np.pad(pixels, ((top, 0), (left, 0), (0, 0)), "edge")

@@ -3,6 +3,7 @@
 import collections
 
 import numpy as np
+import PIL.Image
 import pytest
 
 from lapsrn_jax.data import degradation
@@ -121,6 +122,24 @@ def test_blocks_begin_at_the_corner_in_half_of_the_cases_and_anywhere_in_the_oth
         found[int(np.argmax([steps[phase::8].mean() for phase in range(8)]) + 1) % 8] += 1
     assert len(found) == 8
     assert 60 < found[0] < 120
+
+
+def test_high_qualities_are_more_likely(photograph, monkeypatch):
+    """Half of them are above the one at a quarter of the way from the best to the worst."""
+    found = []
+    save = PIL.Image.Image.save
+
+    def spied(image, file, format, quality, **options):
+        found.append(quality)
+        save(image, file, format, quality=quality, **options)
+
+    monkeypatch.setattr(PIL.Image.Image, "save", spied)
+    rng = np.random.default_rng(0)
+    for _ in range(400):
+        degraded(photograph[:8, :8] / 255, JPEG, rng)
+    assert np.median(found) == pytest.approx(98 - (98 - 30) / 4, abs=3)
+    assert 30 <= min(found) < 33
+    assert max(found) == 98
 
 
 def test_quality_spans_its_range(photograph, monkeypatch):

@@ -30,6 +30,11 @@ def reported() -> Iterator[None]:
 
 
 def say(line: str) -> None:
-    """Prints a line to stderr if that works: it may be a file on a full disk, or a pipe that nobody reads any more."""
+    """Writes a line to stderr if that works: it may be a file on a full disk, or a pipe that nobody reads any more.
+
+    The line and its end are one write, so that the lines of several processes do not run into each other: `print`
+    makes two of them where PYTHONUNBUFFERED is set.
+    """
     with suppress(OSError):
-        print(line, file=sys.stderr)
+        if sys.stderr is not None:  # None where it was closed before the start
+            sys.stderr.write(f"{line}\n")

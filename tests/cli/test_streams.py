@@ -1,6 +1,7 @@
 """Commands whose standard streams are closed, full or strict, and whose terminal goes away."""
 
 import os
+import socket
 import subprocess
 import sys
 
@@ -43,6 +44,18 @@ def lapsrn(folder, arguments: str, **environment: str) -> subprocess.CompletedPr
 def test_streams_may_be_closed(folder, closed):
     assert lapsrn(folder, f"cache {closed}").returncode == 0
     assert lapsrn(folder, f"upscale none.png -o out.png {closed}").returncode == 2
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_line_is_one_write(unbuffered):
+    """The lines of several processes stay whole in one log."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)  # keeps writes apart
+    with ours, theirs:
+        code = "from lapsrn_jax.errors import say; say('one'); say('two')"
+        subprocess.run(
+            [sys.executable, "-c", code], env=os.environ | {"PYTHONUNBUFFERED": unbuffered}, stderr=theirs, check=True
+        )
+        assert [ours.recv(100), ours.recv(100)] == [b"one\n", b"two\n"]
 
 
 @pytest.mark.slow

@@ -32,6 +32,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.data.degradation.blur = 0.3  # probability in a degraded sample
     config.data.degradation.noise = 0.5
     config.data.degradation.jpeg = 0.9
+    config.data.degradation.skew = 2.0  # towards high JPEG qualities; 1 for none
     config.data.full_range = 0.0  # share of the samples whose luminance is stretched to [0, 1], as in gray pictures
     config.data.workers = 0  # processes that make batches; 0 uses threads
 

@@ -49,6 +49,7 @@ class Stage(NamedTuple):
     dtype: str = "float32"
     full_range: float = 0.0
     degraded: float = 0.0
+    skew: float = 2.0
 
 
 STAGES = {
@@ -61,6 +62,7 @@ STAGES = {
     "cool": Stage(4, 96, 12, 2000, 1e-3, 1e-6, "runs/weights_{}_long", "cooldown", 0.0, 3e-3, full_range=0.2),
     "r8": Stage(8, 128, 48, 60_000, 5e-4, 1e-6, "state/{}_r4b", dtype="bfloat16"),
     "photo": Stage(4, 96, 12, 20_000, 1e-3, 1e-6, "state/{}_long", "cosine", 0.0, 3e-3, full_range=0.2, degraded=0.5),
+    "jpeg": Stage(4, 96, 12, 5000, 2e-4, 1e-6, "runs/weights_{}_photo", "cosine", 0.0, 6e-4, "float32", 0.2, 0.55, 1.5),
 }
 
 
@@ -85,7 +87,13 @@ def get_config(argument: str = "cms_r1") -> ml_collections.ConfigDict:
     config.data.batch_size = stage.batch_size
     config.data.full_range = stage.full_range
     if stage.degraded:
-        config.data.degradation = {"share": stage.degraded, "blur": 0.05, "noise": 0.1, "jpeg": 0.95}
+        config.data.degradation = {
+            "share": stage.degraded,
+            "blur": 0.05,
+            "noise": 0.1,
+            "jpeg": 0.95,
+            "skew": stage.skew,
+        }
     config.optimizer.learning_rate = stage.learning_rate
     config.optimizer.final_learning_rate = stage.final_learning_rate
     config.optimizer.muon_learning_rate = stage.muon_learning_rate

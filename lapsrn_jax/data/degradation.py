@@ -12,7 +12,7 @@ from lapsrn_jax.images.io import to_float, to_uint8
 MARGIN = 8  # pixels of context around a patch: the side of a JPEG's blocks
 BLUR = (0.2, 0.9)  # standard deviation along each axis of the blur, in pixels
 NOISE = (2 / 255, 8 / 255)  # largest standard deviations of the noise: of the darkest and of the brightest pixels
-QUALITY = (30, 98)  # of JPEG. High ones are the more likely: half of them are above 81
+QUALITY = (30, 98)  # the worst and the best of JPEG
 
 
 class Degradation(NamedTuple):
@@ -23,12 +23,14 @@ class Degradation(NamedTuple):
       blur: probability of a blur in a degraded sample.
       noise: probability of sensor noise in a degraded sample.
       jpeg: probability of JPEG compression in a degraded sample.
+      skew: prefers high JPEG qualities: half of them are above 98 - 68 / 2**skew. With 1, all are equally likely.
     """
 
     share: float
     blur: float
     noise: float
     jpeg: float
+    skew: float = 2.0
 
 
 def degraded(image: np.ndarray, degradation: Degradation, rng: np.random.Generator) -> np.ndarray:
@@ -36,19 +38,19 @@ def degraded(image: np.ndarray, degradation: Degradation, rng: np.random.Generat
 
     Args:
       image: float [H, W, 3] in [0, 1], also a little outside.
-      degradation: the probabilities. `share` has no effect here.
+      degradation: the probabilities, of which `share` has no effect here, and the skew.
       rng: chooses the degradations and their strengths.
 
     Returns:
       float64 [H, W, 3] in [0, 1], rounded to multiples of 1/255.
     """
-    chosen = rng.random(3) < degradation[1:]
+    chosen = rng.random(3) < degradation[1:4]
     if chosen[0]:
         image = _blurred(image, rng)
     if chosen[1]:
         image = _noisy(image, rng)
     pixels = to_uint8(image)
-    return to_float(_compressed(pixels, rng) if chosen[2] else pixels)
+    return to_float(_compressed(pixels, degradation.skew, rng) if chosen[2] else pixels)
 
 
 def _blurred(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -68,10 +70,10 @@ def _noisy(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return image + np.sqrt(variance) * rng.standard_normal(image.shape)
 
 
-def _compressed(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _compressed(pixels: np.ndarray, skew: float, rng: np.random.Generator) -> np.ndarray:
     """Compresses uint8 [H, W, 3] as JPEG and decodes it. In one of two cases the blocks begin at the image's corner."""
     worst, best = QUALITY
-    quality, subsampling = round(best - (best - worst) * rng.random() ** 2), str(rng.choice(["4:2:0", "4:4:4"]))
+    quality, subsampling = round(best - (best - worst) * rng.random() ** skew), str(rng.choice(["4:2:0", "4:4:4"]))
     top, left = rng.integers(0, MARGIN, 2) if rng.random() < 0.5 else (0, 0)
     file = io.BytesIO()
     padded = np.pad(pixels, ((top, 0), (left, 0), (0, 0)), "edge")

@@ -52,6 +52,7 @@ RULES: dict[str, Rule] = {
     "data.degradation.blur": _PROBABILITY,
     "data.degradation.noise": _PROBABILITY,
     "data.degradation.jpeg": _PROBABILITY,
+    "data.degradation.skew": _number(0),
     "data.full_range": _PROBABILITY,
     "data.workers": _whole(0),
     "loss.fourier": _number(0),
@@ -76,7 +77,7 @@ RULES: dict[str, Rule] = {
 
 # Settings that configs of older runs lack, with the values that change nothing.
 _ADDED: dict[str, dict[str, Any]] = {
-    "data": {"degradation": {"share": 0.0, "blur": 0.3, "noise": 0.5, "jpeg": 0.9}, "full_range": 0.0},
+    "data": {"degradation": {"share": 0.0, "blur": 0.3, "noise": 0.5, "jpeg": 0.9, "skew": 2.0}, "full_range": 0.0},
     "optimizer": {"muon_learning_rate": 0.0, "schedule": "cosine"},
 }
 

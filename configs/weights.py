@@ -18,9 +18,11 @@ the same command resumes it. A short run with a falling learning rate turns its 
 
     python train.py --config configs/weights.py:cms_cool
 
-The weights for compressed photos continue from state/cms_long, with degraded pictures:
+The weights for compressed photos continue from state/cms_long, with degraded pictures. The stage jpeg has more of
+them, and lower JPEG qualities; it starts from the stage photo, which SIGTERM stopped after 14,873 steps:
 
     python train.py --config configs/weights.py:cms_photo
+    python train.py --config configs/weights.py:cms_jpeg
 
 All of these are for two CPU cores. r8 is for a GPU: 60,000 steps of 2.1 TFLOP, 11 minutes at a sustained 200 TFLOP/s
 (arithmetic, not a measurement).

@@ -37,7 +37,8 @@ def upscale_video(job: Job, batch: Batch, add: Callable[[pathlib.Path], None], p
     clip = Clip(job.source)
     shape, chroma = clip.picture.shape, clip.picture.chroma or (1, 1)
     height, width = settings.size(shape[::-1])[::-1] if clip.picture.lies else settings.size(shape)
-    report: dict[str, Any] = {"status": "done", "weights": settings.weights[False]}
+    upscale = batch.upscale.for_lossy if clip.lossy else batch.upscale
+    report: dict[str, Any] = {"status": "done", "weights": settings.weights[clip.lossy]}
     if settings.copy_large and (height, width) == shape:
         if VIDEOS[target.suffix.lower()] != VIDEOS.get(pathlib.PurePath(job.source).suffix.lower()) or settings.strip:
             raise UserError(f"{job.source} is large enough, but videos are only copied as they are: leave out options")
@@ -46,16 +47,16 @@ def upscale_video(job: Job, batch: Batch, add: Callable[[pathlib.Path], None], p
             shutil.copyfile(job.source, partial)
         return {"status": "copied", "size": _as_shown((height, width), clip), "frames": clip.count}
     size = (height + -height % chroma[0], width + -width % chroma[1])
-    batch.upscale.check_size(shape, size)
+    upscale.check_size(shape, size)
     encoding = encoding_for(
         target, clip.picture, size, codec=settings.codec, crf=settings.crf, lossless=settings.lossless
     )
     left_out = try_join(target, clip, size, encoding, settings.strip)
     target.parent.mkdir(parents=True, exist_ok=True)
     key = f"{sha256(job.source)} {settings.fingerprint} {size} {encoding}"
-    with batch.room(BYTES_PER_PIXEL * (math.prod(shape) + math.prod(size)) * frames_at_once(batch.upscale, size)):
+    with batch.room(BYTES_PER_PIXEL * (math.prod(shape) + math.prod(size)) * frames_at_once(upscale, size)):
         report["frames"], damage = upscale_clip(
-            clip, target, batch.upscale, size, encoding, key, strip=settings.strip, progress=progress,
+            clip, target, upscale, size, encoding, key, strip=settings.strip, progress=progress,
             show=batch.show, on_complete=add,
         )  # fmt: skip
     left_out += sorted(clip.left_out)

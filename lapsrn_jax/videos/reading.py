@@ -89,6 +89,7 @@ class Clip:
     Attributes:
       path: where the file is.
       picture: how its frames store their pixels.
+      lossy: whether its codec usually loses detail.
       count: number of its frames.
       time_base: seconds of one tick.
       last: ticks for which the last frame is shown.
@@ -109,6 +110,7 @@ class Clip:
                 if packet.size and not packet.is_discard
             ]
             self.time_base, alpha = stream.time_base, stream.metadata.get("alpha_mode") == "1"
+            self.lossy = stream.codec_context.codec.lossy
         if not shown:
             raise UserError(f"{path} has no frames")
         if any(time is None for time, _ in shown):

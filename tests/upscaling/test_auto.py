@@ -79,6 +79,19 @@ def test_a_batch_takes_both(folder, capsys):
         assert result == (folder / expected / target).read_bytes() != (folder / other / target).read_bytes()
 
 
+@pytest.mark.parametrize(("codec", "lossy"), [("libx264", True), ("ffv1", False)])
+def test_a_video_takes_what_fits_its_codec(tmp_path, rng, capsys, codec, lossy):
+    pytest.importorskip("av")  # needs Python 3.12
+    from tests.videos import clips
+
+    source = clips.write(tmp_path / "a.mkv", clips.frames(rng, 3), codec=codec)
+    for weights in ("auto", *NAMES.values()):
+        assert clips.enlarge(source, tmp_path / f"{weights}.mkv", weights, "--codec", "ffv1") == 0
+    assert f"auto.mkv: 96 x 64 pixels; weights: {NAMES[lossy]}\n" in capsys.readouterr().out
+    results = {name: (tmp_path / f"{name}.mkv").read_bytes() for name in ("auto", *NAMES.values())}
+    assert results["auto"] == results[NAMES[lossy]] != results[NAMES[not lossy]]
+
+
 def test_one_picture_says_what_it_took(folder, capsys):
     assert upscale(folder / "in" / "b.jpg", "-o", folder / "x.png", "--scale", "2") == 0
     assert capsys.readouterr().out.endswith("48 x 40 pixels; weights: cms-lapsrn-photo\n")

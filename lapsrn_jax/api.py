@@ -79,8 +79,8 @@ def upscale(
       scale: the factor for width and height, any number above 1. Defaults to 4 if `width` and `height` are None.
       weights: "auto", the name of weights in the package ("cms-lapsrn", "cms-lapsrn-photo" or "ms-lapsrn"), a run
         folder, or a weights file. "auto" takes "cms-lapsrn-photo" for JPEG, AVIF, HEIC, lossy WebP and TIFF with
-        JPEG inside, and "cms-lapsrn" for everything else. For a Pillow image, its `format` counts, which copies and
-        converted images lose, and WebP counts as lossy. Arrays count as clean.
+        JPEG inside, and "cms-lapsrn" for everything else. For a Pillow image, its `format` decides; WebP counts as
+        lossy. Copies and converted images have no format and count as clean, like arrays.
       width: width of the result in pixels. The height keeps the aspect ratio unless it is given too.
       height: height of the result in pixels. The width keeps the aspect ratio unless it is given too.
       fast: run half of the network's recursions, which takes about 0.6 of the time at slightly lower quality.

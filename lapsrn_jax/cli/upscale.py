@@ -45,8 +45,8 @@ def add_to(commands: Any) -> None:
     )
     network = parser.add_argument_group("network")
     add_network(
-        network, "auto", "auto (cms-lapsrn-photo for JPEG, AVIF, HEIC, lossy WebP and lossy videos, cms-lapsrn for "
-        f"everything else), {NETWORK}",
+        network, "auto", "auto (cms-lapsrn-photo for JPEG, AVIF, HEIC, lossy WebP, TIFF with JPEG inside and lossy "
+        f"videos, cms-lapsrn for everything else), {NETWORK}",
     )  # fmt: skip
     network.add_argument("--fast", action="store_true", help="run half of the recursions: faster, slightly worse")
     network.add_argument(

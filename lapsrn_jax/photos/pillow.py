@@ -42,7 +42,7 @@ def from_pillow(image: PIL.Image.Image) -> Photo:
     upright = exif.upright(found.tobytes().removeprefix(b"Exif\0\0")) if found else None
     format = "JPEG" if image.format == "MPO" else image.format or "PNG"
     photo = upright_photo(samples, channels, orientation_of(image), image.info, upright, format)
-    lossy = format in LOSSY or (format == "TIFF" and image.info.get("compression") == "jpeg")
+    lossy = format in LOSSY or (format == "TIFF" and image.info.get("compression") in ("jpeg", "tiff_jpeg"))
     return dataclasses.replace(photo, lossy=lossy)
 
 

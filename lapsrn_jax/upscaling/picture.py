@@ -96,9 +96,12 @@ def _upscale_album(
     def ready(photo: Photo) -> Photo:
         return filled(photo, settings.background, name) if settings.background else photo
 
+    used = set[str]()  # the names of the weights
+
     def bands(photo: Photo, size: Size, same: bool) -> Iterator[np.ndarray]:
         if same:
             return iter([samples_of(photo)])
+        used.add(settings.weights[photo.lossy])
         return enlarged(
             photo, batch.upscale, size, keep_hidden=settings.keep_hidden, progress=lambda part: progress(part / count)
         )
@@ -122,8 +125,6 @@ def _upscale_album(
     report: dict[str, Any] = {"status": "copied" if all(large) else "done", "size": sizes[0][::-1]}
     if count > 1:
         report["images"] = count
-    if not all(large):
-        report["weights"] = settings.weights[photo.lossy]
     unchanged = photo is first.photo and not (settings.strip or settings.lossless or settings.quality is not None)
     if all(large) and unchanged and format_of(where).name == photo.format and STREAM not in job:
         with atomic_write(target, on_complete=add) as partial:
@@ -141,7 +142,7 @@ def _upscale_album(
         write_photo(target, sizes[0][::-1], bands(photo, sizes[0], large[0]), photo, **options)
     else:
         write_album(target, [size[::-1] for size in sizes], parts(), album, **options)
-    return report
+    return report | ({"weights": "+".join(sorted(used))} if used else {})
 
 
 def _upscale_video(job: Job, batch: Batch, add: Callable[[pathlib.Path], None], progress: Progress) -> dict[str, Any]:

@@ -33,7 +33,7 @@ class Upscaler:
     Args:
       model: a module from `lapsrn_jax.models`.
       params: the parameters of the model.
-      lossy_params: other parameters, for photos from files with lossy compression; None for the same.
+      lossy_params: the parameters of `for_lossy`, for photos from files with lossy compression; None for the same.
       max_memory: memory limit in bytes for enlarging, without the result; None for the free memory. The network uses at
         most half of it, by working in tiles. The other half is for the decoded image and the current rows.
       self_ensemble: average the network over the eight rotations and reflections.

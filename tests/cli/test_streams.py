@@ -50,6 +50,7 @@ def test_streams_may_be_closed(folder, closed):
 def test_a_line_is_one_write(unbuffered):
     """The lines of several processes stay whole in one log."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)  # keeps writes apart
+    ours.settimeout(10)
     with ours, theirs:
         code = "from lapsrn_jax.errors import say; say('one'); say('two')"
         subprocess.run(

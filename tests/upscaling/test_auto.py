@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import PIL.Image
 import pytest
+import tifffile
 
 import lapsrn_jax
 from lapsrn_jax import models
@@ -77,6 +78,22 @@ def test_a_batch_takes_both(folder, capsys):
         assert report["weights"] == expected
         result = (folder / "auto" / target).read_bytes()
         assert result == (folder / expected / target).read_bytes() != (folder / other / target).read_bytes()
+
+
+def test_each_page_takes_what_fits_it(tmp_path, rng, capsys):
+    pages = [tiny.photograph(rng, 20, 24) for _ in range(2)]
+    with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
+        for page, compression in zip(pages, ("jpeg", "zlib"), strict=True):
+            writer.write(page, compression=compression, photometric="rgb")
+    for weights in ("auto", *NAMES.values()):
+        assert upscale(tmp_path / "a.tif", "-o", tmp_path / f"{weights}.tif", "--scale", 2, "--weights", weights) == 0
+    assert "auto.tif: 48 x 40 pixels; weights: cms-lapsrn+cms-lapsrn-photo\n" in capsys.readouterr().out
+    found, clean, lossy = (
+        tifffile.imread(tmp_path / f"{weights}.tif", key=[0, 1]) for weights in ("auto", *NAMES.values())
+    )
+    np.testing.assert_array_equal(found, [lossy[0], clean[1]])
+    assert (lossy[0] != clean[0]).any()
+    assert (lossy[1] != clean[1]).any()
 
 
 @pytest.mark.parametrize(("codec", "lossy"), [("libx264", True), ("ffv1", False)])

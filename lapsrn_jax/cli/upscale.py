@@ -266,11 +266,8 @@ def _fingerprint(options: argparse.Namespace, scale: float | None, model: Any, p
     names = ("width", "height", "fast", "self_ensemble", "keep_hidden", "strip")
     chosen = [scale, *(getattr(options, name) for name in names)]
     # Only where given: results from before these options existed stay valid.
-    later = {
-        name: getattr(options, name)
-        for name in ("quality", "lossless", "background", "codec")
-        if getattr(options, name)
-    }
+    added = {name: getattr(options, name) for name in ("quality", "lossless", "background", "codec")}
+    later = {name: value for name, value in added.items() if value}
     later |= {} if options.crf is None else {"crf": options.crf}
     digests = [weights_digest(each) for each in params if each is not None]
     identity = [__version__, models.settings(model), *digests, chosen, *([later] if later else [])]

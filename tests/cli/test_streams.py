@@ -81,7 +81,7 @@ def test_file_names_need_not_be_text(folder):
     arguments = r"upscale $'\xe9.png' -o $'out\xe9.png' --scale 2 --weights w.safetensors"
     run = lapsrn(folder, arguments, PYTHONIOENCODING="utf-8:strict")
     assert run.returncode == 0, run.stderr
-    assert run.stdout == b"out\\udce9.png: 18 x 16 pixels\n"
+    assert run.stdout == b"out\\udce9.png: 18 x 16 pixels; weights: w.safetensors\n"
 
 
 HANGUP = """

@@ -39,10 +39,9 @@ def add_to(commands: Any) -> None:
     size.add_argument("--width", type=count, help="width in pixels, instead of --scale")
     size.add_argument("--height", type=count, help="height in pixels, instead of --scale")
     size.add_argument(
-        "--copy-large",
-        action="store_true",
+        "--copy-large", action="store_true",
         help="copy pictures that are already at least as large as --width and --height",
-    )
+    )  # fmt: skip
     network = parser.add_argument_group("network")
     add_network(
         network, "auto", "auto (cms-lapsrn-photo for JPEG, AVIF, HEIC, lossy WebP, TIFF with JPEG inside and lossy "
@@ -59,11 +58,9 @@ def add_to(commands: Any) -> None:
         help="cpu or cuda, or some devices of a kind, such as cuda:0,1 (default: all of the fastest kind)",
     )  # fmt: skip
     network.add_argument(
-        "--max-memory",
-        type=memory,
-        metavar="SIZE",
+        "--max-memory", type=memory, metavar="SIZE",
         help="memory limit, such as 2G (default: the free memory); results other than PNG and TIFF need more",
-    )
+    )  # fmt: skip
     network.add_argument(
         "--ray", nargs="?", const="", metavar="ADDRESS",
         help="use the devices of a Ray cluster: the one at ADDRESS, else one that Ray finds, else one on this machine; "

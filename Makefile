@@ -4,6 +4,7 @@
 # make docs         builds the documentation into build/site; warnings, dead links and external assets are errors
 # make web          builds the page that enlarges pictures in a browser, for `lapsrn web`; needs Node
 # make web-test     tests the page in Chromium beside the package
+# make amx          compiles the recursive block for training on CPUs with AMX; needs a C++ compiler
 # make test-oldest  the tests on Python 3.11 with the oldest allowed dependencies
 
 SHELL := /bin/bash
@@ -24,7 +25,7 @@ EXTRAS := dev,datasets,ray$(shell nvidia-smi -L >/dev/null 2>&1 && echo ,cuda12)
 KINDS := $(foreach runtime,webgpu wasm,$(addprefix $(runtime),.onnx _fast.onnx _photo.onnx _photo_fast.onnx))
 NETWORKS := $(foreach scale,2 4 8,$(addprefix web/networks/x$(scale)_,$(KINDS)))
 
-.PHONY: quickstart test test-oldest lint docs web web-test clean
+.PHONY: quickstart test test-oldest lint docs web web-test amx clean
 
 quickstart: .venv/ready
 	.venv/bin/python train.py --config configs/quickstart.py --workdir $(RUN)
@@ -53,6 +54,12 @@ web-test: web
 
 test-oldest: .venv-oldest/ready
 	.venv-oldest/bin/python $(PYTEST) $(ARGS)
+
+amx: lapsrn_jax/models/libamx.so
+
+lapsrn_jax/models/libamx.so: lapsrn_jax/models/amx.cc .venv/ready
+	$(CXX) -std=c++17 -O3 -march=sapphirerapids -fPIC -shared $< -o $@ \
+		-isystem $$(.venv/bin/python -c 'import jax; print(jax.ffi.include_dir())')
 
 .venv/ready: pyproject.toml
 	@test -n "$(PYTHON)" || { echo "error: no Python from 3.11 to 3.13 found; set PYTHON=/path/to/python" >&2; exit 2; }

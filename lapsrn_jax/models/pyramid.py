@@ -5,9 +5,10 @@ from typing import Any, ClassVar, Literal, get_args
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 from jax import lax
 
-from lapsrn_jax.models import layers, subpixel
+from lapsrn_jax.models import amx, layers, subpixel
 from lapsrn_jax.models.contract import SuperResolver
 from lapsrn_jax.models.layers import (
     Filter,
@@ -34,6 +35,9 @@ def recurse(
     The recursions of a batch are unrolled: XLA:CPU runs convolutions inside a loop slowly, and their gradients more
     slowly still. A single image goes through a loop, which compiles faster; its size may never occur again.
     """
+    if not direct and window.inside is None and amx.supports(source, block, skip):
+        kernels = jnp.stack([block[f"conv_{i}"]["kernel"] for i in range(1, len(block) + 1)])
+        return amx.recurse(source, kernels, recursions)
     conv = layers.conv_direct if direct else layers.conv
 
     def layer(h: jax.Array, parts: Filter) -> jax.Array:

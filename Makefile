@@ -55,9 +55,9 @@ web-test: web
 test-oldest: .venv-oldest/ready
 	.venv-oldest/bin/python $(PYTEST) $(ARGS)
 
-amx: lapsrn_jax/models/libamx.so
+amx: lapsrn_jax/models/amx/libamx.so
 
-lapsrn_jax/models/libamx.so: lapsrn_jax/models/amx.cc .venv/ready
+lapsrn_jax/models/amx/libamx.so: lapsrn_jax/models/amx/block.cc lapsrn_jax/models/amx/convolution.h .venv/ready
 	$(CXX) -std=c++17 -O3 -march=sapphirerapids -fPIC -shared $< -o $@ \
 		-isystem $$(.venv/bin/python -c 'import jax; print(jax.ffi.include_dir())')
 

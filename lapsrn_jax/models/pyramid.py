@@ -35,7 +35,8 @@ def recurse(
     The recursions of a batch are unrolled: XLA:CPU runs convolutions inside a loop slowly, and their gradients more
     slowly still. A single image goes through a loop, which compiles faster; its size may never occur again.
     """
-    if not direct and window.inside is None and amx.supports(source, block, skip):
+    unusual = remat or direct or skip != "source" or window.inside is not None
+    if not unusual and amx.supports(source, block):
         kernels = jnp.stack([block[f"conv_{i}"]["kernel"] for i in range(1, len(block) + 1)])
         return amx.recurse(source, kernels, recursions)
     conv = layers.conv_direct if direct else layers.conv

@@ -1,7 +1,8 @@
-"""The recursive block on CPUs with AMX, Intel's matrix unit: it trains in bfloat16, several times as fast.
+"""The recursive block on CPUs with AMX, Intel's matrix unit: training in bfloat16 is several times as fast with it.
 
-XLA:CPU computes bfloat16 convolutions without the matrix unit. `amx.cc` has all recursions of a level, forward and
-backward, in one call each. `make amx` compiles it; without it, or on another processor, nothing changes.
+XLA:CPU computes convolutions in bfloat16 without the matrix unit. `block.cc` computes all recursions of a level in one
+call, and their derivative in another. `make amx` compiles it. Without it, or on another processor, the networks compute
+as everywhere.
 """
 
 import ctypes
@@ -39,15 +40,18 @@ def is_available() -> bool:
     return True
 
 
-def supports(source: jax.Array, block: dict[str, dict[str, jax.Array]], skip: str) -> bool:
-    """Whether `recurse` computes such features and filters, here and now: bfloat16, 64 channels, no biases."""
+def supports(source: jax.Array, block: dict[str, dict[str, jax.Array]]) -> bool:
+    """Whether `recurse` can compute these features and filters here: bfloat16, 64 channels, no biases.
+
+    Not for single images: `recurse` keeps what its derivative needs, which is too much for a whole picture.
+    """
     plain = all(f.keys() == {"kernel"} and f["kernel"].shape == (3, 3, CHANNELS, CHANNELS) for f in block.values())
-    return source.dtype == jnp.bfloat16 and skip == "source" and plain and is_available()
+    return plain and source.dtype == jnp.bfloat16 and source.shape[0] > 1 and is_available()
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def recurse(source: jax.Array, kernels: jax.Array, recursions: int) -> jax.Array:
-    """`pyramid.recurse` with the skip "source".
+    """The features of a level after all its recursions: `pyramid.recurse` with the skip "source".
 
     Args:
       source: bfloat16 [N, H, W, 64].
@@ -89,7 +93,7 @@ def _call(name: str, results: list[jax.ShapeDtypeStruct], *arrays: jax.Array) ->
 
 
 def _pixels(height: int, width: int) -> int:
-    """The pixels of a padded map, as in `Geometry` in amx.cc."""
+    """The pixels of a padded map, as in `Geometry` in convolution.h."""
     row = width + 2
     return 2 * 32 + 2 * row + -(-height * row // 32) * 32
 

@@ -134,5 +134,5 @@ def test_a_library_that_does_not_load_is_reported(tmp_path, monkeypatch):
     monkeypatch.setattr(amx, "LIBRARY", tmp_path / "libamx.so")
     assert not amx.is_available.__wrapped__()
     (tmp_path / "libamx.so").write_bytes(os.urandom(100))
-    with pytest.raises(UserError, match="libamx.so does not load .* run `make amx` again"):
+    with pytest.raises(UserError, match=r"libamx\.so does not load .* run `make amx` again"):
         amx.is_available.__wrapped__()

@@ -55,7 +55,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.training.checkpoint_every = 1000  # also validates and writes weights.safetensors
     config.training.keep = 3  # number of checkpoints
     config.training.max_skipped = 10  # consecutive steps with a loss that is not finite before the run stops
-    config.training.dtype = "float32"  # of the features; use "bfloat16" on GPUs
+    config.training.dtype = "float32"  # of the features; use "bfloat16" on GPUs and on CPUs with AMX
     config.training.remat = False  # True needs a quarter of the memory and a third more work (docs/memory.md)
     config.training.accumulate = 1  # number of parts to split a batch into; less memory, the same result
     return config

@@ -65,7 +65,8 @@ STAGES = {
     "r8": Stage(8, 128, 48, 60_000, 5e-4, 1e-6, "state/{}_r4b", dtype="bfloat16"),
     "photo": Stage(4, 96, 12, 20_000, 1e-3, 1e-6, "state/{}_long", "cosine", 0.0, 3e-3, full_range=0.2, degraded=0.5),
     "jpeg": Stage(4, 96, 12, 5000, 2e-4, 1e-6, "runs/weights_{}_photo", "cosine", 0.0, 6e-4, "float32", 0.2, 0.55, 1.5),
-    "more": Stage(4, 96, 12, 1_000_000, 1e-3, 1e-6, "state/{}_long", "constant", 2e-4, 3e-3, "bfloat16", 0.2),
+    "longer": Stage(4, 96, 12, 1_000_000, 1e-3, 1e-6, "state/{}_long", "constant", 2e-4, 3e-3, "bfloat16", 0.2),
+    "cooler": Stage(4, 96, 12, 7000, 1e-3, 1e-6, "runs/weights_{}_longer", "cooldown", 0.0, 3e-3, "bfloat16", 0.2),
 }
 
 
@@ -107,6 +108,6 @@ def get_config(argument: str = "cms_r1") -> ml_collections.ConfigDict:
     if name == "r8":  # a GPU takes batches faster than the threads of one process make them
         config.data.workers = 8
     if stage.schedule == "constant" or stage.degraded:
-        config.training.checkpoint_every = 20_000 if name == "more" else 2000  # validation takes minutes
+        config.training.checkpoint_every = 20_000 if name == "longer" else 2000  # validation takes minutes
     config.training.dtype = stage.dtype
     return config

@@ -20,28 +20,41 @@ from lapsrn_jax.models import Pyramid
 from tools.flops import step_flops
 
 STATE = pathlib.Path(__file__).parents[1] / "state"
-STAGES = ("r1", "r2", "r2b", "r4", "r4b", "long", "cool")
-FINISHED = ("r2b", "r4", "r4b", "cool")  # their learning rate falls to 1e-6
+FINISHED = ("r2b", "r4", "r4b", "cool", "cooler")  # their learning rate falls to 1e-6
 SCALES = (2, 4, 8)
 
 
+def stage_work(family: str, name: str) -> float:
+    """Returns the PFLOP of a stage, up to the last step in its log and in its saved state."""
+    config = weights.get_config(f"{family}_{name}")
+    model = models.from_settings(config.model)
+    assert isinstance(model, Pyramid)
+    each = step_flops(model, config.data.patch_size, split_batch(config.data.batch_size, config.data.scales, 1))
+    saved = (int(path.stem) for path in (STATE / f"{family}_{name}" / "manifests").glob("*.json"))
+    return each * max([*(record.get("step", 0) for record in log(family, name)), *saved]) / 1e15
+
+
+def log(family: str, name: str) -> list[dict[str, float]]:
+    """Returns the records of a stage; none if state/ does not have its log."""
+    path = STATE / f"{family}_{name}.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
 def scores(family: str) -> dict[str, tuple[float, list[float]]]:
-    """Returns (PFLOP of all stages so far, PSNR of each scale) for each finished stage that has a log in state/."""
-    work, found = 0.0, {}
-    for name in STAGES:
-        path = STATE / f"{family}_{name}.jsonl"
-        if not path.exists():
+    """Returns (PFLOP, PSNR of each scale) of each finished stage that has a log in state/.
+
+    The work is that of the stage and of all stages that it continues.
+    """
+    found = {}
+    for name in FINISHED:
+        validated = [record for record in log(family, name) if "psnr_x2" in record]
+        if not validated:
             continue
-        config = weights.get_config(f"{family}_{name}")
-        records = [json.loads(line) for line in path.read_text().splitlines()]
-        model = models.from_settings(config.model)
-        assert isinstance(model, Pyramid)
-        each = step_flops(model, config.data.patch_size, split_batch(config.data.batch_size, config.data.scales, 1))
-        saved = (int(path.stem) for path in (STATE / f"{family}_{name}" / "manifests").glob("*.json"))
-        work += each * max([*(record.get("step", 0) for record in records), *saved]) / 1e15
-        validated = [record for record in records if "psnr_x2" in record]
-        if name in FINISHED:
-            found[name] = work, [validated[-1][f"psnr_x{scale}"] for scale in SCALES]
+        path = [name]
+        while before := weights.STAGES[path[-1]].before:
+            path.append(before.rpartition("_")[2])
+        work = sum(stage_work(family, stage) for stage in path)
+        found[name] = work, [validated[-1][f"psnr_x{scale}"] for scale in SCALES]
     return found
 
 

@@ -18,6 +18,11 @@ the same command resumes it. A short run with a falling learning rate turns its 
 
     python train.py --config configs/weights.py:cms_cool
 
+Two more stages go on in bfloat16, for CPUs with AMX (docs/speed.md):
+
+    python train.py --config configs/weights.py:cms_longer
+    python train.py --config configs/weights.py:cms_cooler
+
 The weights for compressed photos continue from state/cms_long, with degraded pictures. The stage jpeg has more of
 them, and lower JPEG qualities; it starts from the stage photo, which SIGTERM stopped after 14,873 steps:
 
@@ -108,6 +113,8 @@ def get_config(argument: str = "cms_r1") -> ml_collections.ConfigDict:
     if name == "r8":  # a GPU takes batches faster than the threads of one process make them
         config.data.workers = 8
     if stage.schedule == "constant" or stage.degraded:
-        config.training.checkpoint_every = 20_000 if name == "longer" else 2000  # validation takes minutes
+        config.training.checkpoint_every = 2000  # validation takes minutes
+    if name in ("longer", "cooler"):
+        config.training.checkpoint_every = 20_000  # these steps are fast, and validation is not
     config.training.dtype = stage.dtype
     return config

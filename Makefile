@@ -55,11 +55,9 @@ web-test: web
 test-oldest: .venv-oldest/ready
 	.venv-oldest/bin/python $(PYTEST) $(ARGS)
 
-amx: lapsrn_jax/models/amx/libamx.so
-
-lapsrn_jax/models/amx/libamx.so: lapsrn_jax/models/amx/block.cc lapsrn_jax/models/amx/convolution.h .venv/ready
-	$(CXX) -std=c++17 -O3 -march=sapphirerapids -fPIC -shared $< -o $@ \
-		-isystem $$(.venv/bin/python -c 'import jax; print(jax.ffi.include_dir())')
+amx: .venv/ready
+	$(CXX) -std=c++17 -O3 -march=sapphirerapids -fPIC -shared lapsrn_jax/models/amx/block.cc $$(.venv/bin/python -c \
+		'import jax; from lapsrn_jax.models import amx; print("-isystem", jax.ffi.include_dir(), "-o", amx.LIBRARY)')
 
 .venv/ready: pyproject.toml
 	@test -n "$(PYTHON)" || { echo "error: no Python from 3.11 to 3.13 found; set PYTHON=/path/to/python" >&2; exit 2; }

@@ -2,8 +2,8 @@
 
     python -m tools.forecast cms
 
-fits PSNR on the held-out photographs as a + b log2(work) for each scale, where the work is that of all stages so far,
-and prints the fit beside the scores and what it expects of 2, 4, 8 and 16 times the work.
+fits PSNR on the held-out photographs as a + b log2(work) for each scale, where the work is that of a stage and of those
+before it, and prints the fit beside the scores and what it expects of 2, 4, 8 and 16 times the work.
 """
 
 import argparse
@@ -30,8 +30,11 @@ def stage_work(family: str, name: str) -> float:
     model = models.from_settings(config.model)
     assert isinstance(model, Pyramid)
     each = step_flops(model, config.data.patch_size, split_batch(config.data.batch_size, config.data.scales, 1))
-    saved = (int(path.stem) for path in (STATE / f"{family}_{name}" / "manifests").glob("*.json"))
-    return each * max([*(record.get("step", 0) for record in log(family, name)), *saved]) / 1e15
+    saved = [int(path.stem) for path in (STATE / f"{family}_{name}" / "manifests").glob("*.json")]
+    steps = [record.get("step", 0) for record in log(family, name)] + saved
+    if not steps:
+        raise FileNotFoundError(f"state/ has neither the log nor the state of {family}_{name}")
+    return each * max(steps) / 1e15
 
 
 def log(family: str, name: str) -> list[dict[str, float]]:

@@ -7,6 +7,7 @@ import ml_collections
 import numpy as np
 
 from lapsrn_jax import models
+from lapsrn_jax.models.pyramid import accelerated
 from lapsrn_jax.training.state import create_state, make_optimizer
 from lapsrn_jax.training.step import as_numpy, make_mesh, make_train_step, replicate, shard_batch
 
@@ -36,7 +37,7 @@ class TimedStep:
         self.params = as_numpy(state.params)
         self._state = replicate(state, mesh)
         self._batch = shard_batch(batch, mesh)
-        self._step = make_train_step(model, tx, mesh, ema_decay=config.optimizer.ema_decay)
+        self._step = make_train_step(accelerated(model), tx, mesh, ema_decay=config.optimizer.ema_decay)
 
     def __call__(self) -> tuple[float, float]:
         """Takes a step; returns the loss and the duration in seconds."""

@@ -32,7 +32,7 @@ _MODELS: dict[str, type[SuperResolver]] = {
 }  # fmt: skip
 
 
-_COMPUTATION = ("dtype", "remat", "direct")  # attributes that affect how to compute, not what
+_COMPUTATION = ("dtype", "remat", "direct", "on_amx")  # attributes that affect how to compute, not what
 
 
 def from_settings(settings: Mapping[str, Any]) -> SuperResolver:

@@ -26,17 +26,23 @@ from lapsrn_jax.models.window import Window, margins
 Skip = Literal["source", "block", "none"]
 
 
-@functools.partial(jax.jit, static_argnames=("recursions", "skip", "remat", "direct"))
+@functools.partial(jax.jit, static_argnames=("recursions", "skip", "remat", "direct", "on_amx"))
 def recurse(
-    source: jax.Array, block: dict[str, Filter], window: Window, recursions: int, skip: Skip, remat: bool, direct: bool
+    source: jax.Array,
+    block: dict[str, Filter],
+    window: Window,
+    recursions: int,
+    skip: Skip,
+    remat: bool,
+    direct: bool,
+    on_amx: bool,
 ) -> jax.Array:
     """Returns the features [N, H, W, C] of one level after all its recursions.
 
     The recursions of a batch are unrolled: XLA:CPU runs convolutions inside a loop slowly, and their gradients more
     slowly still. A single image goes through a loop, which compiles faster; its size may never occur again.
     """
-    unusual = remat or direct or skip != "source" or window.inside is not None
-    if not unusual and amx.supports(source, block):
+    if on_amx and window.inside is None:
         kernels = jnp.stack([block[f"conv_{i}"]["kernel"] for i in range(1, len(block) + 1)])
         return amx.recurse(source, kernels, recursions)
     conv = layers.conv_direct if direct else layers.conv
@@ -81,6 +87,7 @@ class Pyramid(nn.Module, SuperResolver):
         memory for a third more work (docs/memory.md).
       direct: whether to compute each layer as it is defined, with `lax.conv_general_dilated` and `lax.conv_transpose`.
         The images are the same to rounding; False is faster, but has no forward-mode derivatives on CPUs.
+      on_amx: whether to compute the recursions with `models.amx`; see `accelerated`.
     """
 
     channels: ClassVar[int] = 1
@@ -95,6 +102,7 @@ class Pyramid(nn.Module, SuperResolver):
     dtype: str | None = None
     remat: bool = False
     direct: bool = False
+    on_amx: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -159,7 +167,9 @@ class Pyramid(nn.Module, SuperResolver):
         images = []
         for before, after in self.margins(scale):
             window, (image, features) = window.narrow(before, image, features)
-            features = recurse(features, block, window, self.recursions, self.skip, self.remat, self.direct)
+            features = recurse(
+                features, block, window, self.recursions, self.skip, self.remat, self.direct, self.on_amx
+            )
             window, (image, features) = window.narrow(after, image, features)
             activated = leaky_relu(features)
             self.sow("intermediates", "upsampler_inputs", activated)
@@ -179,3 +189,15 @@ class Pyramid(nn.Module, SuperResolver):
         image = subpixel.upsample_image(image, **larger) + subpixel.residual(activated, upsample, residual, window)
         # Nothing reads the features after the last level: the compiler removes them.
         return image, window.doubled().keep(layers.upsample(activated, **upsample))
+
+
+def accelerated(model: SuperResolver) -> SuperResolver:
+    """Returns the network for training steps: a `Pyramid` in bfloat16 uses AMX where `amx.is_available`.
+
+    AMX computes blocks of 64 channels without biases, with the skip "source". Other networks are returned as they are,
+    and also those with `remat` or `direct`.
+    """
+    if not isinstance(model, Pyramid) or model.use_bias or model.remat or model.direct:
+        return model
+    fits = model.dtype == "bfloat16" and model.features == amx.CHANNELS and model.skip == "source"
+    return model.clone(on_amx=True) if fits and amx.is_available() else model

@@ -18,6 +18,7 @@ from lapsrn_jax.data.patches import HostBatch, next_batch, prefetched, split_bat
 from lapsrn_jax.data.photographs import read_photographs
 from lapsrn_jax.data.sources import evaluation_pictures, hold_out, training_pictures
 from lapsrn_jax.errors import UserError
+from lapsrn_jax.models.pyramid import accelerated
 from lapsrn_jax.training.checkpoints import Checkpoints
 from lapsrn_jax.training.distributed import any_process, is_primary, together
 from lapsrn_jax.training.folder import RunFolder
@@ -67,7 +68,7 @@ def train_and_evaluate(
 
     state = replicate(create_state(model, tx, config.seed, ema=config.optimizer.ema_decay > 0), mesh)
     train_step = make_train_step(
-        model, tx, mesh, ema_decay=config.optimizer.ema_decay, ema_warmup=not config.start,
+        accelerated(model), tx, mesh, ema_decay=config.optimizer.ema_decay, ema_warmup=not config.start,
         fourier=config.loss.fourier, accumulate=config.training.accumulate,
     )  # fmt: skip
 

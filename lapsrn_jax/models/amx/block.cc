@@ -9,6 +9,7 @@
 #include <cstring>
 #include <functional>
 #include <memory>
+#include <thread>
 #include <utility>
 
 #include "convolution.h"
@@ -16,7 +17,7 @@
 
 namespace ffi = xla::ffi;
 
-constexpr float kSlope = 0.2f;  // of the leaky ReLU
+constexpr float kSlope = 0.2f;  // of the leaky ReLU for x <= 0 (at 0, its gradient in JAX is the mean of both slopes)
 
 static __m512 leaky_relu(__m512 x) { return _mm512_max_ps(x, _mm512_mul_ps(x, _mm512_set1_ps(kSlope))); }
 static Pair leaky_relu(Pair x) { return {leaky_relu(x.low), leaky_relu(x.high)}; }
@@ -114,6 +115,8 @@ struct alignas(64) TileConfig {
   uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
 };
 
+static ffi::Error out_of_memory() { return ffi::Error(ffi::ErrorCode::kResourceExhausted, "out of memory"); }
+
 // Runs task(0) to task(n - 1) on this thread and on those of the pool that are free.
 static ffi::Error in_parallel(ffi::ThreadPool& pool, int n, std::function<void(int)> task) {
   struct Work {
@@ -123,7 +126,7 @@ static ffi::Error in_parallel(ffi::ThreadPool& pool, int n, std::function<void(i
     std::atomic<bool> failed{false};
     void run() {
       if (next >= n) return;  // a thread that comes too late must not call `task`
-      const TileConfig config;
+      static constexpr TileConfig config{};
       _tile_loadconfig(&config);
       for (int i; (i = next++) < n; ++done) {
         try {
@@ -140,11 +143,12 @@ static ffi::Error in_parallel(ffi::ThreadPool& pool, int n, std::function<void(i
   work->n = n;
   for (int i = 1; i < std::min<int>(n, pool.num_threads()); ++i) pool.Schedule([work] { work->run(); });
   work->run();
-  while (work->done < n) _mm_pause();
-  return work->failed ? ffi::Error(ffi::ErrorCode::kResourceExhausted, "out of memory") : ffi::Error::Success();
+  while (work->done < n) std::this_thread::yield();
+  return work->failed ? out_of_memory() : ffi::Error::Success();
 }
 
 using Bf16 = ffi::Buffer<ffi::BF16>;
+using F32 = ffi::Buffer<ffi::F32>;
 
 static const bf16* elements(const Bf16& x) { return static_cast<const bf16*>(x.untyped_data()); }
 static bf16* elements(ffi::Result<Bf16>& x) { return static_cast<bf16*>(x->untyped_data()); }
@@ -162,20 +166,25 @@ static ffi::Error forward(ffi::ThreadPool pool, Bf16 source, Bf16 kernels, ffi::
 }
 
 static ffi::Error backward(ffi::ThreadPool pool, Bf16 g, Bf16 inputs, Bf16 turned_kernels, ffi::Result<Bf16> to_source,
-                           ffi::Result<ffi::Buffer<ffi::F32>> to_kernels) {
+                           ffi::Result<F32> to_kernels) {
   const int n = g.dimensions()[0], depth = turned_kernels.dimensions()[0], maps = inputs.dimensions()[1];
   const Geometry geometry(g.dimensions()[1], g.dimensions()[2]);
   const size_t image = geometry.image_size(), saved = maps * geometry.map_size(), kernels = size_t(depth) * kKernel;
   if (inputs.element_count() != n * saved) return ffi::Error::InvalidArgument("the inputs have a wrong size");
-  Array<float> sums(n * kernels);  // of each image
+  std::unique_ptr<Array<float>> sums;  // of each image
+  try {
+    sums = std::make_unique<Array<float>>(n * kernels);
+  } catch (const std::bad_alloc&) {
+    return out_of_memory();
+  }
   ffi::Error error = in_parallel(pool, n, [&](int i) {
     backward_image(geometry, elements(g) + i * image, elements(inputs) + i * saved, elements(turned_kernels), depth,
-                   maps / depth, elements(to_source) + i * image, sums.data + i * kernels);
+                   maps / depth, elements(to_source) + i * image, sums->data + i * kernels);
   });
   float* total = to_kernels->typed_data();
   std::fill_n(total, kernels, 0.0f);
   for (int i = 0; i < n; ++i) {
-    for (size_t j = 0; j < kernels; ++j) total[j] += sums.data[i * kernels + j];
+    for (size_t j = 0; j < kernels; ++j) total[j] += sums->data[i * kernels + j];
   }
   return error;
 }
@@ -188,4 +197,4 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(
     ffi::Ffi::Bind().Ctx<ffi::ThreadPool>().Arg<Bf16>().Arg<Bf16>().Ret<Bf16>().Ret<Bf16>());
 XLA_FFI_DEFINE_HANDLER_SYMBOL(
     Backward, backward,
-    ffi::Ffi::Bind().Ctx<ffi::ThreadPool>().Arg<Bf16>().Arg<Bf16>().Arg<Bf16>().Ret<Bf16>().Ret<ffi::Buffer<ffi::F32>>());
+    ffi::Ffi::Bind().Ctx<ffi::ThreadPool>().Arg<Bf16>().Arg<Bf16>().Arg<Bf16>().Ret<Bf16>().Ret<F32>());

@@ -34,6 +34,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.data.degradation.jpeg = 0.9
     config.data.degradation.skew = 2.0  # towards high JPEG qualities; 1 for none
     config.data.full_range = 0.0  # share of the samples whose luminance is stretched to [0, 1], as in gray pictures
+    config.data.masks = 0.0  # share of the samples that are smooth masks of black and white instead of photographs
     config.data.workers = 0  # processes that make batches; 0 uses threads
 
     config.loss = ml_collections.ConfigDict()  # Charbonnier loss, plus

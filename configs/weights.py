@@ -57,6 +57,7 @@ class Stage(NamedTuple):
     full_range: float = 0.0
     degraded: float = 0.0
     skew: float = 2.0
+    masks: float = 0.0
 
 
 STAGES = {
@@ -72,6 +73,9 @@ STAGES = {
     "jpeg": Stage(4, 96, 12, 5000, 2e-4, 1e-6, "runs/weights_{}_photo", "cosine", 0.0, 6e-4, "float32", 0.2, 0.55, 1.5),
     "longer": Stage(4, 96, 12, 1_000_000, 1e-3, 1e-6, "state/{}_long", "constant", 2e-4, 3e-3, "bfloat16", 0.2),
     "cooler": Stage(4, 96, 12, 7000, 1e-3, 1e-6, "runs/weights_{}_longer", "cooldown", 0.0, 3e-3, "bfloat16", 0.2),
+    "edges": Stage(
+        4, 96, 12, 1500, 3e-4, 1e-6, "runs/weights_{}_cooler", "cooldown", 0.0, 9e-4, "bfloat16", 0.2, masks=0.05
+    ),
 }
 
 
@@ -95,6 +99,7 @@ def get_config(argument: str = "cms_r1") -> ml_collections.ConfigDict:
     config.data.patch_size = stage.patch_size
     config.data.batch_size = stage.batch_size
     config.data.full_range = stage.full_range
+    config.data.masks = stage.masks
     if stage.degraded:
         config.data.degradation = {
             "share": stage.degraded,
@@ -114,7 +119,7 @@ def get_config(argument: str = "cms_r1") -> ml_collections.ConfigDict:
         config.data.workers = 8
     if stage.schedule == "constant" or stage.degraded:
         config.training.checkpoint_every = 2000  # validation takes minutes
-    if name in ("longer", "cooler"):
+    if name in ("longer", "cooler", "edges"):
         config.training.checkpoint_every = 20_000  # these steps are fast, and validation is not
     config.training.dtype = stage.dtype
     return config

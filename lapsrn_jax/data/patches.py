@@ -19,6 +19,7 @@ import grain
 import numpy as np
 
 from lapsrn_jax.data.degradation import MARGIN, Degradation, degraded
+from lapsrn_jax.data.masks import mask_pyramid
 from lapsrn_jax.errors import UserError
 from lapsrn_jax.images.color import full_range, luminance
 from lapsrn_jax.images.io import to_float
@@ -66,6 +67,7 @@ def training_batches(
     channels: int = 1,
     degradation: Degradation | None = None,
     full_range_share: float = 0.0,
+    mask_share: float = 0.0,
 ) -> grain.MapDataset[HostBatch]:
     """Returns the batches of one process. Element i is batch `batches.start + i`, whenever it is made.
 
@@ -83,6 +85,7 @@ def training_batches(
       degradation: the degradations of the LR images; None leaves all of them clean.
       full_range_share: probability that a sample's luminance is stretched to [0, 1], the range of gray pictures. RGB
         samples have that range anyway and stay as they are.
+      mask_share: probability that a sample is a `mask_pyramid` and no photograph.
 
     Raises:
       UserError: `patch_size` is not a multiple of a scale.
@@ -95,6 +98,8 @@ def training_batches(
 
     def sample(scale_and_photograph: tuple[int, np.ndarray], rng: np.random.Generator) -> ImagePyramid:
         scale, photograph = scale_and_photograph
+        if mask_share > 0 and rng.random() < mask_share:
+            return mask_pyramid(scale, patch_size, channels, rng)
         pyramid = augmented(cut_patch(photograph, scale, patch_size, rng, channels, degradation), rng)
         stretched = full_range_share > 0 and channels == 1 and rng.random() < full_range_share
         return tuple(map(full_range, pyramid)) if stretched else pyramid

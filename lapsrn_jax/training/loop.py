@@ -94,7 +94,7 @@ def train_and_evaluate(
             lambda step: training_batches(
                 photographs, batch_sizes, config.data.patch_size, config.seed, slice(step, last),
                 jax.process_index(), jax.process_count(), model.channels, Degradation(**config.data.degradation),
-                config.data.full_range,
+                config.data.full_range, config.data.masks,
             ), first, config.data.workers,
         )  # fmt: skip
         stack.callback(batches.close)

@@ -54,6 +54,7 @@ RULES: dict[str, Rule] = {
     "data.degradation.jpeg": _PROBABILITY,
     "data.degradation.skew": _number(0),
     "data.full_range": _PROBABILITY,
+    "data.masks": _PROBABILITY,
     "data.workers": _whole(0),
     "loss.fourier": _number(0),
     "optimizer.learning_rate": _number(0),
@@ -77,7 +78,11 @@ RULES: dict[str, Rule] = {
 
 # Settings that configs of older runs lack, with the values that change nothing.
 _ADDED: dict[str, dict[str, Any]] = {
-    "data": {"degradation": {"share": 0.0, "blur": 0.3, "noise": 0.5, "jpeg": 0.9, "skew": 2.0}, "full_range": 0.0},
+    "data": {
+        "degradation": {"share": 0.0, "blur": 0.3, "noise": 0.5, "jpeg": 0.9, "skew": 2.0},
+        "full_range": 0.0,
+        "masks": 0.0,
+    },
     "optimizer": {"muon_learning_rate": 0.0, "schedule": "cosine"},
 }
 
@@ -105,6 +110,8 @@ def check_settings(config: ml_collections.ConfigDict, model: SuperResolver | Non
     for name in ("dtype", "remat"):
         if f"model.{name}" in given:
             raise UserError(f"model.{name} has no effect: set training.{name}")
+    if "model.on_amx" in given:
+        raise UserError("model.on_amx has no effect: training in bfloat16 uses AMX where it can")
     if given["optimizer.muon_learning_rate"] and not given["optimizer.learning_rate"]:
         raise UserError("optimizer.learning_rate must be positive with Muon, whose rate follows the same schedule")
     served = (model or models.from_settings(config.model)).scales

@@ -6,6 +6,7 @@ import time
 import numpy as np
 import pytest
 
+from lapsrn_jax.data.masks import mask_pyramid
 from lapsrn_jax.data.patches import augmented, cut_patch, prefetched, split_batch, training_batches
 from lapsrn_jax.data.photographs import read_photographs
 from lapsrn_jax.data.sources import training_pictures
@@ -222,3 +223,36 @@ def test_data_code_does_not_load_jax_itself():
         "sys.exit('jax' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def blocks(image, shrink):
+    h, w, _ = image.shape
+    return image.reshape(h // shrink, shrink, w // shrink, shrink, -1).mean((1, 3))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("scale", [2, 3, 4, 8])
+def test_masks_have_hard_edges_at_every_size(rng, scale, channels):
+    *smaller, hr = mask_pyramid(scale, 48, channels, rng)
+    black, white = (16 / 255, 235 / 255) if channels == 1 else (0, 1)
+    sides = [48 // scale] if scale == 3 else [48 // 2**i for i in range(scale.bit_length() - 1, 0, -1)]
+    assert [image.shape for image in smaller] == [(side, side, channels) for side in sides]
+    for image in (*smaller, hr):
+        assert image.dtype == np.float32
+        assert set(np.unique(image)) == {np.float32(black), np.float32(white)}
+        assert 0.1 < (image == np.float32(white)).mean() < 0.9
+        mostly_white = blocks(hr, 48 // len(image)) > (black + white) / 2
+        assert np.mean(mostly_white == (image == np.float32(white))) > 0.85
+
+
+def test_a_share_of_the_samples_are_masks(photographs):
+    def of(share):
+        return training_batches(photographs, {2: 40, 4: 40}, 32, 3, slice(0, 1), mask_share=share)[0]
+
+    some, all_of_them = of(0.3), of(1)
+    masks = [len(np.unique(hr)) == 2 for images in some.values() for hr in images[-1]]
+    assert 0.15 < np.mean(masks) < 0.45
+    assert all(len(np.unique(hr)) == 2 for images in all_of_them.values() for hr in images[-1])
+    for scale, images in of(0).items():
+        for image, plain in zip(images, batch_with(photographs, 0)[scale], strict=True):
+            np.testing.assert_array_equal(image, plain)

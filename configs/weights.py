@@ -18,10 +18,12 @@ the same command resumes it. A short run with a falling learning rate turns its 
 
     python train.py --config configs/weights.py:cms_cool
 
-Two more stages go on in bfloat16, for CPUs with AMX (docs/speed.md):
+Three more stages continue in bfloat16, for CPUs with AMX (docs/speed.md). The last one adds masks of black and white,
+which the network would otherwise amplify:
 
     python train.py --config configs/weights.py:cms_longer
     python train.py --config configs/weights.py:cms_cooler
+    python train.py --config configs/weights.py:cms_edges
 
 The weights for compressed photos continue from state/cms_long, with degraded pictures. The stage jpeg has more of
 them, and lower JPEG qualities; it starts from the stage photo, which SIGTERM stopped after 14,873 steps:

@@ -1,4 +1,11 @@
-"""Tests whether a network stays bounded on pictures unlike its training data."""
+"""Tests whether networks stay bounded on pictures unlike their training data.
+
+    python -m tools.stability cms-lapsrn runs/mine/weights.safetensors
+
+prints `excess` for each of the weights and of their scales from 2 to 8.
+"""
+
+import argparse
 
 import jax
 import numpy as np
@@ -6,6 +13,7 @@ import scipy.ndimage
 
 from lapsrn_jax.images.color import studio_range
 from lapsrn_jax.models import SuperResolver
+from lapsrn_jax.weights.files import load_weights
 
 LIMIT = 2.0  # largest distance of a value from [0, 1] that counts as stable; the networks in the package stay below 1.1
 
@@ -29,3 +37,17 @@ def excess(model: SuperResolver, params: object, scale: int, masks: int = 12) ->
         sr = enlarged(np.tile(mask[None, :, :, None], (1, 1, 1, model.channels)))
         worst = max(worst, float(-sr.min()), float(sr.max()) - 1)
     return worst
+
+
+def main() -> None:
+    """Prints a line for each of the weights."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("weights", nargs="+", help="names or files")
+    for name in parser.parse_args().weights:
+        model, params = load_weights(name)
+        scales = [scale for scale in model.scales if scale <= 8]
+        print(name, *(f"x{scale} {excess(model, params, scale):.2f}" for scale in scales))
+
+
+if __name__ == "__main__":
+    main()

@@ -76,7 +76,7 @@ STAGES = {
     "longer": Stage(4, 96, 12, 1_000_000, 1e-3, 1e-6, "state/{}_long", "constant", 2e-4, 3e-3, "bfloat16", 0.2),
     "cooler": Stage(4, 96, 12, 7000, 1e-3, 1e-6, "runs/weights_{}_longer", "cooldown", 0.0, 3e-3, "bfloat16", 0.2),
     "edges": Stage(
-        4, 96, 12, 1500, 3e-4, 1e-6, "runs/weights_{}_cooler", "cooldown", 0.0, 9e-4, "bfloat16", 0.2, masks=0.05
+        4, 96, 12, 1500, 3e-4, 1e-6, "runs/weights_{}_cooler", "cooldown", 0.0, 9e-4, "bfloat16", 0.2, masks=0.01
     ),
 }
 

@@ -9,8 +9,8 @@ from lapsrn_jax.images.color import studio_range
 def mask_pyramid(scale: int, patch_size: int, channels: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
     """Draws smooth shapes of black and white and returns their pyramid, as `patches.cut_patch` does of a photograph.
 
-    The shapes are the places where a smooth random field is above one of its values. A pixel of any size is white if the
-    mean of the field over it is above that value. So edges are not antialiased, even at low resolution.
+    The shapes are the places where a smooth random field is above one of its values. A pixel of any size is white if
+    the mean of the field over it is above that value. So edges are not antialiased, even at low resolution.
 
     Args:
       scale: LR sides are `patch_size / scale` pixels.

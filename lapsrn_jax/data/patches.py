@@ -99,7 +99,7 @@ def training_batches(
     def sample(scale_and_photograph: tuple[int, np.ndarray], rng: np.random.Generator) -> ImagePyramid:
         scale, photograph = scale_and_photograph
         if mask_share > 0 and rng.random() < mask_share:
-            return mask_pyramid(scale, patch_size, channels, rng)
+            return mask_pyramid(shrinks_of(scale), patch_size, channels, rng)
         pyramid = augmented(cut_patch(photograph, scale, patch_size, rng, channels, degradation), rng)
         stretched = full_range_share > 0 and channels == 1 and rng.random() < full_range_share
         return tuple(map(full_range, pyramid)) if stretched else pyramid
@@ -165,6 +165,12 @@ def _follow_the_trainer(worker: int, workers: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
+def shrinks_of(scale: int) -> tuple[int, ...]:
+    """How many times smaller than the patch each image of a pyramid is, from LR to HR."""
+    between = range(1, scale.bit_length() - 1) if scale & (scale - 1) == 0 else ()
+    return (scale, *(scale >> i for i in between), 1)
+
+
 def cut_patch(
     photograph: np.ndarray,
     scale: int,
@@ -209,8 +215,7 @@ def cut_patch(
         lr = inside(luminance(image)[:, :, None] if channels == 1 else image, scale)
     else:
         lr = level(scale)
-    between = range(1, scale.bit_length() - 1) if scale & (scale - 1) == 0 else ()
-    return (lr, *(level(scale >> i) for i in between), level(1))
+    return (lr, *map(level, shrinks_of(scale)[1:]))
 
 
 def augmented(pyramid: ImagePyramid, rng: np.random.Generator) -> ImagePyramid:

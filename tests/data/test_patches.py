@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lapsrn_jax.data.masks import mask_pyramid
-from lapsrn_jax.data.patches import augmented, cut_patch, prefetched, split_batch, training_batches
+from lapsrn_jax.data.patches import augmented, cut_patch, prefetched, shrinks_of, split_batch, training_batches
 from lapsrn_jax.data.photographs import read_photographs
 from lapsrn_jax.data.sources import training_pictures
 from lapsrn_jax.errors import UserError
@@ -233,7 +233,7 @@ def blocks(image, shrink):
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("scale", [2, 3, 4, 8])
 def test_masks_have_hard_edges_at_every_size(rng, scale, channels):
-    *smaller, hr = mask_pyramid(scale, 48, channels, rng)
+    *smaller, hr = mask_pyramid(shrinks_of(scale), 48, channels, rng)
     black, white = (16 / 255, 235 / 255) if channels == 1 else (0, 1)
     sides = [48 // scale] if scale == 3 else [48 // 2**i for i in range(scale.bit_length() - 1, 0, -1)]
     assert [image.shape for image in smaller] == [(side, side, channels) for side in sides]

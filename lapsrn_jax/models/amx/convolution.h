@@ -65,6 +65,18 @@ static void store(bf16* p, Pair x) {
 static void store_zeros(bf16* p) { _mm512_storeu_si512(p, _mm512_setzero_si512()); }
 static Pair add(Pair x, Pair y) { return {_mm512_add_ps(x.low, y.low), _mm512_add_ps(x.high, y.high)}; }
 
+// Adds to the tiles 0 to 3, as a 2 x 2 matrix, the products of 32 rows of `a`, `stride` elements apart, and two tiles.
+static void add_products(const bf16* a, int stride, const bf16* tiles) {
+  _tile_loadd(4, a, 2 * stride);
+  _tile_loadd(6, tiles, 64);
+  _tile_loadd(7, tiles + kTile, 64);
+  _tile_dpbf16ps(0, 4, 6);
+  _tile_dpbf16ps(1, 4, 7);
+  _tile_loadd(5, a + 16 * stride, 2 * stride);
+  _tile_dpbf16ps(2, 5, 6);
+  _tile_dpbf16ps(3, 5, 7);
+}
+
 // Convolves a map. `epilogue(j, channel, sums)` gets 32 channels, from `channel` on, of each output pixel j.
 template <typename Epilogue>
 static void convolve(const Geometry& geometry, const bf16* map, const bf16* kernel, Epilogue epilogue) {
@@ -76,14 +88,7 @@ static void convolve(const Geometry& geometry, const bf16* map, const bf16* kern
       for (int tap = 0; tap < kTaps; ++tap) {
         const bf16* a = map + geometry.in_map(j) + ptrdiff_t(geometry.shift(tap)) * kChannels;
         for (int k = 0; k < 2; ++k, a += 32, b += 2 * kTile) {
-          _tile_loadd(4, a, 2 * kChannels);
-          _tile_loadd(6, b, 64);
-          _tile_loadd(7, b + kTile, 64);
-          _tile_dpbf16ps(0, 4, 6);
-          _tile_dpbf16ps(1, 4, 7);
-          _tile_loadd(5, a + 16 * kChannels, 2 * kChannels);
-          _tile_dpbf16ps(2, 5, 6);
-          _tile_dpbf16ps(3, 5, 7);
+          add_products(a, kChannels, b);
         }
       }
       _tile_stored(0, sums[0], 128); _tile_stored(1, sums[0] + 16, 128);
@@ -173,15 +178,7 @@ static void add_kernel_gradient(const Geometry& geometry, const bf16* input, int
           _tile_loadd(2, c + 4 * 256, 64); _tile_loadd(3, c + 5 * 256, 64);
           for (int k = begin; k < std::min(blocks, begin + kChunk); ++k) {
             const bf16* a = input + ptrdiff_t(16 * i) * stride + kLead + geometry.row + 32 * k + geometry.shift(tap);
-            const bf16* b = g + (4 * k + o) * kTile;
-            _tile_loadd(4, a, 2 * stride);
-            _tile_loadd(6, b, 64);
-            _tile_loadd(7, b + kTile, 64);
-            _tile_dpbf16ps(0, 4, 6);
-            _tile_dpbf16ps(1, 4, 7);
-            _tile_loadd(5, a + 16 * stride, 2 * stride);
-            _tile_dpbf16ps(2, 5, 6);
-            _tile_dpbf16ps(3, 5, 7);
+            add_products(a, stride, g + (4 * k + o) * kTile);
           }
           _tile_stored(0, c, 64); _tile_stored(1, c + 256, 64);
           _tile_stored(2, c + 4 * 256, 64); _tile_stored(3, c + 5 * 256, 64);

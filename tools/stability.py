@@ -11,6 +11,7 @@ import jax
 import numpy as np
 import scipy.ndimage
 
+from lapsrn_jax.errors import reported
 from lapsrn_jax.images.color import studio_range
 from lapsrn_jax.models import SuperResolver
 from lapsrn_jax.weights.files import load_weights
@@ -43,10 +44,12 @@ def main() -> None:
     """Prints a line for each of the weights."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("weights", nargs="+", help="names or files")
-    for name in parser.parse_args().weights:
-        model, params = load_weights(name)
-        scales = [scale for scale in model.scales if scale <= 8]
-        print(name, *(f"x{scale} {excess(model, params, scale):.2f}" for scale in scales))
+    options = parser.parse_args()
+    with reported():
+        for name in options.weights:
+            model, params = load_weights(name)
+            scales = [scale for scale in model.scales if scale <= 8]
+            print(name, *(f"x{scale} {excess(model, params, scale):.2f}" for scale in scales))
 
 
 if __name__ == "__main__":

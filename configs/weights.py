@@ -18,12 +18,11 @@ the same command resumes it. A short run with a falling learning rate turns its 
 
     python train.py --config configs/weights.py:cms_cool
 
-Three more stages continue in bfloat16, for CPUs with AMX (docs/speed.md). The last one adds masks of black and white,
-which the network would otherwise amplify:
+Two more stages continue in bfloat16, for CPUs with AMX (docs/speed.md). The second one lets the rate fall slowly, and
+adds masks of black and white, which the network would otherwise amplify:
 
     python train.py --config configs/weights.py:cms_longer
-    python train.py --config configs/weights.py:cms_cooler
-    python train.py --config configs/weights.py:cms_edges
+    python train.py --config configs/weights.py:cms_slow
 
 The weights for compressed photos continue from state/cms_long, with degraded pictures. The stage jpeg has more of
 them, and lower JPEG qualities; it starts from the stage photo, which SIGTERM stopped after 14,873 steps:
@@ -62,6 +61,7 @@ class Stage(NamedTuple):
     masks: float = 0.0
 
 
+# A stage's position is its seed, so the order is part of the recipe. cool, and cooler with edges, made earlier weights.
 STAGES = {
     "r1": Stage(1, 96, 12, 3000, 1e-3, 5e-4, None),
     "r2": Stage(2, 96, 12, 2000, 7e-4, 1e-5, "runs/weights_{}_r1"),
@@ -77,6 +77,9 @@ STAGES = {
     "cooler": Stage(4, 96, 12, 7000, 1e-3, 1e-6, "runs/weights_{}_longer", "cooldown", 0.0, 3e-3, "bfloat16", 0.2),
     "edges": Stage(
         4, 96, 12, 1500, 3e-4, 1e-6, "runs/weights_{}_cooler", "cooldown", 0.0, 9e-4, "bfloat16", 0.2, masks=0.01
+    ),
+    "slow": Stage(
+        4, 96, 48, 8000, 1e-3, 1e-6, "runs/weights_{}_longer", "cooldown", 0.0, 3e-3, "bfloat16", 0.2, masks=0.01
     ),
 }
 
@@ -121,7 +124,7 @@ def get_config(argument: str = "cms_r1") -> ml_collections.ConfigDict:
         config.data.workers = 8
     if stage.schedule == "constant" or stage.degraded:
         config.training.checkpoint_every = 2000  # validation takes minutes
-    if name in ("longer", "cooler", "edges"):
+    if name in ("longer", "cooler", "edges", "slow"):
         config.training.checkpoint_every = 20_000  # these steps are fast, and validation is not
     config.training.dtype = stage.dtype
     return config

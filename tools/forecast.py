@@ -20,7 +20,7 @@ from lapsrn_jax.models import Pyramid
 from tools.flops import step_flops
 
 STATE = pathlib.Path(__file__).parents[1] / "state"
-FINISHED = ("r2b", "r4", "r4b", "cool", "cooler")  # their learning rate falls to 1e-6
+FINISHED = ("r2b", "r4", "r4b", "cool", "cooler", "slow")  # their learning rate falls to 1e-6
 SCALES = (2, 4, 8)
 
 

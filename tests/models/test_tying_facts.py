@@ -45,7 +45,7 @@ def test_the_adjoint_of_an_orthogonal_map_is_its_inverse(rng):
     np.testing.assert_allclose(strided(conv_transpose(y, Tying().orient(kernel)), kernel), y, atol=1e-5)
 
 
-@pytest.mark.parametrize(("start", "cosines"), [("he", (0.866, 0.18, 0.03, 0)), ("trained", (0.52, 0.11, 0.06, 0.03))])
+@pytest.mark.parametrize(("start", "cosines"), [("he", (0.866, 0.18, 0.03, 0)), ("trained", (0.54, 0.12, 0.07, 0.04))])
 def test_how_far_each_orientation_is_from_a_right_inverse(rng, start, cosines):
     kernel = he_kernel(rng)
     if start == "trained":

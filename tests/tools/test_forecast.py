@@ -23,15 +23,20 @@ def test_scores_on_a_line_are_continued(tmp_path, monkeypatch, rng):
     (tmp_path / "cms_long" / "manifests").mkdir(parents=True)
     (tmp_path / "cms_long" / "manifests" / "1591.json").touch()  # stopped after the last line of the log
     (tmp_path / "cms_longer.jsonl").write_text(json.dumps({"step": 3000}) + "\n")
-    total = {"cool": work + 2000 * each["r4"], "cooler": work + 4000 * each["r4"]}  # both branch off from long
-    for name, steps in (("cool", 2000), ("cooler", 1000)):
+    # cool branches off from long, the other two from longer. A step of slow has four times as many patches.
+    total = {
+        "cool": work + 2000 * each["r4"],
+        "cooler": work + 4000 * each["r4"],
+        "slow": work + 3000 * each["r4"] + 1000 * 4 * each["r4"],
+    }
+    for name, steps in (("cool", 2000), ("cooler", 1000), ("slow", 1000)):
         psnr = {f"psnr_x{s}": 30 + slope * np.log2(total[name]) for s, slope in zip((2, 4, 8), slopes, strict=True)}
         (tmp_path / f"cms_{name}.jsonl").write_text(json.dumps({"step": steps, **psnr}) + "\n")
     monkeypatch.setattr(forecast, "STATE", tmp_path)
     found = forecast.scores("cms")
-    assert list(found) == ["r2b", "r4", "r4b", "cool", "cooler"]
+    assert list(found) == ["r2b", "r4", "r4b", "cool", "cooler", "slow"]
     assert [found[name][0] for name in total] == pytest.approx(list(total.values()), rel=1e-2)
     rows = {row[0]: row[1:] for row in forecast.table(found).rows}
     for column, slope in zip(rows["4 times the work"][1:], slopes, strict=True):
-        assert float(column.strip("()")) == pytest.approx(30 + slope * np.log2(4 * total["cooler"]), abs=0.011)
+        assert float(column.strip("()")) == pytest.approx(30 + slope * np.log2(4 * total["slow"]), abs=0.011)
     assert [float(column.strip("(+)")) for column in rows["each doubling"][1:]] == pytest.approx(slopes, abs=1e-3)

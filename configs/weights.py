@@ -120,11 +120,11 @@ def get_config(argument: str = "cms_r1") -> ml_collections.ConfigDict:
     config.optimizer.warmup = stage.warmup
     config.optimizer.ema_decay = 0.998
     config.training.steps = stage.steps
-    if name == "r8":  # a GPU takes batches faster than the threads of one process make them
-        config.data.workers = 8
     if stage.schedule == "constant" or stage.degraded:
         config.training.checkpoint_every = 2000  # validation takes minutes
-    if name in ("longer", "cooler", "edges", "slow"):
-        config.training.checkpoint_every = 20_000  # these steps are fast, and validation is not
+    if name == "r8":  # a GPU takes batches faster than the threads of one process make them
+        config.data.workers = 8
+    elif stage.dtype == "bfloat16":  # on AMX, steps are fast, and validation is not
+        config.training.checkpoint_every = 20_000
     config.training.dtype = stage.dtype
     return config
